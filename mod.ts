@@ -1,0 +1,96 @@
+/**
+ * Database sessions for serverless and edge runtimes: SQLAlchemy's `Session`,
+ * for Drizzle and Hono.
+ *
+ * An engine is shared, a session is not: one session per task, opened by a
+ * factory, scoped by a block, a scope or a request, and nothing that outlives
+ * it.
+ *
+ * @example A session per task
+ * ```ts
+ * import { createEngine, sessionmaker } from "@nullpool/db";
+ * import { pglite } from "@nullpool/db/pglite";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const engine = createEngine(pglite());
+ * const Session = sessionmaker(engine);
+ * const answer = await Session.begin(async (db) => {
+ *   const { rows } = await db.execute("select 6 * 7 as answer");
+ *   return rows[0]?.answer;
+ * });
+ * assertEquals(answer, 42);
+ * await engine.dispose();
+ * ```
+ *
+ * @module
+ */
+export type { Connection } from "./src/driver/connection.ts";
+export type { ConnectOptions, Driver } from "./src/driver/driver.ts";
+export type { WireParameter } from "./src/driver/parameter.ts";
+export type {
+  Field,
+  FlightResult,
+  Result,
+  Statement,
+} from "./src/driver/statement.ts";
+export type {
+  IsolationLevel,
+  TransactionOptions,
+} from "./src/driver/transaction_sql.ts";
+export type { UrlSource } from "./src/driver/url.ts";
+export { Session, type SessionOptions } from "./src/drizzle/session.ts";
+export type { SessionContext } from "./src/drizzle/session_context.ts";
+export type { Casing } from "./src/drizzle/session_shape.ts";
+export { SessionTransaction } from "./src/drizzle/session_transaction.ts";
+export {
+  type SessionDatabase,
+  type Sessionmaker,
+  sessionmaker,
+  type SessionmakerOptions,
+} from "./src/drizzle/sessionmaker.ts";
+export type {
+  QueryResult,
+  SessionQueryResultHKT,
+} from "./src/drizzle/statement_runner.ts";
+export {
+  createEngine,
+  type EngineOptions,
+} from "./src/engine/create_engine.ts";
+export type { Engine, EngineMode } from "./src/engine/engine.ts";
+export type { ErrorCode, ErrorCodes } from "./src/errors/codes.ts";
+export {
+  CommitOutcomeError,
+  ConnectionError,
+  type ConnectionErrorOptions,
+} from "./src/errors/connection_error.ts";
+export {
+  DatabaseError,
+  type DatabaseErrorOptions,
+  IntegrityError,
+  SerializationError,
+} from "./src/errors/database_error.ts";
+export {
+  NullpoolError,
+  type NullpoolErrorOptions,
+} from "./src/errors/error.ts";
+export { PoolError } from "./src/errors/pool_error.ts";
+export { ScopeError, StateError } from "./src/errors/state_error.ts";
+export type * from "./src/events/event.ts";
+export { NullPool } from "./src/pool/null_pool.ts";
+export type {
+  CheckinOptions,
+  CheckoutOptions,
+  Pool,
+  PoolFactory,
+  PoolStatus,
+} from "./src/pool/pool.ts";
+export { StaticPool, type StaticPoolOptions } from "./src/pool/static_pool.ts";
+export type { NestedHandle } from "./src/session/session_core.ts";
+export type { SessionState } from "./src/session/session_state.ts";
+export type { SessionStats } from "./src/session/session_stats.ts";
+export type { RollbackOptions } from "./src/session/transaction.ts";
+export {
+  mapTasks,
+  type MapTasksOptions,
+  type TaskContext,
+} from "./src/tasks/map_tasks.ts";

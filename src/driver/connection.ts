@@ -1,0 +1,32 @@
+import type { FlightResult, Statement } from "./statement.ts";
+
+/**
+ * One opened connection of a driver.
+ *
+ * It knows nothing of transactions: `begin` and `commit` are statements like
+ * any other. One flight at a time; the session above sees to that.
+ */
+export interface Connection {
+  /** Whether it can carry another flight; false once it broke or was closed. */
+  readonly usable: boolean;
+
+  /**
+   * Sends statements as one flight: everything goes out before an answer is
+   * awaited, with a single Sync behind it.
+   *
+   * It never rejects: a failing statement and a broken connection are both
+   * told in the result.
+   *
+   * @param statements At least one.
+   * @returns The results up to the first failure.
+   */
+  send(statements: readonly Statement[]): Promise<FlightResult>;
+
+  /**
+   * Says goodbye without waiting for a running flight, which then fails.
+   *
+   * @returns Settles when the connection is closed; nobody has to wait for
+   * it. It never rejects.
+   */
+  close(): Promise<void>;
+}

@@ -1,0 +1,75 @@
+import type { WireParameter } from "./parameter.ts";
+
+/**
+ * One SQL statement with its parameters.
+ *
+ * Statements are data: they are made where SQL is compiled, planned into
+ * flights in the session and turned into protocol messages by the driver.
+ */
+export interface Statement {
+  /** SQL text with placeholders `$1`, `$2`, ... */
+  readonly text: string;
+  /** Encoded values in placeholder order. */
+  readonly params: readonly WireParameter[];
+  /** Whether rows come back as objects by column name, or as arrays. */
+  readonly rowMode: "object" | "array";
+  /** Whether the statement is known to leave the database as it was. */
+  readonly access: "read" | "write";
+}
+
+/** A column of a result, as PostgreSQL's RowDescription gives it. */
+export interface Field {
+  /** Column name. */
+  readonly name: string;
+  /** OID of its type. */
+  readonly dataTypeID: number;
+  /** OID of the table it comes from, or 0. */
+  readonly tableID: number;
+  /** Its number in that table, or 0. */
+  readonly columnID: number;
+  /** Bytes of the type, negative for variable length. */
+  readonly dataTypeSize: number;
+  /** Type modifier, such as the length of a `varchar`. */
+  readonly dataTypeModifier: number;
+}
+
+/** What one statement came back with. */
+export interface Result {
+  /** Rows in the statement's row mode. */
+  readonly rows: unknown[];
+  /** The first word of the command tag, such as `SELECT` or `INSERT`. */
+  readonly command: string;
+  /** Rows returned or affected; `null` where the command counts none. */
+  readonly rowCount: number | null;
+  /** The columns of the rows. */
+  readonly fields: readonly Field[];
+}
+
+/**
+ * What a flight came back with: the results of the statements that ran, in
+ * order, and the failure of the one behind them, if there was one. PostgreSQL
+ * skips the rest of a flight after a failure.
+ */
+export interface FlightResult {
+  /** One result for each statement that succeeded. */
+  readonly results: readonly Result[];
+  /**
+   * What the driver threw for statement number `results.length`, or for the
+   * whole flight when the connection broke.
+   */
+  readonly failure?: unknown;
+}
+
+/**
+ * Makes a statement whose rows nobody reads, such as `commit`.
+ *
+ * @param text SQL text.
+ * @param params Values in placeholder order.
+ * @returns The statement.
+ */
+export function command(
+  text: string,
+  params: readonly WireParameter[] = [],
+): Statement {
+  return { text, params, rowMode: "array", access: "read" };
+}

@@ -1,0 +1,111 @@
+import { command, type Statement } from "./statement.ts";
+
+/** PostgreSQL's isolation levels. */
+export type IsolationLevel =
+  | "read uncommitted"
+  | "read committed"
+  | "repeatable read"
+  | "serializable";
+
+/** How a transaction runs. */
+export interface TransactionOptions {
+  /**
+   * What the transaction sees of others. It is always sent, because a role's
+   * `default_transaction_isolation` would change a bare BEGIN.
+   *
+   * @default {"read committed"}
+   */
+  readonly isolationLevel?: IsolationLevel | undefined;
+  /**
+   * Whether writes are refused by the server (SQLSTATE 25006).
+   *
+   * @default {false}
+   */
+  readonly readOnly?: boolean | undefined;
+  /**
+   * Whether a serializable, read-only transaction waits for a snapshot that
+   * cannot fail (PostgreSQL, `SET TRANSACTION`).
+   *
+   * @default {false}
+   */
+  readonly deferrable?: boolean | undefined;
+}
+
+const ISOLATION_LEVELS: ReadonlySet<unknown> = new Set([
+  "read uncommitted",
+  "read committed",
+  "repeatable read",
+  "serializable",
+]);
+
+/**
+ * Checks options that come from the user.
+ *
+ * @param options What was given.
+ * @throws {RangeError} When the isolation level is none of PostgreSQL's.
+ * @throws {TypeError} When `readOnly` or `deferrable` is not a boolean.
+ */
+export function checkTransactionOptions(options: TransactionOptions): void {
+  const { isolationLevel, readOnly, deferrable } = options;
+  if (isolationLevel !== undefined && !ISOLATION_LEVELS.has(isolationLevel)) {
+    throw new RangeError(
+      `Cannot use option "isolationLevel": it is one of ${
+        [...ISOLATION_LEVELS].join(", ")
+      }`,
+    );
+  }
+  for (const [name, value] of Object.entries({ readOnly, deferrable })) {
+    if (value !== undefined && typeof value !== "boolean") {
+      throw new TypeError(`Cannot use option "${name}": it is a boolean`);
+    }
+  }
+}
+
+/**
+ * Whether two sets of options begin the same transaction.
+ *
+ * @param a The options of one.
+ * @param b The options of the other.
+ */
+export function sameTransactionOptions(
+  a: TransactionOptions,
+  b: TransactionOptions,
+): boolean {
+  return beginText(a) === beginText(b);
+}
+
+/**
+ * The statements that lead a transaction: BEGIN with its options, then the
+ * settings, which end with the transaction (PostgreSQL, `set_config(.., true)`).
+ *
+ * @param options How the transaction runs.
+ * @param settings Values by setting name.
+ */
+export function beginStatements(
+  options: TransactionOptions,
+  settings: Readonly<Record<string, string>>,
+): Statement[] {
+  const statements = [command(beginText(options))];
+  const entries = Object.entries(settings);
+  if (entries.length > 0) {
+    const calls = entries.map((_, index) =>
+      `set_config($${2 * index + 1}, $${2 * index + 2}, true)`
+    );
+    statements.push(command(`select ${calls.join(", ")}`, entries.flat()));
+  }
+  return statements;
+}
+
+function beginText(options: TransactionOptions): string {
+  const words = [
+    "begin isolation level",
+    options.isolationLevel ?? "read committed",
+  ];
+  if (options.readOnly !== undefined) {
+    words.push(options.readOnly ? "read only" : "read write");
+  }
+  if (options.deferrable !== undefined) {
+    words.push(options.deferrable ? "deferrable" : "not deferrable");
+  }
+  return words.join(" ");
+}

@@ -1,0 +1,106 @@
+/** A connection URL, or a function that is asked at the first connect. */
+export type UrlSource =
+  | string
+  | (() => string | undefined | Promise<string | undefined>);
+
+/** A connection URL taken apart. */
+export interface ConnectionTarget {
+  /** Host name or address. */
+  readonly host: string;
+  /** Port. */
+  readonly port: number;
+  /** Database name. */
+  readonly database: string;
+  /** Role. */
+  readonly user: string;
+  /** Password, if the URL has one. */
+  readonly password: string | undefined;
+  /** The URL's parameters. */
+  readonly params: ReadonlyMap<string, string>;
+}
+
+/**
+ * Takes a connection URL apart. No message of it ever repeats the URL.
+ *
+ * @param url `postgres://user:password@host:port/database?parameter=value`.
+ * @returns Its parts; the database defaults to the user's name, as in libpq.
+ * @throws {TypeError} When it is not such a URL, naming the part that is wrong.
+ */
+export function parseConnectionUrl(url: string): ConnectionTarget {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (
+    parsed === undefined || !/^postgres(ql)?:$/.test(parsed.protocol)
+  ) {
+    throw new TypeError(
+      "Cannot use the database URL: expected postgres://user:password@host/database",
+    );
+  }
+  const host = parsed.hostname.replace(/^\[(.*)\]$/, "$1");
+  const user = decodePart("user", parsed.username);
+  if (host === "" || user === "") {
+    throw new TypeError(
+      `Cannot use the database URL: it has no ${host === "" ? "host" : "user"}`,
+    );
+  }
+  return {
+    host: decodePart("host", host),
+    port: parsed.port === "" ? 5432 : Number(parsed.port),
+    database: decodePart("database", parsed.pathname.slice(1)) || user,
+    user,
+    password: parsed.password === ""
+      ? undefined
+      : decodePart("password", parsed.password),
+    params: new Map(parsed.searchParams),
+  };
+}
+
+/**
+ * Asks a URL source, checks the answer and takes it apart.
+ *
+ * @param source The URL or a function that returns it.
+ * @param allowedParams The parameters that the driver honours.
+ * @returns The target.
+ * @throws {TypeError} When there is no URL, or a parameter would be ignored.
+ */
+export async function resolveUrl(
+  source: UrlSource,
+  allowedParams: readonly string[],
+): Promise<ConnectionTarget> {
+  const url = typeof source === "function" ? await source() : source;
+  if (typeof url !== "string" || url === "") {
+    throw new TypeError(
+      "Cannot connect: the database URL is missing; is an environment variable or binding not set?",
+    );
+  }
+  const target = parseConnectionUrl(url);
+  for (const name of target.params.keys()) {
+    if (!allowedParams.includes(name)) {
+      throw new TypeError(
+        `Cannot use the database URL: its parameter "${name}" would be ignored; allowed are ${
+          allowedParams.join(", ")
+        }`,
+      );
+    }
+  }
+  return target;
+}
+
+/**
+ * Names a target in messages.
+ *
+ * @param target The target.
+ * @returns Database, host and port; no user and no password.
+ */
+export function describeTarget(target: ConnectionTarget): string {
+  return `database "${target.database}" at ${target.host}:${target.port}`;
+}
+
+function decodePart(name: string, text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new TypeError(
+      `Cannot use the database URL: its ${name} is not percent-encoded; write "%" as "%25"`,
+    );
+  }
+}

@@ -1,0 +1,37 @@
+import type { PgDialect } from "drizzle-orm/pg-core";
+import * as drizzleUtils from "drizzle-orm/utils";
+
+/** Which columns of a row go where in the mapped object. */
+export type SelectedColumns = Parameters<
+  PgDialect["buildSelectQuery"]
+>[0]["fieldsFlat"];
+
+/** Functions that Drizzle's drivers use, but its declarations leave out. */
+interface DrizzleInternals {
+  /** Turns an array row into the object that the selection describes. */
+  mapResultRow(
+    columns: SelectedColumns,
+    row: unknown,
+    joinsNotNullableMap: Record<string, boolean> | undefined,
+  ): unknown;
+}
+
+// The declarations of drizzle-orm 0.45 leave out what is marked internal.
+const internals = drizzleUtils as unknown as DrizzleInternals;
+
+/**
+ * Maps the rows of a builder's result.
+ *
+ * @param columns The selection.
+ * @param rows Rows as arrays.
+ * @param joinsNotNullableMap Which joined tables may be null.
+ */
+export function mapRows(
+  columns: SelectedColumns,
+  rows: readonly unknown[],
+  joinsNotNullableMap: Record<string, boolean> | undefined,
+): unknown[] {
+  return rows.map((row) =>
+    internals.mapResultRow(columns, row, joinsNotNullableMap)
+  );
+}

@@ -1,0 +1,254 @@
+import { entityKind, type ExtractTablesWithRelations } from "drizzle-orm";
+import { PgDatabase } from "drizzle-orm/pg-core";
+import type { TransactionOptions } from "../driver/transaction_sql.ts";
+import type { Engine } from "../engine/engine.ts";
+import { type NestedHandle, SessionCore } from "../session/session_core.ts";
+import type { SessionState } from "../session/session_state.ts";
+import type { SessionStats } from "../session/session_stats.ts";
+import type { RollbackOptions } from "../session/transaction.ts";
+import { defineStructure } from "./_define_structure.ts";
+import { runnerFor } from "./runner_for.ts";
+import type { SessionContext } from "./session_context.ts";
+import type { SessionShape } from "./session_shape.ts";
+import type { SessionTransaction } from "./session_transaction.ts";
+import type {
+  SessionQueryResultHKT,
+  StatementRunner,
+} from "./statement_runner.ts";
+
+/** How one session runs. */
+export interface SessionOptions {
+  /**
+   * How its transactions run that say nothing else.
+   *
+   * @default {the sessionmaker's}
+   */
+  readonly transaction?: TransactionOptions;
+  /**
+   * Whether whoever opened the session owns all its transactions, as a
+   * middleware owns those of a request: `transaction(fn)` is then always a
+   * savepoint.
+   *
+   * @default {false}
+   */
+  readonly atomic?: boolean;
+  /** How a scoped session follows its nested blocks. */
+  readonly context?: SessionContext;
+}
+
+/** What a session is made of; a sessionmaker prepares it once. */
+export interface SessionParts {
+  /** Lends connections. */
+  readonly engine: Engine;
+  /** What all sessions of the sessionmaker have in common. */
+  readonly shape: SessionShape;
+  /** How its transactions run that say nothing else. */
+  readonly transaction: TransactionOptions;
+}
+
+/**
+ * A database session: one task's transactions and nothing that outlives it.
+ *
+ * It is a Drizzle database, so whatever takes one takes a session. Nothing is
+ * opened before the first statement, which begins a transaction; `commit()`
+ * keeps its work, and whoever leaves without it rolls back.
+ *
+ * Make sessions with a `sessionmaker`, one per task.
+ *
+ * @example A block
+ * ```ts
+ * import { createEngine, sessionmaker } from "@nullpool/db";
+ * import { pglite } from "@nullpool/db/pglite";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using engine = createEngine(pglite());
+ * const Session = sessionmaker(engine);
+ * await using db = Session();
+ * await db.execute("create table notes (body text)");
+ * await db.execute("insert into notes values ('hello')");
+ * await db.commit();
+ * assertEquals((await db.execute("select * from notes")).rows, [{ body: "hello" }]);
+ * ```
+ *
+ * @typeParam Schema The schema that was given to `sessionmaker`.
+ */
+export class Session<
+  Schema extends Record<string, unknown> = Record<string, never>,
+> extends PgDatabase<
+  SessionQueryResultHKT,
+  Schema,
+  ExtractTablesWithRelations<Schema>
+> {
+  /** Drizzle's name for the class; `is()` compares it. */
+  static override readonly [entityKind]: string = "NullpoolSession";
+
+  readonly #core: SessionCore;
+  readonly #runner: StatementRunner;
+
+  /**
+   * @param parts What it is made of.
+   * @param options How it runs.
+   */
+  constructor(parts: SessionParts, options: SessionOptions = {}) {
+    const core = new SessionCore(parts.engine, {
+      transaction: { ...parts.transaction, ...options.transaction },
+      atomic: options.atomic ?? false,
+    });
+    const { shape } = parts;
+    const runner = runnerFor(shape, core, options.context);
+    super(shape.dialect, runner, undefined);
+    defineStructure(this, shape, runner);
+    this.#core = core;
+    this.#runner = runner;
+  }
+
+  /** Whether statements are accepted: not closed, and nothing has failed. */
+  get isActive(): boolean {
+    return this.#core.state === "idle" || this.#core.state === "active";
+  }
+
+  /** Whether a transaction is open; maybe nothing was sent yet. */
+  get inTransaction(): boolean {
+    return this.#core.inTransaction;
+  }
+
+  /** Whether a savepoint is open; maybe nothing was sent yet. */
+  get inNestedTransaction(): boolean {
+    return this.#core.inNestedTransaction;
+  }
+
+  /** Where the session stands. */
+  get state(): SessionState {
+    return this.#core.state;
+  }
+
+  /** What the session has cost so far. */
+  get stats(): Readonly<SessionStats> {
+    return this.#core.stats;
+  }
+
+  /**
+   * Resolves when the session is closed and its connection is back in the
+   * pool, or closed. It never rejects: hand it to `waitUntil`.
+   */
+  get closed(): Promise<void> {
+    return this.#core.closed;
+  }
+
+  /**
+   * Begins a transaction explicitly; nothing is sent before a statement needs
+   * it. Reads that ran before are joined if the options stay the same.
+   *
+   * @param options How it runs.
+   * @throws {StateError} When a transaction is open that cannot be joined.
+   * @throws {RangeError} When an option has a value that is none of its own.
+   */
+  begin(options?: TransactionOptions): Promise<void>;
+  /**
+   * Runs a block in a transaction: commits at its end, rolls back and rethrows
+   * when it throws. A commit or rollback inside ends the block's work.
+   *
+   * @typeParam T What the block returns.
+   * @param block Given this session.
+   * @param options How the transaction runs.
+   * @returns What the block returned.
+   * @throws {StateError} When a transaction is open that cannot be joined.
+   */
+  begin<T>(
+    block: (db: this) => Promise<T>,
+    options?: TransactionOptions,
+  ): Promise<T>;
+  async begin<T>(
+    first: TransactionOptions | ((db: this) => Promise<T>) = {},
+    options: TransactionOptions = {},
+  ): Promise<T | void> {
+    if (typeof first !== "function") return this.#core.begin(first);
+    return await this.#core.runTransaction(
+      async () => await first(this),
+      options,
+    );
+  }
+
+  /**
+   * Opens a savepoint; SAVEPOINT is sent before the first statement inside.
+   *
+   * @returns Its handle: `release()` keeps its work, `rollback()` undoes it.
+   * @throws {StateError} When the session cannot run statements now.
+   */
+  beginNested(): Promise<NestedHandle>;
+  /**
+   * Runs a block inside a savepoint, kept at its end and rolled back when the
+   * block throws.
+   *
+   * @typeParam T What the block returns.
+   * @param block Given the handle to use meanwhile.
+   * @returns What the block returned.
+   * @throws {StateError} When the session cannot run statements now.
+   */
+  beginNested<T>(
+    block: (tx: SessionTransaction<Schema>) => Promise<T>,
+  ): Promise<T>;
+  async beginNested<T>(
+    block?: (tx: SessionTransaction<Schema>) => Promise<T>,
+  ): Promise<T | NestedHandle> {
+    if (block === undefined) return this.#core.openNested(this.#core);
+    // The runner makes nothing but transactions of this session's own schema.
+    return await this.#runner.nested((tx) =>
+      block(tx as SessionTransaction<Schema>)
+    );
+  }
+
+  /**
+   * Commits the transaction, through all savepoints. Without one it does
+   * nothing.
+   *
+   * @throws {StateError} When a statement failed before, one is still running,
+   * or a nested block is open.
+   * @throws {DatabaseError} When the server refused; nothing was saved.
+   * @throws {CommitOutcomeError} When the answer was lost.
+   */
+  commit(): Promise<void> {
+    return this.#core.commit();
+  }
+
+  /**
+   * Rolls back the transaction, through all savepoints. It is never refused
+   * and never rejects; without a transaction it does nothing.
+   *
+   * @param options Why, for the event.
+   */
+  rollback(options?: RollbackOptions): Promise<void> {
+    return this.#core.rollback(options);
+  }
+
+  /**
+   * Marks the transaction: whoever owns it rolls back, and `commit()` is
+   * refused.
+   *
+   * @throws {StateError} When the session is closed.
+   */
+  setRollbackOnly(): void {
+    this.#core.setRollbackOnly();
+  }
+
+  /** Whether the transaction can only be rolled back. */
+  get isRollbackOnly(): boolean {
+    return this.#core.rollbackOnly;
+  }
+
+  /**
+   * Rolls back what is open and ends the session for good. The second call
+   * does nothing more.
+   *
+   * @returns Resolves when the rollback is done; saying goodbye to the server
+   * goes on in the background, see `closed`.
+   */
+  close(): Promise<void> {
+    return this.#core.close();
+  }
+
+  /** Closes the session at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#core.close();
+  }
+}

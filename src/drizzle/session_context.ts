@@ -1,0 +1,25 @@
+import type { StatementRunner } from "./statement_runner.ts";
+
+/** A Drizzle database that issues statements through one handle. */
+export interface HandleDatabase {
+  /** Drizzle's structure; its session is the runner. */
+  readonly _: { readonly session: unknown };
+}
+
+/** How a scoped session follows the nested blocks of its sessions. */
+export interface SessionContext {
+  /**
+   * Runs a nested block.
+   *
+   * @param database What the block was given; the current one meanwhile.
+   * @param block What to run.
+   */
+  enter<T>(database: HandleDatabase, block: () => Promise<T>): Promise<T>;
+
+  /**
+   * Finds the runner of whoever asks.
+   *
+   * @throws {ScopeError} When there is no current session.
+   */
+  current(): StatementRunner;
+}

@@ -1,0 +1,69 @@
+import {
+  createTableRelationsHelpers,
+  DefaultLogger,
+  extractTablesRelationalConfig,
+  type Logger,
+  type TablesRelationalConfig,
+} from "drizzle-orm";
+import { PgDialect } from "drizzle-orm/pg-core";
+
+/** Drizzle's relational configuration, derived from a schema. */
+export interface RelationalConfig {
+  /** The schema's tables and relations. */
+  readonly fullSchema: Record<string, unknown>;
+  /** Per table: columns, keys, relations. */
+  readonly schema: TablesRelationalConfig;
+  /** Key in the schema by table name. */
+  readonly tableNamesMap: Record<string, string>;
+}
+
+/**
+ * What all sessions of a sessionmaker have in common. It is derived once:
+ * for 50 tables it costs more than the rest of a session by far.
+ */
+export interface SessionShape {
+  /** Compiles SQL. */
+  readonly dialect: PgDialect;
+  /** For `db.query`; none without a schema. */
+  readonly relational: RelationalConfig | undefined;
+  /** Hears every statement. */
+  readonly logger: Logger | undefined;
+}
+
+/** How column keys become names in the database. */
+export type Casing = "snake_case" | "camelCase";
+
+/** What a shape is made from. */
+export interface ShapeOptions {
+  /** Tables and relations, for `db.query`. */
+  readonly schema?: Record<string, unknown> | undefined;
+  /** How column keys become names. */
+  readonly casing?: Casing | undefined;
+  /** Hears every statement; `true` prints them. */
+  readonly logger?: boolean | Logger | undefined;
+}
+
+/**
+ * Derives what all sessions have in common.
+ *
+ * @param options What it is made from.
+ */
+export function sessionShape(options: ShapeOptions): SessionShape {
+  return {
+    dialect: new PgDialect(
+      options.casing === undefined ? {} : { casing: options.casing },
+    ),
+    relational: options.schema && relationalConfig(options.schema),
+    logger: options.logger === true
+      ? new DefaultLogger()
+      : options.logger || undefined,
+  };
+}
+
+function relationalConfig(schema: Record<string, unknown>): RelationalConfig {
+  const { tables, tableNamesMap } = extractTablesRelationalConfig(
+    schema,
+    createTableRelationsHelpers,
+  );
+  return { fullSchema: schema, schema: tables, tableNamesMap };
+}

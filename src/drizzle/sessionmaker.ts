@@ -1,0 +1,173 @@
+import type { ExtractTablesWithRelations, Logger } from "drizzle-orm";
+import { PgDatabase } from "drizzle-orm/pg-core";
+import {
+  checkTransactionOptions,
+  type TransactionOptions,
+} from "../driver/transaction_sql.ts";
+import type { Engine } from "../engine/engine.ts";
+import { defineStructure } from "./_define_structure.ts";
+import { unboundRunner } from "./runner_for.ts";
+import { Session, type SessionOptions } from "./session.ts";
+import type { SessionContext } from "./session_context.ts";
+import { type Casing, sessionShape } from "./session_shape.ts";
+import type { SessionQueryResultHKT } from "./statement_runner.ts";
+
+/**
+ * A Drizzle database whose statements are run by the sessions of a
+ * sessionmaker.
+ *
+ * @typeParam Schema The schema.
+ */
+export type SessionDatabase<
+  Schema extends Record<string, unknown> = Record<string, never>,
+> = PgDatabase<
+  SessionQueryResultHKT,
+  Schema,
+  ExtractTablesWithRelations<Schema>
+>;
+
+/**
+ * How {@linkcode sessionmaker} makes sessions.
+ *
+ * @typeParam Schema The schema.
+ */
+export interface SessionmakerOptions<
+  Schema extends Record<string, unknown> = Record<string, never>,
+> {
+  /** Tables and relations, for `db.query`. */
+  readonly schema?: Schema;
+  /**
+   * How column keys become names in the database, as in Drizzle.
+   *
+   * @default {the keys as they are}
+   */
+  readonly casing?: Casing;
+  /**
+   * Hears every statement with its parameters, as in Drizzle; `true` prints
+   * them.
+   *
+   * @default {false}
+   */
+  readonly logger?: boolean | Logger;
+  /**
+   * How transactions run that say nothing else.
+   *
+   * @default {the engine's}
+   */
+  readonly transaction?: TransactionOptions;
+}
+
+/**
+ * Makes sessions: call it for one, or give `begin` a block.
+ *
+ * @typeParam Schema The schema.
+ */
+export interface Sessionmaker<
+  Schema extends Record<string, unknown> = Record<string, never>,
+> {
+  /**
+   * Makes a session; nothing is opened.
+   *
+   * @param options How it runs.
+   * @returns The session, which the caller closes.
+   */
+  (options?: SessionOptions): Session<Schema>;
+
+  /**
+   * Runs a block with a session of its own: commits at its end, rolls back and
+   * rethrows when it throws, closes in any case.
+   *
+   * @typeParam T What the block returns.
+   * @param block Given the session.
+   * @param options How the transaction runs.
+   * @returns What the block returned.
+   */
+  begin<T>(
+    block: (db: Session<Schema>) => Promise<T>,
+    options?: TransactionOptions,
+  ): Promise<T>;
+
+  /** The engine that lends the connections. */
+  readonly engine: Engine;
+
+  /**
+   * Makes a database that belongs to whoever is current when a statement runs;
+   * a scoped session builds on it.
+   *
+   * @param context Finds the current one.
+   */
+  unbound(context: SessionContext): SessionDatabase<Schema>;
+}
+
+/**
+ * Makes a session factory. What all its sessions have in common, such as
+ * Drizzle's relational configuration, is derived here and not per session.
+ *
+ * @example A session per task
+ * ```ts
+ * import { createEngine, sessionmaker } from "@nullpool/db";
+ * import { recordingDriver } from "@nullpool/db/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const driver = recordingDriver();
+ * const Session = sessionmaker(createEngine(driver));
+ * await Session.begin((db) => db.execute("select 1"));
+ * assertEquals(driver.log, [
+ *   "connect",
+ *   "begin isolation level read committed; select 1",
+ *   "commit",
+ *   "close",
+ * ]);
+ * ```
+ *
+ * @typeParam Schema The schema.
+ * @param engine Lends the connections.
+ * @param options Schema, casing, logger, transaction options.
+ * @returns The factory.
+ * @throws {TypeError} When the engine is none, or an option has the wrong type.
+ * @throws {RangeError} When an option has a value that is none of its own.
+ */
+export function sessionmaker<
+  Schema extends Record<string, unknown> = Record<string, never>,
+>(
+  engine: Engine,
+  options: SessionmakerOptions<Schema> = {},
+): Sessionmaker<Schema> {
+  if (typeof engine?.connect !== "function") {
+    throw new TypeError(
+      "Cannot make sessions: expected an engine from createEngine()",
+    );
+  }
+  checkTransactionOptions(options.transaction ?? {});
+  const shape = sessionShape(options);
+  const parts = {
+    engine,
+    shape,
+    transaction: { ...engine.transaction, ...options.transaction },
+  };
+  function make(sessionOptions?: SessionOptions): Session<Schema> {
+    return new Session<Schema>(parts, sessionOptions);
+  }
+  async function begin<T>(
+    block: (db: Session<Schema>) => Promise<T>,
+    transaction?: TransactionOptions,
+  ): Promise<T> {
+    const session = make();
+    try {
+      return await session.begin(block, transaction);
+    } finally {
+      await session.close();
+    }
+  }
+  function unbound(context: SessionContext): SessionDatabase<Schema> {
+    const runner = unboundRunner(shape, context);
+    const database: SessionDatabase<Schema> = new PgDatabase(
+      shape.dialect,
+      runner,
+      undefined,
+    );
+    defineStructure(database, shape, runner);
+    return database;
+  }
+  return Object.assign(make, { begin, engine, unbound });
+}

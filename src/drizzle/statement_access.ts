@@ -1,0 +1,27 @@
+import type { Statement } from "../driver/statement.ts";
+
+/** What Drizzle tells about a builder's query. */
+export interface QueryMetadata {
+  /** The kind of builder. */
+  readonly type: "select" | "update" | "delete" | "insert";
+  /** The tables it names. */
+  readonly tables: string[];
+}
+
+/** A CTE that writes, or a lock clause, inside what is a select otherwise. */
+const WRITES_OR_LOCKS =
+  /\b(insert into|update|delete from|merge into)\b|\bfor (update|no key update|share|key share)\b/i;
+
+/**
+ * Whether a statement is known to leave the database as it was. Raw SQL is
+ * taken for a write, because nobody can tell.
+ *
+ * @param text Its SQL.
+ * @param type The kind of builder it came from, if it came from one.
+ */
+export function statementAccess(
+  text: string,
+  type: QueryMetadata["type"] | undefined,
+): Statement["access"] {
+  return type === "select" && !WRITES_OR_LOCKS.test(text) ? "read" : "write";
+}

@@ -1,0 +1,231 @@
+import {
+  entityKind,
+  fillPlaceholders,
+  type Query,
+  type SQL,
+} from "drizzle-orm";
+import {
+  PgPreparedQuery,
+  type PgQueryResultHKT,
+  PgSession,
+  type PgTransaction,
+  type PgTransactionConfig,
+  type PreparedQueryConfig,
+} from "drizzle-orm/pg-core";
+import { toWireParameter } from "../driver/parameter.ts";
+import type { Field, Result, Statement } from "../driver/statement.ts";
+import type { TransactionOptions } from "../driver/transaction_sql.ts";
+import type { SessionHandle } from "../session/session_core.ts";
+import { mapRows, type SelectedColumns } from "./_internals.ts";
+import { type QueryMetadata, statementAccess } from "./statement_access.ts";
+import type { SessionShape } from "./session_shape.ts";
+
+/** What `db.execute()` and writes without `returning()` resolve to. */
+export interface QueryResult<Row = Record<string, unknown>> {
+  /** Rows as objects by column name. */
+  rows: Row[];
+  /** Rows returned or affected; `null` where the command counts none. */
+  rowCount: number | null;
+  /** The columns of the rows. */
+  fields: readonly Field[];
+  /** The first word of the command tag, such as `INSERT`. */
+  command: string;
+}
+
+/** Tells Drizzle's types what raw results look like. */
+export interface SessionQueryResultHKT extends PgQueryResultHKT {
+  /** The result for a row type. */
+  type: QueryResult<this["row"]>;
+}
+
+/** Any transaction handle, whatever its schema. */
+// deno-lint-ignore no-explicit-any -- Drizzle's own base class is declared so
+export type AnyTransaction = PgTransaction<any, any, any>;
+
+/** What a runner works with. */
+export interface RunnerContext {
+  /** What all sessions of the sessionmaker have in common. */
+  readonly shape: SessionShape;
+  /** Through whom statements are issued. */
+  readonly handle: () => SessionHandle;
+  /** Through whom prepared queries are issued, when they are executed. */
+  readonly preparedHandle: () => SessionHandle;
+  /** Makes what a nested block is given, and runs the block with it. */
+  readonly runBlock: <T>(
+    handle: SessionHandle,
+    block: (transaction: AnyTransaction) => Promise<T>,
+  ) => Promise<T>;
+}
+
+/**
+ * Turns what Drizzle compiled into statements of a session, and their rows
+ * back into what the query describes.
+ */
+export class StatementRunner extends PgSession<SessionQueryResultHKT> {
+  /** Drizzle's name for the class; `is()` compares it. */
+  static override readonly [entityKind]: string = "NullpoolStatementRunner";
+
+  readonly #context: RunnerContext;
+
+  /** @param context What it works with. */
+  constructor(context: RunnerContext) {
+    super(context.shape.dialect);
+    this.#context = context;
+  }
+
+  /** Through whom statements are issued now. */
+  get handle(): SessionHandle {
+    return this.#context.handle();
+  }
+
+  /**
+   * Prepares a query. One with a name is bound when it is executed, all others
+   * to the handle of now.
+   */
+  override prepareQuery<T extends PreparedQueryConfig = PreparedQueryConfig>(
+    query: Query,
+    fields: SelectedColumns | undefined,
+    name: string | undefined,
+    _isResponseInArrayMode: boolean,
+    customResultMapper?: (rows: unknown[][]) => T["execute"],
+    queryMetadata?: QueryMetadata,
+  ): PgPreparedQuery<T> {
+    return new SessionPreparedQuery<T>(query, {
+      fields,
+      customResultMapper,
+      queryMetadata,
+      handle: name === undefined
+        ? this.#context.handle
+        : this.#context.preparedHandle,
+      shape: this.#context.shape,
+    });
+  }
+
+  /** Runs a block as Drizzle's `transaction()` does. */
+  override transaction<T>(
+    transaction: (tx: AnyTransaction) => Promise<T>,
+    config: PgTransactionConfig = {},
+  ): Promise<T> {
+    const outer = this.handle;
+    return outer.core.runBlock(
+      outer,
+      (inner) => this.#context.runBlock(inner, transaction),
+      transactionOptions(config),
+    );
+  }
+
+  /** Runs a block inside a savepoint. */
+  nested<T>(block: (tx: AnyTransaction) => Promise<T>): Promise<T> {
+    const outer = this.handle;
+    return outer.core.runNested(
+      outer,
+      (inner) => this.#context.runBlock(inner, block),
+    );
+  }
+
+  /** Counts rows, for `$count`. */
+  override async count(query: SQL): Promise<number> {
+    const prepared = this.prepareQuery<PreparedQueryConfig>(
+      this.dialect.sqlToQuery(query),
+      undefined,
+      undefined,
+      true,
+      ([row]) => Number(row?.[0]),
+    );
+    return Number(await prepared.execute());
+  }
+}
+
+/** What a prepared query needs besides its SQL. */
+interface PreparedParts<T extends PreparedQueryConfig> {
+  readonly fields: SelectedColumns | undefined;
+  readonly customResultMapper:
+    | ((rows: unknown[][]) => T["execute"])
+    | undefined;
+  readonly queryMetadata: QueryMetadata | undefined;
+  readonly handle: () => SessionHandle;
+  readonly shape: SessionShape;
+}
+
+/** A compiled query; it can be executed many times. */
+class SessionPreparedQuery<T extends PreparedQueryConfig>
+  extends PgPreparedQuery<T> {
+  static override readonly [entityKind]: string = "NullpoolPreparedQuery";
+
+  /** Set by Drizzle's select builder after it has prepared. */
+  joinsNotNullableMap: Record<string, boolean> | undefined;
+
+  readonly #parts: PreparedParts<T>;
+
+  constructor(query: Query, parts: PreparedParts<T>) {
+    super(query, undefined, parts.queryMetadata);
+    this.#parts = parts;
+  }
+
+  /** Runs it and maps the rows. */
+  override async execute(
+    placeholderValues?: Record<string, unknown>,
+  ): Promise<T["execute"]> {
+    const { fields, customResultMapper } = this.#parts;
+    const mapped = fields !== undefined || customResultMapper !== undefined;
+    const result = await this.#run(
+      mapped ? "array" : "object",
+      placeholderValues,
+    );
+    if (customResultMapper) return customResultMapper(arrayRows(result));
+    if (!fields) return result;
+    return mapRows(fields, result.rows, this.joinsNotNullableMap);
+  }
+
+  /** Runs it; rows as objects. */
+  async all(
+    placeholderValues?: Record<string, unknown>,
+  ): Promise<T["all"]> {
+    return (await this.#run("object", placeholderValues)).rows;
+  }
+
+  /** Runs it; rows as arrays. */
+  async values(
+    placeholderValues?: Record<string, unknown>,
+  ): Promise<T["values"]> {
+    return (await this.#run("array", placeholderValues)).rows;
+  }
+
+  /** Whether rows arrive as arrays; asked by batches. */
+  isResponseInArrayMode(): boolean {
+    return this.#parts.fields !== undefined;
+  }
+
+  /** Asynchronous, so that a session that refuses rejects and never throws. */
+  async #run(
+    rowMode: Statement["rowMode"],
+    placeholderValues: Record<string, unknown> = {},
+  ): Promise<Result> {
+    const { handle, shape, queryMetadata, customResultMapper } = this.#parts;
+    const { sql } = this.query;
+    const params = fillPlaceholders(this.query.params, placeholderValues);
+    const issuer = handle();
+    shape.logger?.logQuery(sql, params);
+    return await issuer.core.execute(issuer, {
+      text: sql,
+      params: params.map(toWireParameter),
+      rowMode,
+      access: statementAccess(
+        sql,
+        customResultMapper === undefined ? queryMetadata?.type : "select",
+      ),
+    });
+  }
+}
+
+function arrayRows(result: Result): unknown[][] {
+  return result.rows.filter((row) => Array.isArray(row));
+}
+
+function transactionOptions(config: PgTransactionConfig): TransactionOptions {
+  return {
+    ...(config.isolationLevel && { isolationLevel: config.isolationLevel }),
+    ...(config.accessMode && { readOnly: config.accessMode === "read only" }),
+    ...(config.deferrable !== undefined && { deferrable: config.deferrable }),
+  };
+}

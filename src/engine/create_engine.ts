@@ -1,0 +1,122 @@
+import type { Driver } from "../driver/driver.ts";
+import {
+  checkTransactionOptions,
+  type TransactionOptions,
+} from "../driver/transaction_sql.ts";
+import { Emitter } from "../events/emitter.ts";
+import { NullPool } from "../pool/null_pool.ts";
+import type { Pool, PoolFactory } from "../pool/pool.ts";
+import { StaticPool } from "../pool/static_pool.ts";
+import { observedDriver } from "./_observed_driver.ts";
+import { Engine, type EngineMode } from "./engine.ts";
+
+/** How {@linkcode createEngine} makes an engine. */
+export interface EngineOptions {
+  /**
+   * Makes the pool.
+   *
+   * @default {(driver) => new NullPool(driver)}, or `StaticPool` where the
+   * driver has one connection by nature (PGlite)
+   */
+  readonly pool?: PoolFactory;
+  /**
+   * How much is reported.
+   *
+   * @default {"production"}
+   */
+  readonly mode?: EngineMode;
+  /**
+   * Settings such as `search_path` or `timezone`, by name. They lead every
+   * transaction and end with it (PostgreSQL, `set_config(.., true)`), so they
+   * are safe behind a pooler.
+   *
+   * @default {{}}
+   */
+  readonly settings?: Readonly<Record<string, string>>;
+  /**
+   * How transactions run that say nothing else.
+   *
+   * @default {{ isolationLevel: "read committed" }}
+   */
+  readonly transaction?: TransactionOptions;
+  /**
+   * Whether errors carry server texts and details that may quote values. Keep
+   * it off where errors are logged or shown.
+   *
+   * @default {false}
+   */
+  readonly exposeServerDetail?: boolean;
+}
+
+/**
+ * Makes an engine: a driver, a pool, and the options that all sessions share.
+ * It opens nothing.
+ *
+ * @example An engine, made once at module level
+ * ```ts
+ * import { createEngine } from "@nullpool/db";
+ * import { pglite } from "@nullpool/db/pglite";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const engine = createEngine(pglite(), { settings: { timezone: "UTC" } });
+ * assertEquals(engine.status().checkedOut, 0);
+ * await engine.dispose();
+ * ```
+ *
+ * @param driver Opens connections: `neon(url)`, `postgres(url)`, `pglite()`.
+ * @param options The pool and what sessions share.
+ * @returns The engine.
+ * @throws {TypeError} When the driver or an option has the wrong type.
+ * @throws {RangeError} When an option has a value that is none of its own.
+ */
+export function createEngine(
+  driver: Driver,
+  options: EngineOptions = {},
+): Engine {
+  if (typeof driver?.connect !== "function") {
+    throw new TypeError(
+      "Cannot create engine: expected a driver such as neon(url), postgres(url) or pglite()",
+    );
+  }
+  const { mode = "production", settings = {}, transaction = {} } = options;
+  if (mode !== "production" && mode !== "development") {
+    throw new RangeError(
+      'Cannot use option "mode": it is "production" or "development"',
+    );
+  }
+  checkSettings(settings);
+  checkTransactionOptions(transaction);
+  const emitter = new Emitter();
+  const observed = observedDriver(driver, emitter);
+  const pool = (options.pool ?? defaultPool)(observed);
+  if (typeof pool?.checkout !== "function") {
+    throw new TypeError(
+      'Cannot use option "pool": it is a function that returns a pool',
+    );
+  }
+  return new Engine({
+    driver,
+    pool,
+    emitter,
+    mode,
+    settings,
+    transaction,
+    exposeServerDetail: options.exposeServerDetail ?? false,
+  });
+}
+
+function defaultPool(driver: Driver): Pool {
+  return driver.maxConnections === 1
+    ? new StaticPool(driver)
+    : new NullPool(driver);
+}
+
+function checkSettings(settings: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(settings)) {
+    if (typeof value !== "string") {
+      throw new TypeError(
+        `Cannot use setting "${name}": its value is a string`,
+      );
+    }
+  }
+}

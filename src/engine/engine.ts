@@ -1,0 +1,146 @@
+import type { Driver } from "../driver/driver.ts";
+import type { TransactionOptions } from "../driver/transaction_sql.ts";
+import { wrapDriverError } from "../errors/wrap_driver_error.ts";
+import type { Emitter, Listener } from "../events/emitter.ts";
+import type { EventMap } from "../events/event.ts";
+import type { CheckoutOptions, Pool, PoolStatus } from "../pool/pool.ts";
+import { EngineConnection } from "./engine_connection.ts";
+
+/** `development` adds call sites to errors and leak reports. */
+export type EngineMode = "production" | "development";
+
+/** What an engine is made of, checked by `createEngine`. */
+export interface EngineParts {
+  /** Opens connections. */
+  readonly driver: Driver;
+  /** Lends them. */
+  readonly pool: Pool;
+  /** Tells what happens. */
+  readonly emitter: Emitter;
+  /** How much is reported. */
+  readonly mode: EngineMode;
+  /** Settings local to each transaction. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** How transactions run that say nothing else. */
+  readonly transaction: TransactionOptions;
+  /** Whether server texts that may quote values are passed on. */
+  readonly exposeServerDetail: boolean;
+}
+
+/**
+ * A driver, a pool and the options that all sessions share. Make one per
+ * process or isolate with `createEngine`; it opens nothing until a session
+ * needs a connection.
+ */
+export class Engine {
+  readonly #parts: EngineParts;
+
+  /** @param parts What it is made of; `createEngine` checks them. */
+  constructor(parts: EngineParts) {
+    this.#parts = parts;
+  }
+
+  /** Opens connections. */
+  get driver(): Driver {
+    return this.#parts.driver;
+  }
+
+  /** How much is reported. */
+  get mode(): EngineMode {
+    return this.#parts.mode;
+  }
+
+  /** Settings local to each transaction, by name. */
+  get settings(): Readonly<Record<string, string>> {
+    return this.#parts.settings;
+  }
+
+  /** How transactions run that say nothing else. */
+  get transaction(): TransactionOptions {
+    return this.#parts.transaction;
+  }
+
+  /** Tells what happens; sessions emit through it. */
+  get emitter(): Emitter {
+    return this.#parts.emitter;
+  }
+
+  /**
+   * Listens to what happens.
+   *
+   * @example Count the statements
+   * ```ts
+   * import { createEngine, sessionmaker } from "@nullpool/db";
+   * import { recordingDriver } from "@nullpool/db/testing";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const engine = createEngine(recordingDriver());
+   * const texts: string[] = [];
+   * engine.on("statement", (event) => texts.push(event.text));
+   * await sessionmaker(engine).begin((db) => db.execute("select 1"));
+   * assertEquals(texts, ["select 1"]);
+   * ```
+   *
+   * @param type Which events.
+   * @param listener Called for each.
+   * @returns Stops listening.
+   */
+  on<Type extends keyof EventMap>(
+    type: Type,
+    listener: Listener<Type>,
+  ): () => void {
+    return this.#parts.emitter.on(type, listener);
+  }
+
+  /**
+   * Borrows a connection; the caller releases it exactly once.
+   *
+   * @param options When to give up.
+   * @returns The connection.
+   * @throws {ConnectionError} When none could be opened.
+   * @throws {PoolError} When the pool has none to lend.
+   */
+  async connect(options: CheckoutOptions = {}): Promise<EngineConnection> {
+    const { driver, pool, emitter, exposeServerDetail } = this.#parts;
+    const start = performance.now();
+    let connection;
+    try {
+      connection = await pool.checkout(options);
+    } catch (error) {
+      if (options.signal?.aborted) throw error;
+      throw wrapDriverError(error, {
+        attempt: `Cannot connect to ${driver.describe()}`,
+        connecting: true,
+        maybeExecuted: false,
+        exposeServerDetail,
+      });
+    }
+    emitter.emit({ type: "checkout", duration: performance.now() - start });
+    return new EngineConnection(connection, this.#parts);
+  }
+
+  /** Resolves when no connection is being given back or closed. */
+  idle(): Promise<void> {
+    return this.#parts.pool.idle();
+  }
+
+  /**
+   * Closes what is free, lends nothing more, and ends what the driver itself
+   * has started. Call it when the process ends (on SIGINT); a Worker has no
+   * such moment and needs none.
+   */
+  async dispose(): Promise<void> {
+    await this.#parts.pool.dispose();
+    await this.#parts.driver.dispose?.();
+  }
+
+  /** Disposes the engine at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  /** What the pool holds right now. */
+  status(): PoolStatus {
+    return this.#parts.pool.status();
+  }
+}

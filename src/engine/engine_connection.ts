@@ -1,0 +1,118 @@
+import type { Connection } from "../driver/connection.ts";
+import type { Driver } from "../driver/driver.ts";
+import type { FlightResult, Result, Statement } from "../driver/statement.ts";
+import type { NullpoolError } from "../errors/error.ts";
+import { wrapDriverError } from "../errors/wrap_driver_error.ts";
+import type { Emitter } from "../events/emitter.ts";
+import type { Pool } from "../pool/pool.ts";
+
+/** What a checkout needs from its engine. */
+export interface ConnectionParts {
+  /** Names the database in errors. */
+  readonly driver: Driver;
+  /** Takes the connection back. */
+  readonly pool: Pool;
+  /** Tells what happens. */
+  readonly emitter: Emitter;
+  /** Whether server texts that may quote values are passed on. */
+  readonly exposeServerDetail: boolean;
+}
+
+/** A flight's results, with the failure as an error of ours. */
+export interface WrappedFlight {
+  /** One result for each statement that succeeded. */
+  readonly results: readonly Result[];
+  /** The failure of statement number `results.length`. */
+  readonly failure?: NullpoolError;
+}
+
+/**
+ * One checkout of a connection: sends flights, tells events, turns driver
+ * errors into ours (here and nowhere else), gives back exactly once.
+ */
+export class EngineConnection {
+  readonly #connection: Connection;
+  readonly #parts: ConnectionParts;
+  #released: Promise<void> | undefined;
+
+  /**
+   * @param connection A connection of the pool.
+   * @param parts What the engine lends along with it.
+   */
+  constructor(connection: Connection, parts: ConnectionParts) {
+    this.#connection = connection;
+    this.#parts = parts;
+  }
+
+  /** Whether it can carry another flight. */
+  get usable(): boolean {
+    return this.#released === undefined && this.#connection.usable;
+  }
+
+  /**
+   * Sends statements as one flight. It never rejects.
+   *
+   * @param statements At least one.
+   * @returns The results up to the first failure.
+   */
+  async send(statements: readonly Statement[]): Promise<WrappedFlight> {
+    const start = performance.now();
+    const flight = await this.#connection.send(statements);
+    const wrapped = this.#wrap(flight);
+    if (this.#parts.emitter.hears("statement")) {
+      this.#tell(statements, wrapped, performance.now() - start);
+    }
+    return wrapped;
+  }
+
+  /**
+   * Gives the connection back; the second call does nothing more.
+   *
+   * @param options `discard` when its state is in doubt.
+   * @returns Settles when it is free for others, or closed. It never rejects.
+   */
+  release(options: { readonly discard: boolean }): Promise<void> {
+    this.#released ??= this.#release(options.discard);
+    return this.#released;
+  }
+
+  async #release(discard: boolean): Promise<void> {
+    const discarded = discard || !this.#connection.usable;
+    const returned = this.#parts.pool.checkin(this.#connection, {
+      discard: discarded,
+    });
+    this.#parts.emitter.emit({ type: "checkin", discarded });
+    await returned;
+  }
+
+  #wrap(flight: FlightResult): WrappedFlight {
+    if (!("failure" in flight)) return { results: flight.results };
+    return {
+      results: flight.results,
+      failure: wrapDriverError(flight.failure, {
+        attempt: `Lost the connection to ${this.#parts.driver.describe()}`,
+        connecting: false,
+        maybeExecuted: true,
+        exposeServerDetail: this.#parts.exposeServerDetail,
+      }),
+    };
+  }
+
+  #tell(
+    statements: readonly Statement[],
+    flight: WrappedFlight,
+    duration: number,
+  ): void {
+    const answered = statements.slice(0, flight.results.length + 1);
+    for (const [index, statement] of answered.entries()) {
+      const result = flight.results[index];
+      this.#parts.emitter.emit({
+        type: "statement",
+        text: statement.text,
+        duration,
+        rowCount: result?.rowCount ?? null,
+        error: result === undefined ? flight.failure?.code : undefined,
+      });
+    }
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * Every error code with what happened and what to do about it.
+ *
+ * The value is the class of the error that carries the code.
+ */
+export interface ErrorCodes {
+  /**
+   * The session was closed, which is final. Open another one with its
+   * sessionmaker; a session kept after its request or block has ended is a bug
+   * in the code that kept it.
+   */
+  SESSION_CLOSED: "StateError";
+  /**
+   * The transaction of this handle, or the block it belongs to, has ended.
+   * Use the handle that the block was given, and only until it ends.
+   */
+  TRANSACTION_ENDED: "StateError";
+  /**
+   * A statement of this transaction failed, so PostgreSQL refuses everything
+   * behind it. Call `rollback()` (or let the savepoint's block throw) and try
+   * again; `cause` is the first failure.
+   */
+  TRANSACTION_FAILED: "StateError";
+  /**
+   * `commit()` was called after `setRollbackOnly()`. Roll back instead; the
+   * flag ends with the transaction.
+   */
+  ROLLBACK_ONLY: "StateError";
+  /**
+   * `begin()` found a transaction that it cannot join: one begun explicitly,
+   * one with other options, or one that has already written. Commit or roll
+   * back first, or use `beginNested()`.
+   */
+  TRANSACTION_OPEN: "StateError";
+  /**
+   * `commit`, `begin` or a nested block was asked for while a statement or
+   * another such call of the same session is still running. Await the first
+   * one, or give parallel work a session each (`mapTasks`).
+   */
+  SESSION_BUSY: "StateError";
+  /**
+   * A nested block is open on this session, and the call came through the
+   * outer handle: its work would be undone by the block's rollback. Use the
+   * `tx` that the block was given, or wait until the block has ended.
+   */
+  NESTED_BLOCK_OPEN: "StateError";
+  /**
+   * A connection, or a pool that keeps connections, was used by another Worker
+   * request than the one that opened it; the runtime would hang for ever.
+   * Use `NullPool` (the default) on Workers.
+   */
+  FOREIGN_REQUEST: "StateError";
+  /**
+   * A PGlite data directory is open in another process; two would lose each
+   * other's rows. Stop the other one, or use another directory.
+   */
+  DATABASE_IN_USE: "StateError";
+  /**
+   * No session belongs to the running task. Run the code inside `scope.run`,
+   * or behind the `dbSession` middleware.
+   */
+  NO_SCOPE: "ScopeError";
+  /**
+   * This runtime offers no `AsyncLocalStorage`. On Workers add the
+   * compatibility flag `nodejs_compat` or `nodejs_als`; elsewhere pass the
+   * class as the option `AsyncLocalStorage`.
+   */
+  NO_ASYNC_CONTEXT: "ScopeError";
+  /**
+   * The pool was disposed. Make a new engine.
+   */
+  POOL_DISPOSED: "PoolError";
+  /**
+   * No connection became free within the timeout. Look for a session that is
+   * held too long, or raise the size.
+   */
+  POOL_TIMEOUT: "PoolError";
+  /**
+   * A checkout waited for a connection held by its own task, or by one that
+   * waits for it: it would never be served. Commit, roll back or close the
+   * outer session first, or give the pool more than one connection.
+   */
+  POOL_SELF_DEADLOCK: "PoolError";
+  /**
+   * A connection was given back that this pool has not lent, or twice.
+   */
+  POOL_CHECKIN: "PoolError";
+  /**
+   * No connection could be opened. The message names host and database; check
+   * the URL, the network and the credentials.
+   */
+  CONNECT_FAILED: "ConnectionError";
+  /**
+   * The connection broke while a transaction was open. The server has rolled
+   * the transaction back; call `rollback()` and run the unit of work again.
+   */
+  CONNECTION_LOST: "ConnectionError";
+  /**
+   * The answer to COMMIT was lost: the transaction is neither known to be done
+   * nor known to be undone. Look for its rows before running it again.
+   */
+  COMMIT_OUTCOME_UNKNOWN: "CommitOutcomeError";
+  /**
+   * PostgreSQL answered COMMIT with ROLLBACK: nothing was saved.
+   */
+  COMMIT_ROLLED_BACK: "DatabaseError";
+  /**
+   * The database refused a statement; `sqlstate` says why.
+   */
+  DATABASE_ERROR: "DatabaseError";
+  /**
+   * A constraint was violated (SQLSTATE class 23); `constraint`, `table` and
+   * `column` say which.
+   */
+  INTEGRITY_VIOLATION: "IntegrityError";
+  /**
+   * The transaction lost against another one (SQLSTATE 40001 or 40P01). Run
+   * the whole unit of work again.
+   */
+  SERIALIZATION_FAILURE: "SerializationError";
+}
+
+/** The code of an error. */
+export type ErrorCode = keyof ErrorCodes;

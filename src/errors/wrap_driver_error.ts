@@ -1,0 +1,148 @@
+import { ConnectionError } from "./connection_error.ts";
+import {
+  DatabaseError,
+  type DatabaseErrorOptions,
+  IntegrityError,
+  SerializationError,
+} from "./database_error.ts";
+import { NullpoolError } from "./error.ts";
+import { describeSqlstate, hasSafeText } from "./sqlstate.ts";
+
+/** What is known about the moment in which a driver failed. */
+export interface DriverFailureContext {
+  /** What was tried, such as `Cannot connect to database "app" at host:5432`. */
+  readonly attempt: string;
+  /** Whether the server may have acted on what was sent. */
+  readonly maybeExecuted: boolean;
+  /** Whether the failure happened before the connection was established. */
+  readonly connecting: boolean;
+  /** Whether server texts that may quote values are passed on. */
+  readonly exposeServerDetail: boolean;
+}
+
+/** The fields of a server error, as `pg` and its relatives name them. */
+interface ServerErrorFields {
+  readonly message: string;
+  readonly code: string;
+  readonly severity?: string;
+  readonly detail?: string;
+  readonly constraint?: string;
+  readonly table?: string;
+  readonly column?: string;
+}
+
+/**
+ * Turns whatever a driver threw into an error of ours, redacted: no parameter
+ * value, no password, no URL, and never the driver's own object as `cause`.
+ *
+ * @param error What the driver threw.
+ * @param context What is known about the moment.
+ * @returns A `DatabaseError` for an answer of the server, else a
+ * `ConnectionError`; errors of this library pass unchanged.
+ */
+export function wrapDriverError(
+  error: unknown,
+  context: DriverFailureContext,
+): NullpoolError {
+  if (error instanceof NullpoolError) return error;
+  if (!isServerError(error)) {
+    return new ConnectionError(
+      context.connecting ? "CONNECT_FAILED" : "CONNECTION_LOST",
+      `${context.attempt}: ${transportReason(error)}`,
+      { cause: redact(error), maybeExecuted: context.maybeExecuted },
+    );
+  }
+  const message = serverMessage(error, context.exposeServerDetail);
+  // Over a tunnel that pipelines the password, a refused login arrives as the
+  // answer to the first statement.
+  if (context.connecting || refusesLogin(error.code)) {
+    return new ConnectionError(
+      "CONNECT_FAILED",
+      `${context.attempt}: ${message}`,
+      { maybeExecuted: false },
+    );
+  }
+  if (endsConnection(error)) {
+    return new ConnectionError(
+      "CONNECTION_LOST",
+      `${context.attempt}: ${message}`,
+      { maybeExecuted: context.maybeExecuted },
+    );
+  }
+  return databaseError(error, message);
+}
+
+/** Whether the server closed the connection along with this error. */
+export function endsConnection(error: unknown): boolean {
+  return isServerError(error) &&
+    (error.severity === "FATAL" || error.severity === "PANIC");
+}
+
+function databaseError(
+  error: ServerErrorFields,
+  message: string,
+): DatabaseError {
+  const options: DatabaseErrorOptions = {
+    sqlstate: error.code,
+    constraint: error.constraint,
+    table: error.table,
+    column: error.column,
+  };
+  if (error.code.startsWith("23")) {
+    return new IntegrityError("INTEGRITY_VIOLATION", message, options);
+  }
+  if (error.code === "40001" || error.code === "40P01") {
+    return new SerializationError("SERIALIZATION_FAILURE", message, options);
+  }
+  return new DatabaseError("DATABASE_ERROR", message, options);
+}
+
+function serverMessage(
+  error: ServerErrorFields,
+  exposeServerDetail: boolean,
+): string {
+  const state = describeSqlstate(error.code);
+  if (exposeServerDetail) {
+    const detail = error.detail === undefined ? "" : ` (${error.detail})`;
+    return `${state}: ${error.message}${detail}`;
+  }
+  if (hasSafeText(error.code)) return `${state}: ${error.message}`;
+  const places = [
+    error.table && `table "${error.table}"`,
+    error.column && `column "${error.column}"`,
+    error.constraint && `constraint "${error.constraint}"`,
+  ].filter(Boolean);
+  return places.length === 0 ? state : `${state} on ${places.join(", ")}`;
+}
+
+function refusesLogin(sqlstate: string): boolean {
+  return sqlstate.startsWith("28") || sqlstate === "3D000";
+}
+
+function isServerError(error: unknown): error is ServerErrorFields {
+  return typeof error === "object" && error !== null &&
+    "code" in error && typeof error.code === "string" &&
+    /^[0-9A-Z]{5}$/.test(error.code) && "message" in error &&
+    typeof error.message === "string" && "severity" in error;
+}
+
+/** The reason of a transport failure: its system code, else its message. */
+function transportReason(error: unknown): string {
+  if (typeof error === "object" && error !== null) {
+    if ("code" in error && typeof error.code === "string") return error.code;
+    if ("message" in error && typeof error.message === "string") {
+      return withoutUrls(error.message) || "connection closed";
+    }
+  }
+  return "connection closed";
+}
+
+function redact(error: unknown): Error {
+  const copy = new Error(transportReason(error));
+  if (error instanceof Error) copy.name = error.name;
+  return copy;
+}
+
+function withoutUrls(text: string): string {
+  return text.replace(/\b[a-z][a-z0-9+.-]*:\/\/\S+/gi, "<url>");
+}

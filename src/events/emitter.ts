@@ -1,0 +1,65 @@
+import type { EngineEvent, EventMap } from "./event.ts";
+
+/** Hears events of one type. */
+export type Listener<Type extends keyof EventMap> = (
+  event: EventMap[Type],
+) => void;
+
+/** Tells listeners what happens. A listener that throws cannot break a session. */
+export class Emitter {
+  readonly #listeners = new Map<string, Set<(event: EngineEvent) => void>>();
+
+  /**
+   * Adds a listener.
+   *
+   * @param type Which events.
+   * @param listener Called for each, in order of addition.
+   * @returns Removes the listener.
+   */
+  on<Type extends keyof EventMap>(
+    type: Type,
+    listener: Listener<Type>,
+  ): () => void {
+    const listeners = this.#listeners.get(type) ?? new Set();
+    this.#listeners.set(type, listeners);
+    function hear(event: EngineEvent): void {
+      if (isOfType(event, type)) listener(event);
+    }
+    listeners.add(hear);
+    return () => listeners.delete(hear);
+  }
+
+  /**
+   * Whether anybody listens: an event nobody hears need not be made.
+   *
+   * @param type Which events.
+   */
+  hears(type: keyof EventMap): boolean {
+    return (this.#listeners.get(type)?.size ?? 0) > 0;
+  }
+
+  /**
+   * Tells an event.
+   *
+   * @param event What happened.
+   */
+  emit(event: EngineEvent): void {
+    for (const listener of this.#listeners.get(event.type) ?? []) {
+      try {
+        listener(event);
+      } catch (error) {
+        // Thrown on, it would end the process or fail a session that is well.
+        if (event.type !== "listenerError") {
+          this.emit({ type: "listenerError", error });
+        }
+      }
+    }
+  }
+}
+
+function isOfType<Type extends keyof EventMap>(
+  event: EngineEvent,
+  type: Type,
+): event is EventMap[Type] {
+  return event.type === type;
+}

@@ -1,0 +1,93 @@
+import type { TransactionOptions } from "../driver/transaction_sql.ts";
+
+/** A connection was opened. */
+export interface ConnectEvent {
+  readonly type: "connect";
+  /** Milliseconds that it took. */
+  readonly duration: number;
+}
+
+/** A connection was closed. */
+export interface CloseEvent {
+  readonly type: "close";
+}
+
+/** A session borrowed a connection. */
+export interface CheckoutEvent {
+  readonly type: "checkout";
+  /** Milliseconds waited, opening included. */
+  readonly duration: number;
+}
+
+/** A session gave its connection back. */
+export interface CheckinEvent {
+  readonly type: "checkin";
+  /** Whether it was thrown away because its state is in doubt. */
+  readonly discarded: boolean;
+}
+
+/** A transaction began on the server. */
+export interface BeginEvent {
+  readonly type: "begin";
+  /** How it runs. */
+  readonly options: TransactionOptions;
+}
+
+/** A statement was answered. */
+export interface StatementEvent {
+  readonly type: "statement";
+  /** SQL text; parameters are never part of an event. */
+  readonly text: string;
+  /** Milliseconds from sending its flight to the flight's answer. */
+  readonly duration: number;
+  /** Rows returned or affected, where the command counts them. */
+  readonly rowCount: number | null;
+  /** The code of the error, if it failed. */
+  readonly error: string | undefined;
+}
+
+/** A transaction was committed. */
+export interface CommitEvent {
+  readonly type: "commit";
+}
+
+/** A transaction was rolled back. */
+export interface RollbackEvent {
+  readonly type: "rollback";
+  /** Why, where the caller said so, such as `response status 404`. */
+  readonly reason: string | undefined;
+  /** How many statements that may have written, and pending changes, were dropped. */
+  readonly changes: number;
+}
+
+/** A listener threw; the session it listened to went on. */
+export interface ListenerErrorEvent {
+  readonly type: "listenerError";
+  /** What it threw. */
+  readonly error: unknown;
+}
+
+/** Everything that an engine tells, by type. */
+export interface EventMap {
+  /** A connection was opened. */
+  connect: ConnectEvent;
+  /** A connection was closed. */
+  close: CloseEvent;
+  /** A session borrowed a connection. */
+  checkout: CheckoutEvent;
+  /** A session gave its connection back. */
+  checkin: CheckinEvent;
+  /** A transaction began on the server. */
+  begin: BeginEvent;
+  /** A statement was answered. */
+  statement: StatementEvent;
+  /** A transaction was committed. */
+  commit: CommitEvent;
+  /** A transaction was rolled back. */
+  rollback: RollbackEvent;
+  /** A listener threw. */
+  listenerError: ListenerErrorEvent;
+}
+
+/** One event. */
+export type EngineEvent = EventMap[keyof EventMap];

@@ -1,0 +1,11 @@
+/**
+ * The driver for Neon's protocol.
+ *
+ * @module
+ */
+export { neon, type NeonOptions } from "./neon_driver.ts";
+export {
+  neonWebSocket,
+  type NeonWebSocketOptions,
+  type WebSocketConstructor,
+} from "./websocket_driver.ts";

@@ -1,0 +1,101 @@
+import { Client, types } from "@neondatabase/serverless";
+import type { Driver } from "../driver/driver.ts";
+import type { ConnectionTarget, UrlSource } from "../driver/url.ts";
+import type { WireClient } from "../wire/client.ts";
+import { clientDriver } from "../wire/client_driver.ts";
+import { typeParsers } from "../wire/type_parsers.ts";
+
+/** The constructor of a WebSocket, as browsers have it. */
+export type WebSocketConstructor = NonNullable<
+  Client["neonConfig"]["webSocketConstructor"]
+>;
+
+/** How {@linkcode neonWebSocket} connects. */
+export interface NeonWebSocketOptions {
+  /**
+   * Milliseconds until a connect is given up; 0 waits for ever.
+   *
+   * @default {10_000}
+   */
+  readonly connectTimeout?: number;
+  /**
+   * The WebSocket class of runtimes that have no global one (Node 20: the
+   * package `ws`).
+   *
+   * @default {globalThis.WebSocket}
+   */
+  readonly WebSocket?: WebSocketConstructor;
+}
+
+const URL_PARAMS = ["sslmode", "channel_binding"];
+
+/**
+ * A driver for Neon's protocol over a WebSocket, by Neon's own client: a
+ * connection with interactive transactions wherever there is no TCP.
+ *
+ * The WebSocket is encrypted and the password travels inside it, so `sslmode`
+ * and `channel_binding` in the URL change nothing. For `localhost`,
+ * `127.0.0.1` and `*.localhost` it speaks plain `ws:` to that host and port,
+ * which is what `serveNeon` answers.
+ *
+ * @example A driver that never uses HTTP
+ * ```ts
+ * import { neonWebSocket } from "@nullpool/db/neon";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const driver = neonWebSocket("postgres://app:secret@localhost:4444/app");
+ * assertEquals(driver.name, "neon");
+ * ```
+ *
+ * @param url The connection URL, or a function asked at the first connect.
+ * @param options How it connects.
+ * @returns The driver, for `createEngine`.
+ * @throws {TypeError} When the URL is text and no connection URL.
+ * @throws {RangeError} When `connectTimeout` is not a number of milliseconds.
+ */
+export function neonWebSocket(
+  url: UrlSource,
+  options: NeonWebSocketOptions = {},
+): Driver {
+  return clientDriver({
+    name: "neon",
+    url,
+    urlParams: URL_PARAMS,
+    connectTimeout: options.connectTimeout ?? 10_000,
+    parserOf: typeParsers(types),
+    makeClient: (target) => makeClient(target, options),
+  });
+}
+
+function makeClient(
+  target: ConnectionTarget,
+  options: NeonWebSocketOptions,
+): WireClient {
+  const client = new Client({
+    host: target.host,
+    port: target.port,
+    database: target.database,
+    user: target.user,
+    password: target.password ?? "",
+  });
+  // Settings of this client only: the package's global ones stay untouched.
+  const socket = client.neonConfig;
+  if (options.WebSocket) socket.webSocketConstructor = options.WebSocket;
+  if (isLocal(target.host)) {
+    socket.wsProxy = () => `${target.host}:${target.port}/v2`;
+    socket.useSecureWebSocket = false;
+  }
+  // Start-up, password and the first flight have to share one frame, which
+  // costs a timer. Later flights are one frame by themselves.
+  client.connection.once("backendKeyData", () => {
+    socket.coalesceWrites = false;
+  });
+  // The package's declarations are those of an older `pg`: they ask for a
+  // second argument that its code does not take.
+  return client as unknown as WireClient;
+}
+
+function isLocal(host: string): boolean {
+  return host === "localhost" || host === "127.0.0.1" ||
+    host.endsWith(".localhost");
+}

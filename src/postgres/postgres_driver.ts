@@ -1,0 +1,96 @@
+import pg from "pg";
+import type { Driver } from "../driver/driver.ts";
+import type { ConnectionTarget, UrlSource } from "../driver/url.ts";
+import type { WireClient } from "../wire/client.ts";
+import { clientDriver } from "../wire/client_driver.ts";
+import { typeParsers } from "../wire/type_parsers.ts";
+
+/** How {@linkcode postgres} connects. */
+export interface PostgresOptions {
+  /**
+   * Milliseconds until a connect is given up; 0 waits for ever.
+   *
+   * @default {10_000}
+   */
+  readonly connectTimeout?: number;
+  /**
+   * TLS settings as `node:tls` takes them, such as `{ ca }`. They take the
+   * place of the URL's `sslmode`.
+   */
+  readonly tls?: Readonly<Record<string, unknown>>;
+}
+
+const URL_PARAMS = ["sslmode", "application_name", "channel_binding"];
+
+/**
+ * A driver over TCP, by the package `pg`: PostgreSQL itself, PgBouncer,
+ * Hyperdrive (give it `env.HYPERDRIVE.connectionString`), also on Workers.
+ *
+ * It is safe behind a pooler in transaction mode: statements are unnamed,
+ * settings are local to the transaction and no start-up option is sent. TLS
+ * follows the URL's `sslmode`: none without it or with `disable`, unverified
+ * with `no-verify`, verified with `require`, `verify-ca` and `verify-full`.
+ *
+ * @example An engine over TCP
+ * ```ts
+ * import { createEngine } from "@nullpool/db";
+ * import { postgres } from "@nullpool/db/postgres";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const engine = createEngine(postgres("postgres://app:secret@127.0.0.1:5432/app"));
+ * assertEquals(engine.driver.name, "postgres");
+ * ```
+ *
+ * @param url The connection URL, or a function asked at the first connect.
+ * @param options How it connects.
+ * @returns The driver, for `createEngine`.
+ * @throws {TypeError} When the URL is text and no connection URL.
+ * @throws {RangeError} When `connectTimeout` is not a number of milliseconds.
+ */
+export function postgres(
+  url: UrlSource,
+  options: PostgresOptions = {},
+): Driver {
+  return clientDriver({
+    name: "postgres",
+    url,
+    urlParams: URL_PARAMS,
+    connectTimeout: options.connectTimeout ?? 10_000,
+    parserOf: typeParsers(pg.types),
+    makeClient: (target) => makeClient(target, options),
+  });
+}
+
+function makeClient(
+  target: ConnectionTarget,
+  options: PostgresOptions,
+): WireClient {
+  return new pg.Client({
+    host: target.host,
+    port: target.port,
+    database: target.database,
+    user: target.user,
+    // A function even where there is none: `pg` would look for one in the
+    // environment and in ~/.pgpass.
+    password: () => target.password ?? "",
+    application_name: target.params.get("application_name"),
+    ssl: options.tls ?? tlsOf(target.params.get("sslmode")),
+  });
+}
+
+function tlsOf(sslmode = "disable"): boolean | { rejectUnauthorized: boolean } {
+  switch (sslmode) {
+    case "disable":
+      return false;
+    case "no-verify":
+      return { rejectUnauthorized: false };
+    case "require":
+    case "verify-ca":
+    case "verify-full":
+      return true;
+    default:
+      throw new TypeError(
+        `Cannot use the database URL: sslmode "${sslmode}" is none of disable, no-verify, require, verify-ca, verify-full`,
+      );
+  }
+}

@@ -1,0 +1,35 @@
+import { command, type Statement } from "../driver/statement.ts";
+
+/**
+ * A savepoint: sent when the first statement inside it is, never named twice
+ * in a transaction.
+ *
+ * Names are counted, not derived from depth: two blocks of equal depth would
+ * share a name, and one would roll back the other's work.
+ */
+export class Savepoint {
+  /** Its name on the server. */
+  readonly name: string;
+  /** `open` once the server has it; `queued` while it is on its way. */
+  state: "unsent" | "queued" | "open" = "unsent";
+
+  /** @param number Counts the savepoints of the transaction. */
+  constructor(number: number) {
+    this.name = `nullpool_${number}`;
+  }
+
+  /** Opens it. */
+  get begin(): Statement {
+    return command(`savepoint ${this.name}`);
+  }
+
+  /** Keeps its work. */
+  get release(): Statement {
+    return command(`release savepoint ${this.name}`);
+  }
+
+  /** Undoes its work. */
+  get rollback(): Statement {
+    return command(`rollback to savepoint ${this.name}`);
+  }
+}

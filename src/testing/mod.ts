@@ -1,0 +1,6 @@
+/**
+ * What tests of an application need.
+ *
+ * @module
+ */
+export { type RecordingDriver, recordingDriver } from "./recording_driver.ts";

@@ -1,0 +1,46 @@
+import type { Field } from "../driver/statement.ts";
+import type { FrontendMessages } from "./frontend.ts";
+
+/** The socket below a client: what is written here goes out as it is. */
+export interface ClientStream {
+  /** Sends bytes. */
+  write(bytes: Uint8Array): unknown;
+  /** Closes without a goodbye. */
+  destroy(): unknown;
+}
+
+/** The protocol connection inside a client of `pg` or Neon. */
+export interface ClientConnection extends FrontendMessages {
+  /** Its socket. */
+  readonly stream: ClientStream;
+  /** Refuses the COPY that the server waits for. */
+  sendCopyFail?(message: string): void;
+}
+
+/**
+ * What `pg` and Neon's client call on an object given to `query()` that
+ * brings its own protocol messages (`pg-cursor` is one).
+ */
+export interface Submittable {
+  /** Called by `query()`, which otherwise would add a property. */
+  callback: () => void;
+  submit(connection: ClientConnection): null;
+  handleRowDescription(message: { readonly fields: readonly Field[] }): void;
+  handleDataRow(message: { readonly fields: readonly (string | null)[] }): void;
+  handleCommandComplete(message: { readonly text: string }): void;
+  handleEmptyQuery(): void;
+  handlePortalSuspended(): void;
+  handleCopyInResponse(connection: ClientConnection): void;
+  handleCopyData(): void;
+  handleError(error: unknown): void;
+  handleReadyForQuery(): void;
+}
+
+/** The part of a client of `pg` or Neon that is used. */
+export interface WireClient {
+  readonly connection: ClientConnection;
+  connect(): Promise<unknown>;
+  query(submittable: Submittable): unknown;
+  end(): Promise<unknown>;
+  on(event: "error" | "end", listener: (error?: unknown) => void): unknown;
+}

@@ -1,0 +1,89 @@
+import type { Connection } from "../driver/connection.ts";
+import type { ConnectOptions, Driver } from "../driver/driver.ts";
+import {
+  type ConnectionTarget,
+  describeTarget,
+  parseConnectionUrl,
+  resolveUrl,
+  type UrlSource,
+} from "../driver/url.ts";
+import type { WireClient } from "./client.ts";
+import type { TypeParser } from "./type_parsers.ts";
+import { WireConnection } from "./wire_connection.ts";
+
+/** How a driver makes its clients. */
+export interface ClientDriverConfig {
+  /** Its name in messages and events. */
+  readonly name: string;
+  /** Where it connects to. */
+  readonly url: UrlSource;
+  /** URL parameters that it honours; any other is refused. */
+  readonly urlParams: readonly string[];
+  /** Milliseconds until a connect is given up; 0 waits for ever. */
+  readonly connectTimeout: number;
+  /** The parser for a type OID. */
+  readonly parserOf: (oid: number) => TypeParser;
+  /** Makes a client that is not connected yet. */
+  readonly makeClient: (target: ConnectionTarget) => WireClient;
+}
+
+/**
+ * A driver whose connections are clients of `pg` or Neon.
+ *
+ * @param config How it makes them.
+ * @throws {TypeError} When the URL is text and no connection URL.
+ * @throws {RangeError} When `connectTimeout` is not a number of milliseconds.
+ */
+export function clientDriver(config: ClientDriverConfig): Driver {
+  const { connectTimeout } = config;
+  if (!Number.isFinite(connectTimeout) || connectTimeout < 0) {
+    throw new RangeError(
+      'Cannot use option "connectTimeout": it is a number of milliseconds, 0 or more',
+    );
+  }
+  if (typeof config.url === "string") parseConnectionUrl(config.url);
+  let target: ConnectionTarget | undefined;
+  return {
+    name: config.name,
+    describe: () =>
+      target === undefined
+        ? `the database of ${config.name}()`
+        : describeTarget(target),
+    async connect(options = {}) {
+      target ??= await resolveUrl(config.url, config.urlParams);
+      return await connectClient(config, target, options);
+    },
+  };
+}
+
+async function connectClient(
+  config: ClientDriverConfig,
+  target: ConnectionTarget,
+  { signal }: ConnectOptions,
+): Promise<Connection> {
+  signal?.throwIfAborted();
+  const client = config.makeClient(target);
+  const connection = new WireConnection(client, config.parserOf);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let onAbort: (() => void) | undefined;
+  const givenUp = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal?.reason);
+    signal?.addEventListener("abort", onAbort);
+    if (config.connectTimeout > 0) {
+      timer = setTimeout(
+        () => reject(new Error(`no answer for ${config.connectTimeout} ms`)),
+        config.connectTimeout,
+      );
+    }
+  });
+  try {
+    await Promise.race([client.connect(), givenUp]);
+    return connection;
+  } catch (error) {
+    client.connection.stream.destroy();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    if (onAbort) signal?.removeEventListener("abort", onAbort);
+  }
+}

@@ -1,0 +1,99 @@
+import type { Field, FlightResult, Result } from "../driver/statement.ts";
+import type { Statement } from "../driver/statement.ts";
+import type { TypeParser } from "./type_parsers.ts";
+
+/** Builds one row from its texts. */
+type RowReader = (texts: readonly (string | null)[]) => unknown;
+
+/**
+ * Collects the answers to one flight, message by message.
+ *
+ * PostgreSQL answers the statements in order: RowDescription, DataRow,
+ * CommandComplete; an ErrorResponse is the last answer before ReadyForQuery.
+ */
+export class FlightReader {
+  readonly #statements: readonly Statement[];
+  readonly #parserOf: (oid: number) => TypeParser;
+  readonly #results: Result[] = [];
+  #fields: readonly Field[] = [];
+  #rows: unknown[] = [];
+  #readRow: RowReader | undefined;
+  #failure: { readonly error: unknown } | undefined;
+
+  /**
+   * @param statements What was sent, in order.
+   * @param parserOf The parser for a type OID.
+   */
+  constructor(
+    statements: readonly Statement[],
+    parserOf: (oid: number) => TypeParser,
+  ) {
+    this.#statements = statements;
+    this.#parserOf = parserOf;
+  }
+
+  /** Takes the columns of the rows to come. */
+  rowDescription(fields: readonly Field[]): void {
+    const statement = this.#statements[this.#results.length];
+    this.#fields = fields;
+    this.#readRow = rowReader(fields, this.#parserOf, statement?.rowMode);
+  }
+
+  /** Takes one row. A parser that throws fails the statement, not the wire. */
+  dataRow(texts: readonly (string | null)[]): void {
+    if (this.#failure !== undefined || this.#readRow === undefined) return;
+    try {
+      this.#rows.push(this.#readRow(texts));
+    } catch (error) {
+      this.#failure = { error };
+    }
+  }
+
+  /** Takes the end of a statement with its command tag, such as `INSERT 0 1`. */
+  commandComplete(tag: string): void {
+    if (this.#failure !== undefined) return;
+    const count = /\d+$/.exec(tag);
+    this.#results.push({
+      rows: this.#rows,
+      command: tag.split(" ", 1)[0] ?? "",
+      rowCount: count === null ? null : Number(count[0]),
+      fields: this.#fields,
+    });
+    this.#fields = [];
+    this.#rows = [];
+    this.#readRow = undefined;
+  }
+
+  /** Takes the failure of a statement or of the connection; the first stays. */
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+  }
+
+  /** What the flight came back with. */
+  end(): FlightResult {
+    return this.#failure === undefined
+      ? { results: this.#results }
+      : { results: this.#results, failure: this.#failure.error };
+  }
+}
+
+function rowReader(
+  fields: readonly Field[],
+  parserOf: (oid: number) => TypeParser,
+  rowMode: "object" | "array" | undefined,
+): RowReader {
+  const parsers = fields.map((field) => parserOf(field.dataTypeID));
+  function read(texts: readonly (string | null)[]): unknown[] {
+    return texts.map((text, index) => {
+      const parse = parsers[index];
+      return text === null || parse === undefined ? null : parse(text);
+    });
+  }
+  if (rowMode !== "object") return read;
+  const names = fields.map((field) => field.name);
+  return (texts) => {
+    const values = read(texts);
+    // `__proto__` is a legal column name: defining avoids its setter.
+    return Object.fromEntries(names.map((name, at) => [name, values[at]]));
+  };
+}

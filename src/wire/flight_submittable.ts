@@ -1,0 +1,88 @@
+import type { FlightResult, Statement } from "../driver/statement.ts";
+import type { ClientConnection, Submittable } from "./client.ts";
+import type { FlightReader } from "./flight_reader.ts";
+import { joinChunks, writeFlight } from "./frontend.ts";
+
+/**
+ * A flight as `pg` and Neon's client accept it: an object that writes its own
+ * protocol messages, so that n statements need one round trip.
+ *
+ * The client drops a submittable at its first error, which fits one Sync per
+ * flight: PostgreSQL skips the rest as well.
+ */
+export class FlightSubmittable implements Submittable {
+  readonly #statements: readonly Statement[];
+  readonly #reader: FlightReader;
+  readonly #done: (result: FlightResult) => void;
+
+  /**
+   * @param statements What is sent.
+   * @param reader Collects the answers.
+   * @param done Called once, when the last answer is in.
+   */
+  constructor(
+    statements: readonly Statement[],
+    reader: FlightReader,
+    done: (result: FlightResult) => void,
+  ) {
+    this.#statements = statements;
+    this.#reader = reader;
+    this.#done = done;
+  }
+
+  /** Unused: answers arrive through the handlers. */
+  callback(): void {}
+
+  /** Writes the whole flight as one packet or frame. */
+  submit(connection: ClientConnection): null {
+    const chunks: Uint8Array[] = [];
+    const stream = {
+      writable: true,
+      write: (bytes: Uint8Array) => chunks.push(bytes) > 0,
+    };
+    const recorder: ClientConnection = Object.create(connection, {
+      stream: { value: stream },
+    });
+    writeFlight(this.#statements, recorder);
+    connection.stream.write(joinChunks(chunks));
+    return null;
+  }
+
+  handleRowDescription(
+    message: Parameters<Submittable["handleRowDescription"]>[0],
+  ): void {
+    this.#reader.rowDescription(message.fields);
+  }
+
+  handleDataRow(message: Parameters<Submittable["handleDataRow"]>[0]): void {
+    this.#reader.dataRow(message.fields);
+  }
+
+  handleCommandComplete(
+    message: Parameters<Submittable["handleCommandComplete"]>[0],
+  ): void {
+    this.#reader.commandComplete(message.text);
+  }
+
+  handleEmptyQuery(): void {
+    this.#reader.commandComplete("");
+  }
+
+  /** Never sent: execute has no row limit here. */
+  handlePortalSuspended(): void {}
+
+  handleCopyInResponse(connection: ClientConnection): void {
+    connection.sendCopyFail?.("COPY is not supported");
+  }
+
+  handleCopyData(): void {}
+
+  handleError(error: unknown): void {
+    this.#reader.fail(error);
+    this.#done(this.#reader.end());
+  }
+
+  handleReadyForQuery(): void {
+    this.#done(this.#reader.end());
+  }
+}

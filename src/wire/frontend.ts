@@ -1,0 +1,57 @@
+import type { WireParameter } from "../driver/parameter.ts";
+import type { Statement } from "../driver/statement.ts";
+
+/**
+ * The messages a client sends, as `pg`, Neon's client and PGlite's serializer
+ * all spell them.
+ */
+export interface FrontendMessages {
+  /** Parses an unnamed statement. */
+  parse(message: { text: string }): unknown;
+  /** Binds parameters to the unnamed portal. */
+  bind(message: { values: readonly WireParameter[] }): unknown;
+  /** Asks for the portal's columns. */
+  describe(message: { type: "P" }): unknown;
+  /** Runs the portal to its end. */
+  execute(message: Record<never, never>): unknown;
+  /** Ends the flight. */
+  sync(): unknown;
+}
+
+/**
+ * Writes a flight: parse, bind, describe and execute for each statement, and a
+ * single Sync. Statements are unnamed, so that a pooler in transaction mode
+ * may move the connection between transactions.
+ *
+ * @param statements What is sent.
+ * @param messages Where it goes.
+ */
+export function writeFlight(
+  statements: readonly Statement[],
+  messages: FrontendMessages,
+): void {
+  for (const statement of statements) {
+    messages.parse({ text: statement.text });
+    messages.bind({ values: statement.params });
+    messages.describe({ type: "P" });
+    messages.execute({});
+  }
+  messages.sync();
+}
+
+/**
+ * Joins the pieces of a flight into one: a transport then sends one packet or
+ * frame (pieces of a WebSocket frame meet Nagle's algorithm on Deno).
+ *
+ * @param chunks The pieces in order.
+ */
+export function joinChunks(chunks: readonly Uint8Array[]): Uint8Array {
+  const length = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
+  const joined = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    joined.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return joined;
+}

@@ -1,0 +1,61 @@
+import type { Connection } from "../driver/connection.ts";
+import type { FlightResult, Statement } from "../driver/statement.ts";
+import { endsConnection } from "../errors/wrap_driver_error.ts";
+import type { WireClient } from "./client.ts";
+import { FlightReader } from "./flight_reader.ts";
+import { FlightSubmittable } from "./flight_submittable.ts";
+import type { TypeParser } from "./type_parsers.ts";
+
+/** A connection over a client of `pg` or Neon. */
+export class WireConnection implements Connection {
+  readonly #client: WireClient;
+  readonly #parserOf: (oid: number) => TypeParser;
+  #lost: { readonly error: unknown } | undefined;
+  #closed: Promise<void> | undefined;
+
+  /**
+   * Takes over a client. It must be handed in before `connect()` was called:
+   * an error without a listener would end the whole process.
+   *
+   * @param client The client, not connected yet.
+   * @param parserOf The parser for a type OID.
+   */
+  constructor(client: WireClient, parserOf: (oid: number) => TypeParser) {
+    this.#client = client;
+    this.#parserOf = parserOf;
+    client.on("error", (error) => this.#lose(error));
+    client.on("end", () => this.#lose(undefined));
+  }
+
+  /** Whether it can carry another flight. */
+  get usable(): boolean {
+    return this.#lost === undefined && this.#closed === undefined;
+  }
+
+  /** Sends statements as one flight. */
+  send(statements: readonly Statement[]): Promise<FlightResult> {
+    if (!this.usable) {
+      const failure = this.#lost?.error ?? new Error("connection closed");
+      return Promise.resolve({ results: [], failure });
+    }
+    return new Promise((resolve) => {
+      const reader = new FlightReader(statements, this.#parserOf);
+      this.#client.query(
+        new FlightSubmittable(statements, reader, (result) => {
+          if (endsConnection(result.failure)) this.#lose(result.failure);
+          resolve(result);
+        }),
+      );
+    });
+  }
+
+  /** Says goodbye; a running flight fails. */
+  close(): Promise<void> {
+    this.#closed ??= this.#client.end().then(() => {}, () => {});
+    return this.#closed;
+  }
+
+  #lose(error: unknown): void {
+    this.#lost ??= { error };
+  }
+}
