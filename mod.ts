@@ -38,6 +38,7 @@ export type {
   TransactionOptions,
 } from "./src/driver/transaction_sql.ts";
 export type { UrlSource } from "./src/driver/url.ts";
+export { migrate, type MigrateOptions } from "./src/drizzle/migrate.ts";
 export { Session, type SessionOptions } from "./src/drizzle/session.ts";
 export type { SessionContext } from "./src/drizzle/session_context.ts";
 export type { Casing } from "./src/drizzle/session_shape.ts";

@@ -19,7 +19,7 @@ export function runnerFor(
   return new StatementRunner({
     shape,
     handle: () => handle,
-    preparedHandle: () => context?.current().handle ?? handle,
+    preparedHandle: () => context ? currentHandle(context) : handle,
     runBlock: blockRunner(shape, context),
   });
 }
@@ -34,7 +34,7 @@ export function unboundRunner(
   shape: SessionShape,
   context: SessionContext,
 ): StatementRunner {
-  const handle = () => context.current().handle;
+  const handle = () => currentHandle(context);
   return new StatementRunner({
     shape,
     handle,
@@ -55,4 +55,10 @@ function blockRunner(
     if (context === undefined) return block(transaction);
     return context.enter(transaction, () => block(transaction));
   };
+}
+
+function currentHandle(context: SessionContext): SessionHandle {
+  const runner = context.current()._.session;
+  if (runner instanceof StatementRunner) return runner.handle;
+  throw new TypeError("Cannot run a query: the current database is no session");
 }

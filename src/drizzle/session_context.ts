@@ -1,5 +1,3 @@
-import type { StatementRunner } from "./statement_runner.ts";
-
 /** A Drizzle database that issues statements through one handle. */
 export interface HandleDatabase {
   /** Drizzle's structure; its session is the runner. */
@@ -17,9 +15,9 @@ export interface SessionContext {
   enter<T>(database: HandleDatabase, block: () => Promise<T>): Promise<T>;
 
   /**
-   * Finds the runner of whoever asks.
+   * Finds the database of whoever asks.
    *
    * @throws {ScopeError} When there is no current session.
    */
-  current(): StatementRunner;
+  current(): HandleDatabase;
 }

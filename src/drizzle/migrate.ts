@@ -1,0 +1,82 @@
+import { sql } from "drizzle-orm";
+import type { MigrationMeta } from "drizzle-orm/migrator";
+import { PgDialect } from "drizzle-orm/pg-core";
+import type { Engine } from "../engine/engine.ts";
+import { sessionmaker } from "./sessionmaker.ts";
+
+/** Where {@linkcode migrate} keeps its record. */
+export interface MigrateOptions {
+  /**
+   * The schema of the record, as in drizzle-kit's configuration.
+   *
+   * @default {"drizzle"}
+   */
+  readonly migrationsSchema?: string;
+  /**
+   * The table of the record.
+   *
+   * @default {"__drizzle_migrations"}
+   */
+  readonly migrationsTable?: string;
+}
+
+/**
+ * Applies drizzle-kit's migrations that the database has not seen yet, in one
+ * transaction and under an advisory lock: instances that start at once wait
+ * for each other, and none sees half of them.
+ *
+ * It reads files, so it runs where there is a file system (in a deploy step,
+ * not in a Worker). The statements of a file are separated by drizzle-kit's
+ * breakpoints.
+ *
+ * @example Before the app starts
+ * ```ts ignore
+ * import { createEngine, migrate } from "@nullpool/db";
+ * import { postgres } from "@nullpool/db/postgres";
+ *
+ * const engine = createEngine(postgres(() => Deno.env.get("DATABASE_URL")));
+ * await migrate(engine, "./migrations");
+ * ```
+ *
+ * @param engine Of the database.
+ * @param folder drizzle-kit's output folder, with `meta/_journal.json` in it.
+ * @param options Where the record is kept.
+ * @throws {TypeError} When the folder holds no migrations.
+ * @throws {DatabaseError} When a migration fails; none is applied then.
+ */
+export async function migrate(
+  engine: Engine,
+  folder: string,
+  options: MigrateOptions = {},
+): Promise<void> {
+  const {
+    migrationsSchema = "drizzle",
+    migrationsTable = "__drizzle_migrations",
+  } = options;
+  const config = {
+    migrationsFolder: folder,
+    migrationsSchema,
+    migrationsTable,
+  };
+  const migrations = await readMigrations(folder);
+  const lock = `nullpool.migrate ${migrationsSchema}.${migrationsTable}`;
+  await sessionmaker(engine).begin(async (db) => {
+    await db.execute(
+      sql`select pg_advisory_xact_lock(hashtextextended(${lock}, 0))`,
+    );
+    await new PgDialect().migrate(migrations, db._.session, config);
+  });
+}
+
+async function readMigrations(folder: string): Promise<MigrationMeta[]> {
+  // Loaded late: it needs a file system, which Workers lack.
+  const { readMigrationFiles } = await import("drizzle-orm/migrator");
+  try {
+    return readMigrationFiles({ migrationsFolder: folder });
+  } catch (error) {
+    throw new TypeError(
+      `Cannot migrate: the folder "${folder}" holds no drizzle-kit migrations`,
+      { cause: error },
+    );
+  }
+}

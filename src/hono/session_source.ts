@@ -1,0 +1,94 @@
+import type { Context } from "hono";
+import type { Session, SessionOptions } from "../drizzle/session.ts";
+import {
+  type Sessionmaker,
+  sessionmaker,
+  type SessionmakerOptions,
+} from "../drizzle/sessionmaker.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { ScopedSession } from "../scoped/scoped_session.ts";
+
+/**
+ * How to find an engine per request, where it depends on the request: the
+ * bindings of a Worker, or a tenant.
+ *
+ * @typeParam Schema The schema of the sessions.
+ */
+export interface EngineSource<
+  Schema extends Record<string, unknown> = Record<string, never>,
+> extends SessionmakerOptions<Schema> {
+  /** Makes the engine; called once per key and process or isolate. */
+  readonly engine: (c: Context) => Engine;
+  /** Tells engines apart, such as the tenant's name. */
+  readonly key: (c: Context) => string;
+}
+
+/**
+ * Where the sessions of requests come from.
+ *
+ * @typeParam Schema The schema of the sessions.
+ */
+export type SessionSource<
+  Schema extends Record<string, unknown> = Record<string, never>,
+> = ScopedSession<Schema> | Sessionmaker<Schema> | EngineSource<Schema>;
+
+/** What the middlewares need of a source. */
+export interface OpenedSource<Schema extends Record<string, unknown>> {
+  /** Opens a session for a request. */
+  open(c: Context, options: SessionOptions): Session<Schema>;
+  /** Runs the rest of the request with the session as the current one. */
+  enter<T>(session: Session<Schema>, task: () => T): T;
+}
+
+/**
+ * Reads a source, told by its shape.
+ *
+ * @param source What was given.
+ * @throws {TypeError} When it is none of the three.
+ */
+export function sessionSource<Schema extends Record<string, unknown>>(
+  source: SessionSource<Schema>,
+): OpenedSource<Schema> {
+  if (typeof source === "function") {
+    return {
+      open: (_, options) => source(options),
+      enter: (_, task) => task(),
+    };
+  }
+  if (isScoped(source)) {
+    return {
+      open: (_, options) => source.open(options),
+      enter: (session, task) => source.enter(session, task),
+    };
+  }
+  if (
+    typeof source?.engine === "function" && typeof source.key === "function"
+  ) {
+    return engineSource(source);
+  }
+  throw new TypeError(
+    "Cannot use dbSession(): expected a scoped session, a sessionmaker, or { engine, key } as functions of the request",
+  );
+}
+
+function engineSource<Schema extends Record<string, unknown>>(
+  source: EngineSource<Schema>,
+): OpenedSource<Schema> {
+  const makers = new Map<string, Sessionmaker<Schema>>();
+  return {
+    open(c, options) {
+      const key = source.key(c);
+      const maker = makers.get(key) ?? sessionmaker(source.engine(c), source);
+      makers.set(key, maker);
+      return maker(options);
+    },
+    enter: (_, task) => task(),
+  };
+}
+
+function isScoped<Schema extends Record<string, unknown>>(
+  source: ScopedSession<Schema> | EngineSource<Schema>,
+): source is ScopedSession<Schema> {
+  return typeof source === "object" && source !== null && "enter" in source &&
+    "open" in source;
+}

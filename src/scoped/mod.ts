@@ -1,0 +1,11 @@
+/**
+ * A database session per task, found by async context.
+ *
+ * @module
+ */
+export type { AsyncStorage, AsyncStorageClass } from "./async_context.ts";
+export {
+  ScopedSession,
+  scopedSession,
+  type ScopedSessionOptions,
+} from "./scoped_session.ts";

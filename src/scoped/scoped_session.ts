@@ -1,0 +1,206 @@
+import type { TransactionOptions } from "../driver/transaction_sql.ts";
+import type { Session, SessionOptions } from "../drizzle/session.ts";
+import type { SessionContext } from "../drizzle/session_context.ts";
+import type { SessionDatabase, Sessionmaker } from "../drizzle/sessionmaker.ts";
+import {
+  type AsyncStorage,
+  asyncStorage,
+  type AsyncStorageClass,
+} from "./async_context.ts";
+import { noScopeError } from "./no_scope_error.ts";
+import { scopedDatabase, type ScopeEntry } from "./scoped_database.ts";
+
+/** How {@linkcode scopedSession} tells tasks apart. */
+export interface ScopedSessionOptions {
+  /**
+   * The class that follows async contexts.
+   *
+   * @default {the runtime's `AsyncLocalStorage`}
+   */
+  readonly AsyncLocalStorage?: AsyncStorageClass;
+}
+
+/**
+ * The registry that knows which session belongs to the running task.
+ *
+ * @typeParam Schema The schema of the sessions.
+ */
+export class ScopedSession<
+  Schema extends Record<string, unknown> = Record<string, never>,
+> {
+  /**
+   * A database session that stands for the current task's: safe at module
+   * level, because it is looked up at each use. A query built inside a scope
+   * belongs to that scope's session; one built outside, and every prepared
+   * one, belongs to whoever runs it.
+   */
+  readonly db: Session<Schema>;
+
+  readonly #makeSession: Sessionmaker<Schema>;
+  readonly #storage: AsyncStorage<ScopeEntry<Schema>>;
+  readonly #context: SessionContext;
+
+  /**
+   * @param makeSession Makes the sessions.
+   * @param options How tasks are told apart.
+   * @throws {ScopeError} When the runtime cannot tell them apart.
+   */
+  constructor(
+    makeSession: Sessionmaker<Schema>,
+    options: ScopedSessionOptions = {},
+  ) {
+    const storage = asyncStorage<ScopeEntry<Schema>>(options.AsyncLocalStorage);
+    this.#makeSession = makeSession;
+    this.#storage = storage;
+    this.#context = {
+      enter: (database, block) => {
+        const { session } = currentEntry(storage);
+        // Blocks are given databases of the session's own schema only.
+        const inner = database as SessionDatabase<Schema>;
+        return storage.run({ session, database: inner }, block);
+      },
+      current: () => currentEntry(storage).database,
+    };
+    this.db = scopedDatabase(
+      makeSession.unbound(this.#context),
+      () => storage.getStore(),
+    );
+  }
+
+  /**
+   * The session of the current task.
+   *
+   * @throws {ScopeError} When there is none.
+   */
+  get current(): Session<Schema> {
+    return currentEntry(this.#storage).session;
+  }
+
+  /**
+   * Runs a function as a task with a session of its own, which is closed at
+   * its end: what was not committed is rolled back.
+   *
+   * @typeParam T What the function returns.
+   * @param task Given the session.
+   * @param options How the session runs.
+   * @returns What the function returned.
+   */
+  async run<T>(
+    task: (db: Session<Schema>) => Promise<T>,
+    options: SessionOptions = {},
+  ): Promise<T> {
+    const session = this.open(options);
+    try {
+      return await this.enter(session, () => task(session));
+    } finally {
+      await session.close();
+    }
+  }
+
+  /**
+   * Runs a function in a transaction. Inside a task that has one open it joins
+   * it; else it opens one, commits at the end, and rolls back when the
+   * function throws.
+   *
+   * @typeParam T What the function returns.
+   * @param task Given the session.
+   * @param options How a transaction of its own runs.
+   * @returns What the function returned.
+   */
+  begin<T>(
+    task: (db: Session<Schema>) => Promise<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> {
+    const session = this.#storage.getStore()?.session;
+    if (session === undefined) {
+      return this.run((own) => own.begin(task, options));
+    }
+    return session.inTransaction ? task(session) : session.begin(task, options);
+  }
+
+  /**
+   * Makes a function run in the task that is current now, wherever it is
+   * called: for callbacks that a runtime calls in another context.
+   *
+   * @typeParam Args The function's arguments.
+   * @typeParam T What the function returns.
+   * @param callback The function.
+   * @returns The bound function.
+   * @throws {ScopeError} When there is no current task.
+   */
+  bind<Args extends unknown[], T>(
+    callback: (...args: Args) => T,
+  ): (...args: Args) => T {
+    const entry = currentEntry(this.#storage);
+    return (...args) => this.#storage.run(entry, () => callback(...args));
+  }
+
+  /**
+   * Makes a session of this registry without making it current. Whoever opens
+   * it closes it; `run` does both.
+   *
+   * @param options How it runs.
+   * @returns The session.
+   */
+  open(options: SessionOptions = {}): Session<Schema> {
+    return this.#makeSession({ ...options, context: this.#context });
+  }
+
+  /**
+   * Runs a function with a session as the current one, and leaves the session
+   * open.
+   *
+   * @typeParam T What the function returns.
+   * @param session One that `open` made.
+   * @param task What to run.
+   * @returns What the function returned.
+   */
+  enter<T>(session: Session<Schema>, task: () => T): T {
+    return this.#storage.run({ session, database: session }, task);
+  }
+}
+
+/**
+ * Makes a scoped session: a registry that gives each task its own, as
+ * SQLAlchemy's `scoped_session` does per thread.
+ *
+ * @example One session per task, one `db` for the module
+ * ```ts
+ * import { createEngine, sessionmaker } from "@nullpool/db";
+ * import { pglite } from "@nullpool/db/pglite";
+ * import { scopedSession } from "@nullpool/db/scoped";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using engine = createEngine(pglite());
+ * const scope = scopedSession(sessionmaker(engine));
+ * const { db } = scope;
+ *
+ * await scope.run(async () => {
+ *   const { rows } = await db.execute("select 1 as one");
+ *   assertEquals(rows, [{ one: 1 }]);
+ *   await db.commit();
+ * });
+ * ```
+ *
+ * @typeParam Schema The schema of the sessions.
+ * @param Session Makes the sessions.
+ * @param options How tasks are told apart.
+ * @returns The registry.
+ * @throws {ScopeError} When the runtime cannot tell tasks apart.
+ */
+export function scopedSession<
+  Schema extends Record<string, unknown> = Record<string, never>,
+>(
+  Session: Sessionmaker<Schema>,
+  options: ScopedSessionOptions = {},
+): ScopedSession<Schema> {
+  return new ScopedSession(Session, options);
+}
+
+function currentEntry<Schema extends Record<string, unknown>>(
+  storage: AsyncStorage<ScopeEntry<Schema>>,
+): ScopeEntry<Schema> {
+  const entry = storage.getStore();
+  if (entry === undefined) throw noScopeError();
+  return entry;
+}
