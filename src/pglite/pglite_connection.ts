@@ -49,6 +49,9 @@ export class PGliteConnection implements Connection {
   /** Sends statements as one flight. */
   async send(statements: readonly Statement[]): Promise<FlightResult> {
     const reader = new FlightReader(statements, parserOf);
+    if (this.#closed) {
+      return { results: [], failure: new Error("connection closed") };
+    }
     try {
       for (const message of await this.#exchange(statements)) {
         readMessage(reader, message);

@@ -1,0 +1,275 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { sql } from "drizzle-orm";
+import {
+  createEngine,
+  IntegrityError,
+  type Session,
+  sessionmaker,
+  StateError,
+} from "../../mod.ts";
+import { postgres } from "../../src/postgres/mod.ts";
+import { type TestDatabase, testDatabase } from "../support/postgres.ts";
+
+const BEGIN = "begin isolation level read committed";
+
+function savepointTest(
+  name: string,
+  run: (db: Session, database: TestDatabase) => Promise<void>,
+): void {
+  Deno.test(`savepoint ${name}`, async () => {
+    await using database = await testDatabase({
+      setup: "create table t (id int primary key)",
+    });
+    await using engine = createEngine(postgres(database.url));
+    await using db = sessionmaker(engine)();
+    await run(db, database);
+    await db.close();
+    await engine.idle();
+    await database.waitFor(async () => await database.connections() === 0);
+  });
+}
+
+function ids(database: TestDatabase): Promise<unknown> {
+  return database.query("select id from t order by id")
+    .then((rows) => rows.map((row) => row.id));
+}
+
+savepointTest(
+  "is sent with the first statement inside",
+  async (db, database) => {
+    await db.begin();
+    await db.transaction(async (tx) => {
+      await tx.execute("insert into t values (1)");
+      await tx.execute("insert into t values (2)");
+    });
+    await db.execute("insert into t values (3)");
+    await db.commit();
+    assertEquals(await database.log(), [
+      BEGIN,
+      "savepoint nullpool_1",
+      "insert into t values (1)",
+      "insert into t values (2)",
+      "release savepoint nullpool_1",
+      "insert into t values (3)",
+      "commit",
+    ]);
+    // BEGIN, SAVEPOINT and the first insert are one flight; RELEASE leads the
+    // third insert.
+    assertEquals(db.stats.roundTrips, 4);
+  },
+);
+
+savepointTest("undoes its block and nothing else", async (db, database) => {
+  await db.execute("insert into t values (1)");
+  await assertRejects(
+    () =>
+      db.transaction(async (tx) => {
+        await tx.execute("insert into t values (2)");
+        await tx.execute("insert into t values (1)");
+      }),
+    IntegrityError,
+  );
+  await db.execute("insert into t values (3)");
+  await db.commit();
+  assertEquals(await ids(database), [1, 3]);
+});
+
+savepointTest("names are never used twice", async (db, database) => {
+  await db.begin();
+  for (let n = 0; n < 3; n++) {
+    await db.beginNested(async (tx) => {
+      await tx.execute(`insert into t values (${n})`);
+      await tx.transaction((inner) => inner.execute("select 1"));
+    });
+  }
+  await db.commit();
+  const names = (await database.log())
+    .filter((text) => text.startsWith("savepoint"));
+  assertEquals(names.length, 6);
+  assertEquals(new Set(names).size, 6);
+});
+
+savepointTest(
+  "nests, and the inner one can fail alone",
+  async (db, database) => {
+    await db.begin();
+    await db.transaction(async (outer) => {
+      await outer.execute("insert into t values (1)");
+      await assertRejects(() =>
+        outer.transaction(async (inner) => {
+          await inner.execute("insert into t values (2)");
+          inner.rollback();
+        })
+      );
+      await outer.execute("insert into t values (3)");
+    });
+    await db.commit();
+    assertEquals(await ids(database), [1, 3]);
+  },
+);
+
+savepointTest(
+  "transaction(fn) after reads is a transaction",
+  async (db, database) => {
+    await db.execute("select 1");
+    await db.rollback();
+    await db.$count(sql`t`);
+    await db.transaction((tx) => tx.execute("insert into t values (1)"));
+    assertEquals(db.inTransaction, false);
+    assertEquals(await ids(database), [1]);
+    assertEquals((await database.log()).slice(-4), [
+      BEGIN,
+      "select count(*) as count from t;",
+      "insert into t values (1)",
+      "commit",
+    ]);
+  },
+);
+
+savepointTest(
+  "refuses the outer handle while a block is open",
+  async (db, database) => {
+    await db.begin();
+    await db.transaction(async (tx) => {
+      await tx.execute("insert into t values (1)");
+      for (
+        const call of [
+          () => db.execute("insert into t values (9)"),
+          () => db.transaction(() => Promise.resolve()),
+          () => db.beginNested(),
+          () => db.commit(),
+        ]
+      ) {
+        const error = await assertRejects(call, StateError);
+        assertEquals(error.code, "NESTED_BLOCK_OPEN");
+      }
+    });
+    await db.commit();
+    assertEquals(await ids(database), [1]);
+  },
+);
+
+savepointTest(
+  "refuses a second block beside an open one (M2)",
+  async (db, database) => {
+    await db.begin();
+    const [first, second] = await Promise.allSettled([
+      db.transaction(async (tx) => {
+        await tx.execute("insert into t values (1)");
+        await tx.execute("insert into t values (2)");
+      }),
+      db.transaction(async (tx) => {
+        await tx.execute("insert into t values (3)");
+        throw new Error("the second fails");
+      }),
+    ]);
+    assertEquals(first.status, "fulfilled");
+    assert(second.status === "rejected");
+    assertEquals(second.reason.code, "NESTED_BLOCK_OPEN");
+    await db.commit();
+    assertEquals(await ids(database), [1, 2]);
+  },
+);
+
+savepointTest("a handle is dead after its block (M3)", async (db, database) => {
+  await db.begin();
+  const kept = await db.transaction((tx) => Promise.resolve(tx));
+  const query = await db.beginNested((tx) =>
+    // In an array: a promise would run the query on its own.
+    Promise.resolve([tx.execute("insert into t values (2)")])
+  );
+  for (
+    const call of [
+      () => kept.execute("insert into t values (1)"),
+      () => kept.transaction(() => Promise.resolve()),
+      () => query[0] ?? Promise.resolve(),
+    ]
+  ) {
+    const error = await assertRejects(() => call().then(() => {}), StateError);
+    assertEquals(error.code, "TRANSACTION_ENDED");
+  }
+  await db.commit();
+  await assertRejects(() => kept.execute("select 1"), StateError);
+  assertEquals(await ids(database), []);
+});
+
+savepointTest("a swallowed failure fails the block", async (db, database) => {
+  await db.execute("insert into t values (1)");
+  const error = await assertRejects(
+    () =>
+      db.transaction(async (tx) => {
+        await tx.execute("insert into t values (2)");
+        await tx.execute("insert into t values (1)").catch(() => {});
+      }),
+    StateError,
+  );
+  assertEquals(error.code, "TRANSACTION_FAILED");
+  assert(error.cause instanceof IntegrityError);
+  await db.commit();
+  assertEquals(await ids(database), [1]);
+});
+
+savepointTest("a failure before the block is not undone by it", async (db) => {
+  await db.execute("insert into t values (1)");
+  const failing = db.execute("insert into t values (1)").then(() => {});
+  const block = db.transaction((tx) => tx.execute("insert into t values (2)"));
+  const outcomes = await Promise.allSettled([failing, block]);
+  assertEquals(outcomes.map(({ status }) => status), ["rejected", "rejected"]);
+  assertEquals(db.state, "failed");
+  await assertRejects(() => db.commit(), StateError);
+  await db.rollback();
+});
+
+savepointTest(
+  "rollback() inside a block ends everything",
+  async (db, database) => {
+    await db.begin();
+    await db.transaction(async (tx) => {
+      await tx.execute("insert into t values (1)");
+      await db.rollback();
+      await assertRejects(() => tx.execute("select 1"), StateError);
+    });
+    await db.execute("insert into t values (2)");
+    await db.commit();
+    assertEquals(await ids(database), [2]);
+  },
+);
+
+savepointTest(
+  "beginNested() without a block ends by its handle",
+  async (db, database) => {
+    await db.execute("insert into t values (1)");
+    const first = await db.beginNested();
+    await db.execute("insert into t values (2)");
+    assertEquals(db.inNestedTransaction, true);
+    await first.rollback();
+    assertEquals(first.isActive, false);
+    await assertRejects(() => first.rollback(), StateError);
+    const second = await db.beginNested();
+    await db.execute("insert into t values (3)");
+    second.release();
+    const third = await db.beginNested();
+    await db.execute("insert into t values (4)");
+    await db.commit();
+    assertEquals(third.isActive, false);
+    assertEquals(await ids(database), [1, 3, 4]);
+  },
+);
+
+savepointTest(
+  "a savepoint cannot change the transaction's options",
+  async (db) => {
+    await db.execute("insert into t values (1)");
+    const error = await assertRejects(
+      () =>
+        db.transaction(() => Promise.resolve(), {
+          isolationLevel: "serializable",
+        }),
+      StateError,
+    );
+    assertEquals(error.code, "TRANSACTION_OPEN");
+    await db.transaction(() => Promise.resolve(), {
+      isolationLevel: "read committed",
+    });
+  },
+);

@@ -1,0 +1,492 @@
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+} from "@std/assert";
+import {
+  CommitOutcomeError,
+  ConnectionError,
+  createEngine,
+  DatabaseError,
+  type Engine,
+  IntegrityError,
+  type QueryResult,
+  type Session,
+  type Sessionmaker,
+  sessionmaker,
+  StateError,
+} from "../../mod.ts";
+import { postgres } from "../../src/postgres/mod.ts";
+import { type TestDatabase, testDatabase } from "../support/postgres.ts";
+
+/** What the server logs for BEGIN. */
+const BEGIN = "begin isolation level read committed";
+
+/** A session over PostgreSQL whose statements are read from the server's log. */
+function sessionTest(
+  name: string,
+  run: (bed: {
+    database: TestDatabase;
+    engine: Engine;
+    Session: Sessionmaker;
+    db: Session;
+    /** Statements of the server's log since the table was made. */
+    sent(): Promise<string[]>;
+  }) => Promise<void>,
+): void {
+  Deno.test(`Session ${name}`, async () => {
+    await using database = await testDatabase({
+      setup: "create table notes (id int primary key, body text)",
+    });
+    await using engine = createEngine(postgres(database.url));
+    const Session = sessionmaker(engine);
+    await using db = Session();
+    await run({ database, engine, Session, db, sent: () => database.log() });
+    await db.close();
+    await engine.idle();
+    await database.waitFor(async () => await database.connections() === 0);
+  });
+}
+
+/** Runs a statement without waiting: Drizzle's queries start when awaited. */
+function issue(db: Session, text: string): Promise<QueryResult> {
+  return db.execute(text).then((result) => result);
+}
+
+/** Lets promises go on that only wait for each other, not for the server. */
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await null;
+}
+
+sessionTest("sends nothing before need", async ({ database, db, sent }) => {
+  await db.begin();
+  const nested = await db.beginNested();
+  await db.beginNested(() => Promise.resolve());
+  nested.release();
+  await db.commit();
+  await db.begin(() => Promise.resolve());
+  await db.rollback();
+  assertEquals(await database.connections(), 0);
+  await db.close();
+  assertEquals(await sent(), []);
+});
+
+sessionTest("sends BEGIN with the first statement", async ({ db, sent }) => {
+  await db.execute("insert into notes values (1, 'a')");
+  assertEquals(db.stats.roundTrips, 1);
+  await db.execute("select 1");
+  await db.commit();
+  assertEquals(db.stats, {
+    ...db.stats,
+    statements: 2,
+    roundTrips: 3,
+    connections: 1,
+  });
+  assertEquals(await sent(), [
+    BEGIN,
+    "insert into notes values (1, 'a')",
+    "select 1",
+    "commit",
+  ]);
+});
+
+sessionTest(
+  "sends statements issued together in one flight, in order",
+  async ({ db, sent }) => {
+    const results = await Promise.all([
+      db.execute("select 1 as n"),
+      db.execute("select 2 as n"),
+      db.execute("select 3 as n"),
+    ]);
+    assertEquals(results.map(({ rows }) => rows[0]), [
+      { n: 1 },
+      { n: 2 },
+      { n: 3 },
+    ]);
+    assertEquals(db.stats.roundTrips, 1);
+    await db.commit();
+    assertEquals((await sent()).slice(1, 4), [
+      "select 1 as n",
+      "select 2 as n",
+      "select 3 as n",
+    ]);
+  },
+);
+
+sessionTest("opens one connection per transaction", async (bed) => {
+  const { db, engine, database } = bed;
+  await db.execute("select 1");
+  assertEquals(await database.connections(), 1);
+  await db.commit();
+  await engine.idle();
+  await database.waitFor(async () => await database.connections() === 0);
+  await db.execute("select 2");
+  await db.rollback();
+  assertEquals(db.stats.connections, 2);
+});
+
+sessionTest("rolls back what was not committed", async (bed) => {
+  const { db, database } = bed;
+  await db.execute("insert into notes values (1, 'a')");
+  await db.close();
+  assertEquals(await database.query("select * from notes"), []);
+  assertEquals((await bed.sent()).at(-1), "rollback");
+});
+
+sessionTest("refuses everything after close, by name", async ({ db }) => {
+  await db.close();
+  await db.close();
+  await db.closed;
+  for (
+    const call of [
+      () => db.execute("select 1"),
+      () => db.begin(),
+      () => db.commit(),
+      () => db.beginNested(),
+      () => db.transaction(() => Promise.resolve()),
+    ]
+  ) {
+    const error = await assertRejects(call, StateError);
+    assertEquals(error.code, "SESSION_CLOSED");
+    assert(error.message.includes("open another one"), error.message);
+  }
+  await db.rollback();
+});
+
+sessionTest("sends isolation and access in BEGIN itself", async (bed) => {
+  const { db, sent } = bed;
+  await db.begin(async () => {
+    await db.execute("select 1");
+  }, { isolationLevel: "serializable", readOnly: true, deferrable: true });
+  assertEquals(
+    (await sent())[0],
+    [
+      "begin isolation level serializable read only deferrable",
+    ][0],
+  );
+  const error = await assertRejects(
+    () =>
+      db.begin(() => db.execute("insert into notes values (1, 'a')"), {
+        readOnly: true,
+      }),
+    DatabaseError,
+  );
+  assertEquals(error.sqlstate, "25006");
+});
+
+sessionTest("refuses an isolation level that is none", async ({ db }) => {
+  await assertRejects(
+    // @ts-expect-error: the type refuses it as well
+    () => db.begin({ isolationLevel: "serialisable" }),
+    RangeError,
+    "isolationLevel",
+  );
+});
+
+sessionTest("begin(fn) commits at its end", async ({ database, db }) => {
+  const result = await db.begin(async (same) => {
+    assert(same === db);
+    await db.execute("insert into notes values (1, 'a')");
+    return 7;
+  });
+  assertEquals(result, 7);
+  assertEquals(await database.query("select id from notes"), [{ id: 1 }]);
+});
+
+sessionTest("begin(fn) rolls back and rethrows", async ({ database, db }) => {
+  const thrown = new Error("no");
+  const caught = await assertRejects(() =>
+    db.begin(async () => {
+      await db.execute("insert into notes values (1, 'a')");
+      throw thrown;
+    })
+  );
+  assert(caught === thrown);
+  assertEquals(await database.query("select * from notes"), []);
+  assertEquals(db.state, "idle");
+});
+
+sessionTest("commit inside begin(fn) ends the block's work", async (bed) => {
+  const { db, database } = bed;
+  await db.begin(async () => {
+    await db.execute("insert into notes values (1, 'a')");
+    await db.commit();
+    const error = await assertRejects(() => db.execute("select 1"), StateError);
+    assertEquals(error.code, "TRANSACTION_ENDED");
+  });
+  assertEquals(await database.query("select id from notes"), [{ id: 1 }]);
+  await db.execute("select 1");
+});
+
+sessionTest("begin() joins reads and refuses after writes", async (bed) => {
+  const { Session, db, sent } = bed;
+  await db.begin();
+  const error = await assertRejects(() => db.begin(), StateError);
+  assertEquals(error.code, "TRANSACTION_OPEN");
+  await db.rollback();
+  await db.execute("insert into notes values (2, 'b')");
+  await assertRejects(() => db.begin(), StateError, "written");
+  await db.rollback();
+  assertEquals((await sent()).filter((text) => text === BEGIN).length, 1);
+  await Session().close();
+});
+
+sessionTest(
+  "a failed statement fails the transaction, and commit says why",
+  async ({ db, database }) => {
+    const outcomes = await Promise.allSettled([
+      db.execute("insert into notes values (1, 'a')"),
+      db.execute("select * from nowhere"),
+      db.execute("insert into notes values (2, 'b')"),
+    ]);
+    assertEquals(outcomes.map(({ status }) => status), [
+      "fulfilled",
+      "rejected",
+      "rejected",
+    ]);
+    const [, first, skipped] = outcomes;
+    assert(first.status === "rejected" && skipped.status === "rejected");
+    assertInstanceOf(first.reason, DatabaseError);
+    assertEquals(first.reason.sqlstate, "42P01");
+    assertEquals(skipped.reason.code, "TRANSACTION_FAILED");
+    assert(skipped.reason.cause === first.reason);
+    assertEquals(db.state, "failed");
+    for (const call of [() => db.execute("select 1"), () => db.commit()]) {
+      const error = await assertRejects(call, StateError);
+      assertEquals(error.code, "TRANSACTION_FAILED");
+      assert(error.cause === first.reason);
+    }
+    await db.rollback();
+    assertEquals(await database.query("select * from notes"), []);
+    await db.execute("insert into notes values (3, 'c')");
+    await db.commit();
+    assertEquals(await database.query("select id from notes"), [{ id: 3 }]);
+  },
+);
+
+sessionTest(
+  "a block that swallowed a failure does not end quietly",
+  async (bed) => {
+    const { db, database } = bed;
+    const error = await assertRejects(() =>
+      db.begin(async () => {
+        await db.execute("insert into notes values (1, 'a')");
+        await db.execute("select * from nowhere").catch(() => {});
+      }), StateError);
+    assertEquals(error.code, "TRANSACTION_FAILED");
+    assertInstanceOf(error.cause, DatabaseError);
+    assertEquals(await database.query("select * from notes"), []);
+  },
+);
+
+sessionTest("COMMIT answered with ROLLBACK is an error", async (bed) => {
+  // A driver that swallows failures, so that only the server knows of them.
+  const honest = postgres(bed.database.url);
+  await using engine = createEngine({
+    name: "swallowing",
+    describe: () => honest.describe(),
+    async connect() {
+      const connection = await honest.connect();
+      return {
+        get usable() {
+          return connection.usable;
+        },
+        close: () => connection.close(),
+        async send(statements) {
+          const { results } = await connection.send(statements);
+          const lost = { rows: [], command: "", rowCount: null, fields: [] };
+          return { results: statements.map((_, at) => results[at] ?? lost) };
+        },
+      };
+    },
+  });
+  await using db = sessionmaker(engine)();
+  await db.execute("insert into notes values (1, 'a')");
+  await db.execute("select * from nowhere");
+  const error = await assertRejects(() => db.commit(), DatabaseError);
+  assertEquals(error.code, "COMMIT_ROLLED_BACK");
+  assertEquals(db.state, "failed");
+  await db.rollback();
+  assertEquals(await bed.database.query("select * from notes"), []);
+});
+
+sessionTest(
+  "a COMMIT that the server refuses needs a rollback",
+  async (bed) => {
+    const { database, db, engine } = bed;
+    await database.query(
+      "create table twice (id int unique deferrable initially deferred)",
+    );
+    await db.execute("insert into twice values (1), (1)");
+    const error = await assertRejects(() => db.commit(), IntegrityError);
+    assertEquals(error.sqlstate, "23505");
+    assertEquals(error.constraint, "twice_id_key");
+    // The slot is free at once; the session still wants to be told.
+    await engine.idle();
+    await database.waitFor(async () => await database.connections() === 0);
+    await assertRejects(() => db.execute("select 1"), StateError);
+    await db.rollback();
+    await db.execute("select 1");
+  },
+);
+
+sessionTest("a lost connection demands rollback() first", async (bed) => {
+  const { database, db } = bed;
+  await db.execute("insert into notes values (1, 'a')");
+  await database.terminateAll();
+  const error = await assertRejects(
+    () => db.execute("select 1"),
+    ConnectionError,
+  );
+  assertEquals(error.code, "CONNECTION_LOST");
+  await assertRejects(() => db.commit(), StateError, "rollback()");
+  await db.rollback();
+  await db.execute("insert into notes values (2, 'b')");
+  await db.commit();
+  assertEquals(await database.query("select id from notes"), [{ id: 2 }]);
+});
+
+sessionTest("a connection lost while idle fails the commit", async (bed) => {
+  const { database, db } = bed;
+  await db.execute("insert into notes values (1, 'a')");
+  await database.terminateAll();
+  // Terminated before COMMIT was sent, or while: nobody can tell from here.
+  await assertRejects(() => db.commit(), CommitOutcomeError, "COMMIT");
+  await db.rollback();
+  assertEquals(await database.query("select * from notes"), []);
+});
+
+sessionTest("rollback rejects what was not sent yet", async (bed) => {
+  const { db, sent } = bed;
+  await db.execute("select 1 as first");
+  const running = issue(db, "select pg_sleep(0.05)");
+  await turns(5);
+  const queued = issue(db, "select 2 as never");
+  const rejected = assertRejects(() => queued, StateError, "rolled back");
+  await db.rollback();
+  await rejected;
+  await running;
+  assertEquals((await sent()).slice(1), [
+    "select 1 as first",
+    "select pg_sleep(0.05)",
+    "rollback",
+  ]);
+});
+
+sessionTest("rollback is one, however often it is called", async (bed) => {
+  const { db, sent } = bed;
+  await db.execute("select 1");
+  await Promise.all([db.rollback(), db.rollback(), db.close()]);
+  assertEquals((await sent()).filter((text) => text === "rollback").length, 1);
+});
+
+sessionTest("refuses commit while a statement runs", async ({ db }) => {
+  const running = issue(db, "select pg_sleep(0.05)");
+  const error = await assertRejects(() => db.commit(), StateError);
+  assertEquals(error.code, "SESSION_BUSY");
+  assert(error.message.includes("a statement"), error.message);
+  await running;
+  await db.commit();
+});
+
+sessionTest(
+  "refuses statements while it commits, not rollback",
+  async (bed) => {
+    const { db, database } = bed;
+    await db.execute("insert into notes values (1, 'a')");
+    const committing = db.commit();
+    const error = await assertRejects(() => db.execute("select 1"), StateError);
+    assertEquals(error.code, "SESSION_BUSY");
+    await db.rollback();
+    await committing;
+    assertEquals(await database.query("select id from notes"), [{ id: 1 }]);
+  },
+);
+
+sessionTest("close is never refused, and waits for what runs", async (bed) => {
+  const { db, database } = bed;
+  await db.execute("select 1");
+  const running = issue(db, "select pg_sleep(0.05), 1 as one");
+  await turns(5);
+  await db.close();
+  assertEquals((await running).rowCount, 1);
+  assertEquals(await database.openTransactions(), 0);
+});
+
+sessionTest("close while connecting sends nothing", async (bed) => {
+  const { db, engine, sent } = bed;
+  const rejected = assertRejects(() => issue(db, "select 1"), StateError);
+  await db.close();
+  await rejected;
+  await engine.idle();
+  assertEquals(await sent(), []);
+  assertEquals(engine.status().checkedOut, 0);
+});
+
+sessionTest(
+  "setRollbackOnly() refuses the commit",
+  async ({ database, db }) => {
+    await db.execute("insert into notes values (1, 'a')");
+    db.setRollbackOnly();
+    const error = await assertRejects(() => db.commit(), StateError);
+    assertEquals(error.code, "ROLLBACK_ONLY");
+    await db.rollback();
+    await db.begin(async () => {
+      await db.execute("insert into notes values (2, 'b')");
+      db.setRollbackOnly();
+    });
+    assertEquals(await database.query("select * from notes"), []);
+  },
+);
+
+sessionTest("settings of the engine lead every transaction", async (bed) => {
+  const { database } = bed;
+  await using engine = createEngine(postgres(database.url), {
+    settings: { timezone: "Asia/Tokyo" },
+  });
+  const Session = sessionmaker(engine);
+  await using db = Session();
+  for (let i = 0; i < 2; i++) {
+    const { rows } = await db.execute("show timezone");
+    assertEquals(rows, [{ TimeZone: "Asia/Tokyo" }]);
+    assertEquals(db.stats.roundTrips, 2 * i + 1);
+    await db.commit();
+  }
+});
+
+sessionTest("a failing BEGIN leaks nothing", async ({ database }) => {
+  await using engine = createEngine(postgres(database.url), {
+    settings: { timezone: "No/Where" },
+  });
+  const Session = sessionmaker(engine);
+  await using db = Session();
+  for (let i = 0; i < 5; i++) {
+    await assertRejects(() => db.execute("select 1"), DatabaseError, "22023");
+    assertEquals(db.isActive, true);
+  }
+  await engine.idle();
+  await database.waitFor(async () => await database.connections() === 0);
+  assertEquals(engine.status().checkedOut, 0);
+});
+
+Deno.test("Session a connect failure leaves it usable", async () => {
+  await using database = await testDatabase();
+  const wrong = new URL(database.url);
+  wrong.password = "wrong-secret";
+  let url = wrong.href;
+  await using engine = createEngine({
+    ...postgres(() => url),
+    connect: (options) => postgres(url).connect(options),
+  });
+  await using db = sessionmaker(engine)();
+  const error = await assertRejects(
+    () => db.execute("select 1"),
+    ConnectionError,
+    "28P01 invalid_password",
+  );
+  assert(!JSON.stringify(error).includes("wrong-secret"));
+  assert(!String(error.stack).includes("wrong-secret"));
+  url = database.url;
+  assertEquals((await db.execute("select 1 as n")).rows, [{ n: 1 }]);
+});
