@@ -1,0 +1,245 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { is, sql } from "drizzle-orm";
+import { integer, PgDatabase, pgTable } from "drizzle-orm/pg-core";
+import {
+  createEngine,
+  ScopeError,
+  Session,
+  sessionmaker,
+  StateError,
+} from "../../mod.ts";
+import { postgres } from "../../src/postgres/mod.ts";
+import { type ScopedSession, scopedSession } from "../../src/scoped/mod.ts";
+import { recordingDriver } from "../../src/testing/mod.ts";
+import { type TestDatabase, testDatabase } from "../support/postgres.ts";
+
+const numbers = pgTable("numbers", { n: integer().notNull() });
+const schema = { numbers };
+
+function scopeTest(
+  name: string,
+  run: (
+    scope: ScopedSession<typeof schema>,
+    database: TestDatabase,
+  ) => Promise<void>,
+): void {
+  Deno.test(`scopedSession ${name}`, async () => {
+    await using database = await testDatabase({
+      setup: "create table numbers (n int not null)",
+    });
+    await using engine = createEngine(postgres(database.url));
+    await run(scopedSession(sessionmaker(engine, { schema })), database);
+    await engine.idle();
+    await database.waitFor(async () => await database.connections() === 0);
+  });
+}
+
+function stored(database: TestDatabase): Promise<unknown[]> {
+  return database.query("select n from numbers order by n")
+    .then((rows) => rows.map((row) => row.n));
+}
+
+scopeTest("gives each task its own session", async (scope, database) => {
+  const { db } = scope;
+  const backends = await Promise.all(
+    [1, 2, 3].map((n) =>
+      scope.run(async (session) => {
+        assert(scope.current === session);
+        await db.insert(numbers).values({ n });
+        const { rows } = await db.execute("select pg_backend_pid() as pid");
+        if (n !== 2) await db.commit();
+        return rows[0]?.pid;
+      })
+    ),
+  );
+  assertEquals(new Set(backends).size, 3);
+  assertEquals(await stored(database), [1, 3]);
+});
+
+scopeTest("db is a Drizzle database and a session", async (scope) => {
+  const { db } = scope;
+  assert(is(db, PgDatabase));
+  assert(db instanceof Session);
+  assert("commit" in db && "select" in db);
+  // Libraries read the structure when they are imported.
+  assertEquals(Object.keys(db._.schema ?? {}), ["numbers"]);
+  assertEquals(Object.keys(db.query), ["numbers"]);
+  assertEquals(await db, db);
+  const part = db.$with("part").as((qb) => qb.select().from(numbers));
+  await scope.run(async () => {
+    assertEquals(await db.with(part).select().from(part), []);
+    assertEquals(await db.query.numbers.findMany(), []);
+    assertEquals(await db.$count(numbers), 0);
+  });
+});
+
+scopeTest("never falls back to a shared session", async ({ db }) => {
+  const outside = [
+    () => db.select().from(numbers).then(() => {}),
+    () => db.execute("select 1").then(() => {}),
+    () => db.query.numbers.findMany().then(() => {}),
+    () => db.$count(numbers).then(() => {}),
+    () => db.transaction(() => Promise.resolve()),
+  ];
+  for (const call of outside) {
+    // Built without complaint, refused when it runs.
+    const error = await assertRejects(async () => await call(), ScopeError);
+    assertEquals(error.code, "NO_SCOPE");
+    assert(error.message.includes("scope.run"), error.message);
+  }
+  assertThrows(() => db.commit(), ScopeError);
+  assertThrows(() => db.inTransaction, ScopeError);
+});
+
+scopeTest(
+  "a query belongs to the scope that built it",
+  async (scope, database) => {
+    const { db } = scope;
+    const kept = await scope.run((first) =>
+      scope.run(async (second) => {
+        const built = db.insert(numbers).values({ n: 1 });
+        await scope.enter(first, async () => {
+          await built;
+          await first.rollback();
+        });
+        await second.commit();
+        return [db.insert(numbers).values({ n: 2 })];
+      })
+    );
+    assertEquals(await stored(database), [1]);
+    const error = await assertRejects(
+      () => scope.run(async () => void await kept[0]),
+      StateError,
+    );
+    assertEquals(error.code, "SESSION_CLOSED");
+  },
+);
+
+scopeTest(
+  "a query built outside belongs to whoever runs it",
+  async (scope, database) => {
+    const insert = scope.db.insert(numbers).values({ n: sql.placeholder("n") })
+      .prepare("insert_number");
+    const everything = scope.db.select().from(numbers);
+    await scope.run(async (db) => {
+      await insert.execute({ n: 5 });
+      assertEquals(await everything, [{ n: 5 }]);
+      await db.commit();
+    });
+    await scope.run(() => insert.execute({ n: 6 }));
+    const prepared = await scope.run((db) =>
+      Promise.resolve(db.select().from(numbers).prepare("inside"))
+    );
+    await scope.run(async () => {
+      assertEquals(await prepared.execute(), [{ n: 5 }]);
+    });
+    assertEquals(await stored(database), [5]);
+    await assertRejects(() => insert.execute({ n: 7 }), ScopeError);
+  },
+);
+
+scopeTest(
+  "db inside a block is the block's handle",
+  async (scope, database) => {
+    const { db } = scope;
+    await scope.run(async () => {
+      await db.insert(numbers).values({ n: 1 });
+      await assertRejects(() =>
+        db.transaction(async () => {
+          await db.insert(numbers).values({ n: 2 });
+          await db.transaction(() => db.insert(numbers).values({ n: 3 }));
+          assertEquals(await db.$count(numbers), 3);
+          throw new Error("undo 2 and 3");
+        })
+      );
+      assertEquals(await db.$count(numbers), 1);
+      await db.commit();
+    });
+    assertEquals(await stored(database), [1]);
+  },
+);
+
+scopeTest("two blocks at once are told apart", async (scope, database) => {
+  const { db } = scope;
+  await scope.run(async () => {
+    await db.begin();
+    const outcomes = await Promise.allSettled(
+      [1, 2].map((n) =>
+        db.transaction(async () => {
+          await db.insert(numbers).values({ n });
+          await db.insert(numbers).values({ n: 10 * n });
+        })
+      ),
+    );
+    assertEquals(outcomes.map(({ status }) => status), [
+      "fulfilled",
+      "rejected",
+    ]);
+    await db.commit();
+  });
+  assertEquals(await stored(database), [1, 10]);
+});
+
+scopeTest(
+  "begin() commits what it opened and joins what is open",
+  async (scope, database) => {
+    const { db } = scope;
+    await scope.begin(() => db.insert(numbers).values({ n: 1 }));
+    await scope.run(async () => {
+      await db.insert(numbers).values({ n: 2 });
+      await scope.begin(() => db.insert(numbers).values({ n: 3 }));
+    });
+    assertEquals(await stored(database), [1]);
+    await scope.run(async () => {
+      await scope.begin(() => db.insert(numbers).values({ n: 4 }));
+    });
+    assertEquals(await stored(database), [1, 4]);
+  },
+);
+
+scopeTest("bind() carries a task into another context", async (scope) => {
+  const bound = await scope.run((session) =>
+    Promise.resolve(scope.bind(() => scope.current === session))
+  );
+  assertEquals(bound(), true);
+  assertThrows(() => scope.bind(() => {}), ScopeError);
+});
+
+scopeTest("200 tasks at once never mix", async (scope, database) => {
+  const { db } = scope;
+  for (let wave = 0; wave < 4; wave++) {
+    await Promise.all(Array.from({ length: 50 }, (_, at) => {
+      const n = wave * 50 + at;
+      return scope.run(async () => {
+        await db.insert(numbers).values({ n });
+        const rows = await db.select().from(numbers)
+          .where(sql`xmin::text = pg_current_xact_id()::xid::text`);
+        assertEquals(rows, [{ n }]);
+        if (n % 2 === 0) await db.commit();
+      });
+    }));
+  }
+  assertEquals(
+    await stored(database),
+    Array.from({ length: 100 }, (_, at) => at * 2),
+  );
+});
+
+Deno.test("scopedSession follows a class that is given", async () => {
+  let runs = 0;
+  class Storage {
+    #store: unknown;
+    run<T>(store: unknown, callback: () => T): T {
+      runs++;
+      this.#store = store;
+      return callback();
+    }
+    getStore(): unknown {
+      return this.#store;
+    }
+  }
+  const Session = sessionmaker(createEngine(recordingDriver()));
+  const scope = scopedSession(Session, { AsyncLocalStorage: Storage });
+  await scope.run((db) => Promise.resolve(assert(scope.current === db)));
+  assertEquals(runs, 1);
+});
