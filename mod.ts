@@ -77,7 +77,7 @@ export {
 export { PoolError } from "./src/errors/pool_error.ts";
 export { ScopeError, StateError } from "./src/errors/state_error.ts";
 export type * from "./src/events/event.ts";
-export { NullPool } from "./src/pool/null_pool.ts";
+export { NullPool, type NullPoolOptions } from "./src/pool/null_pool.ts";
 export type {
   CheckinOptions,
   CheckoutOptions,

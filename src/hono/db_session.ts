@@ -120,9 +120,23 @@ export function dbSession<
     } finally {
       const closing = session.rollback({ reason }).then(() => session.close());
       if (background) background(closing);
-      else await closing;
+      else await keepAnswer(c, closing);
     }
   };
+}
+
+/**
+ * Waits without losing the answer: a handler that runs on behind `timeout()`
+ * may meet the closed session now, and Hono would put its error in place of
+ * the 504.
+ */
+async function keepAnswer(c: Context, work: Promise<void>): Promise<void> {
+  const answer = c.finalized ? c.res : undefined;
+  await work;
+  if (answer === undefined || c.res === answer) return;
+  // Hono would merge the headers of the one into the other.
+  c.res = undefined;
+  c.res = answer;
 }
 
 /** Why the request is rolled back, if it is. */

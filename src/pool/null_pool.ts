@@ -1,8 +1,29 @@
 import type { Connection } from "../driver/connection.ts";
 import type { Driver } from "../driver/driver.ts";
+import { PoolError } from "../errors/pool_error.ts";
+import { checkTimeout } from "./_check_timeout.ts";
 import { ClosingSet } from "./_closing_set.ts";
 import { checkinError, disposedError } from "./_pool_errors.ts";
 import type { CheckoutOptions, Pool, PoolStatus } from "./pool.ts";
+import { WaiterQueue } from "./waiter_queue.ts";
+
+/** How a {@linkcode NullPool} lends. */
+export interface NullPoolOptions {
+  /**
+   * How many connections may be open at once; further checkouts wait in order
+   * of arrival, so that a burst does not run into the server's
+   * `max_connections`.
+   *
+   * @default {Infinity}
+   */
+  readonly maxOpen?: number;
+  /**
+   * Milliseconds that a checkout waits for its turn; 0 waits for ever.
+   *
+   * @default {30_000}
+   */
+  readonly timeout?: number;
+}
 
 /**
  * A pool that keeps nothing: each checkout opens a connection, each checkin
@@ -28,17 +49,32 @@ import type { CheckoutOptions, Pool, PoolStatus } from "./pool.ts";
  */
 export class NullPool implements Pool {
   readonly #driver: Driver;
+  readonly #maxOpen: number;
+  readonly #timeout: number;
   readonly #lent = new Set<Connection>();
   readonly #closing = new ClosingSet();
+  readonly #waiters = new WaiterQueue();
+  /** Connections that hold a slot of the server: opening, lent or closing. */
+  #open = 0;
   #disposed = false;
 
   /**
    * Creates a pool.
    *
    * @param driver Opens the connections.
+   * @param options How many at once.
+   * @throws {RangeError} When an option is out of its range.
    */
-  constructor(driver: Driver) {
+  constructor(driver: Driver, options: NullPoolOptions = {}) {
+    const { maxOpen = Infinity, timeout = 30_000 } = options;
+    if (maxOpen !== Infinity && !(Number.isInteger(maxOpen) && maxOpen > 0)) {
+      throw new RangeError(
+        'Cannot use option "maxOpen": it is a whole number, 1 or more',
+      );
+    }
     this.#driver = driver;
+    this.#maxOpen = maxOpen;
+    this.#timeout = checkTimeout(timeout);
   }
 
   /**
@@ -46,13 +82,28 @@ export class NullPool implements Pool {
    *
    * @param options When to give up.
    * @returns The connection.
-   * @throws {PoolError} When the pool was disposed.
+   * @throws {PoolError} When the pool was disposed or the wait took too long.
    */
   async checkout(options: CheckoutOptions = {}): Promise<Connection> {
     if (this.#disposed) throw disposedError();
-    const connection = await this.#driver.connect(options);
-    this.#lent.add(connection);
-    return connection;
+    if (this.#open < this.#maxOpen) {
+      this.#open++;
+    } else {
+      // Whoever serves a waiter hands its slot over: the count stays.
+      await this.#waiters.wait({
+        timeout: this.#timeout,
+        onTimeout: () => this.#timeoutError(),
+        signal: options.signal,
+      });
+    }
+    try {
+      const connection = await this.#driver.connect(options);
+      this.#lent.add(connection);
+      return connection;
+    } catch (error) {
+      this.#freeSlot();
+      throw error;
+    }
   }
 
   /**
@@ -64,7 +115,7 @@ export class NullPool implements Pool {
    */
   checkin(connection: Connection): Promise<void> {
     if (!this.#lent.delete(connection)) return Promise.reject(checkinError());
-    return this.#closing.close(connection);
+    return this.#closing.close(connection).finally(() => this.#freeSlot());
   }
 
   /** Resolves when no connection is being closed. */
@@ -75,6 +126,7 @@ export class NullPool implements Pool {
   /** Lends nothing more, and resolves when nothing is being closed. */
   dispose(): Promise<void> {
     this.#disposed = true;
+    this.#waiters.refuseAll(disposedError());
     return this.#closing.idle();
   }
 
@@ -83,8 +135,19 @@ export class NullPool implements Pool {
     return {
       checkedOut: this.#lent.size,
       idle: 0,
-      waiting: 0,
+      waiting: this.#waiters.size,
       closing: this.#closing.size,
     };
+  }
+
+  #freeSlot(): void {
+    if (!this.#waiters.serveNext()) this.#open--;
+  }
+
+  #timeoutError(): PoolError {
+    return new PoolError(
+      "POOL_TIMEOUT",
+      `Cannot checkout connection: ${this.#maxOpen} of ${this.#maxOpen} are open for ${this.#timeout} ms`,
+    );
   }
 }

@@ -1,6 +1,7 @@
 import type { Connection } from "../driver/connection.ts";
 import type { Driver } from "../driver/driver.ts";
 import { PoolError } from "../errors/pool_error.ts";
+import { checkTimeout } from "./_check_timeout.ts";
 import { ClosingSet } from "./_closing_set.ts";
 import { checkinError, disposedError } from "./_pool_errors.ts";
 import type {
@@ -65,14 +66,8 @@ export class StaticPool implements Pool {
    * @throws {RangeError} When `timeout` is not a number of milliseconds.
    */
   constructor(driver: Driver, options: StaticPoolOptions = {}) {
-    const { timeout = 30_000 } = options;
-    if (!Number.isFinite(timeout) || timeout < 0) {
-      throw new RangeError(
-        'Cannot use option "timeout": it is a number of milliseconds, 0 or more',
-      );
-    }
     this.#driver = driver;
-    this.#timeout = timeout;
+    this.#timeout = checkTimeout(options.timeout ?? 30_000);
   }
 
   /**
