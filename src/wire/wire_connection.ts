@@ -4,12 +4,14 @@ import { endsConnection } from "../errors/wrap_driver_error.ts";
 import type { WireClient } from "./client.ts";
 import { FlightReader } from "./flight_reader.ts";
 import { FlightSubmittable } from "./flight_submittable.ts";
+import { RequestGuard } from "./request_guard.ts";
 import type { TypeParser } from "./type_parsers.ts";
 
 /** A connection over a client of `pg` or Neon. */
 export class WireConnection implements Connection {
   readonly #client: WireClient;
   readonly #parserOf: (oid: number) => TypeParser;
+  readonly #guard = new RequestGuard();
   #lost: { readonly error: unknown } | undefined;
   #closed: Promise<void> | undefined;
 
@@ -38,6 +40,11 @@ export class WireConnection implements Connection {
       const failure = this.#lost?.error ?? new Error("connection closed");
       return Promise.resolve({ results: [], failure });
     }
+    const refusal = this.#guard.refusal();
+    if (refusal !== undefined) {
+      this.#lose(refusal);
+      return Promise.resolve({ results: [], failure: refusal });
+    }
     return new Promise((resolve) => {
       const reader = new FlightReader(statements, this.#parserOf);
       this.#client.query(
@@ -51,7 +58,10 @@ export class WireConnection implements Connection {
 
   /** Says goodbye; a running flight fails. */
   close(): Promise<void> {
-    this.#closed ??= this.#client.end().then(() => {}, () => {});
+    // Another request's socket cannot even be closed from here.
+    this.#closed ??= this.#guard.refusal() === undefined
+      ? this.#client.end().then(() => {}, () => {})
+      : Promise.resolve();
     return this.#closed;
   }
 

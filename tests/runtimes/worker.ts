@@ -1,0 +1,77 @@
+import { sql } from "drizzle-orm";
+import { Hono } from "hono";
+import {
+  createEngine,
+  type Engine,
+  NullpoolError,
+  sessionmaker,
+  StaticPool,
+} from "@nullpool/db";
+import { dbSession } from "@nullpool/db/hono";
+import { neon } from "@nullpool/db/neon";
+import { postgres } from "@nullpool/db/postgres";
+import { type ScopedSession, scopedSession } from "@nullpool/db/scoped";
+
+/** What the test binds. */
+interface Bindings {
+  readonly NEON_URL: string;
+  readonly POSTGRES_URL: string;
+}
+
+const urls: Record<string, string> = {};
+
+/** One scope per driver and pool, at module level as in any app. */
+const scopes: Record<string, ScopedSession> = {
+  neon: scopeOf(createEngine(neon(() => urls.NEON_URL))),
+  postgres: scopeOf(createEngine(postgres(() => urls.POSTGRES_URL))),
+  "static-neon": scopeOf(
+    createEngine(neon(() => urls.NEON_URL), {
+      pool: (driver) => new StaticPool(driver),
+    }),
+  ),
+  "static-postgres": scopeOf(
+    createEngine(postgres(() => urls.POSTGRES_URL), {
+      pool: (driver) => new StaticPool(driver),
+    }),
+  ),
+};
+
+function scopeOf(engine: Engine): ScopedSession {
+  return scopedSession(sessionmaker(engine));
+}
+
+const app = new Hono<{ Bindings: Bindings }>();
+
+app.use((c, next) => {
+  Object.assign(urls, c.env);
+  return next();
+});
+
+for (const [name, scope] of Object.entries(scopes)) {
+  const { db } = scope;
+  app.use(`/${name}/*`, dbSession(scope));
+  app.post(`/${name}/kept/:n`, async (c) => {
+    const n = Number(c.req.param("n"));
+    await db.execute(sql`insert into kept values (${n})`);
+    await db.transaction(async () => {
+      await db.execute(sql`update kept set note = 'nested' where n = ${n}`);
+    });
+    const { rows } = await db.execute(
+      sql`select n, note from kept where n = ${n}`,
+    );
+    return c.json(rows, n < 0 ? 422 : 200);
+  });
+  app.get(`/${name}/pid`, async (c) => {
+    const { rows } = await db.execute("select pg_backend_pid() as pid");
+    return c.json(rows[0]?.pid);
+  });
+}
+
+app.onError((error, c) =>
+  c.json({
+    code: error instanceof NullpoolError ? error.code : error.name,
+    message: error.message,
+  }, 500)
+);
+
+export default app;

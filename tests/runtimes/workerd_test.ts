@@ -1,0 +1,103 @@
+import { assert, assertEquals } from "@std/assert";
+import { Miniflare } from "miniflare";
+import { serveNeon } from "../../src/dev/serve_neon.ts";
+import { bundleWorker } from "../support/bundle_worker.ts";
+import { type TestDatabase, testDatabase } from "../support/postgres.ts";
+
+/** Miniflare keeps ports and timers of its own until it is disposed. */
+const unsanitized = { sanitizeOps: false, sanitizeResources: false };
+
+interface Worker extends AsyncDisposable {
+  readonly database: TestDatabase;
+  /** Asks the Worker. */
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+}
+
+async function startWorker(): Promise<Worker> {
+  const contents = await bundleWorker("tests/runtimes/worker.ts", {
+    tcp: true,
+  });
+  const database = await testDatabase({
+    setup: "create table kept (n int primary key, note text)",
+  });
+  const endpoint = await serveNeon({ backend: database.url, port: 0 });
+  const neonUrl = new URL(database.url);
+  neonUrl.port = String(endpoint.port);
+  const miniflare = new Miniflare({
+    modules: [{ type: "ESModule", path: "worker.js", contents }],
+    compatibilityDate: "2026-04-01",
+    compatibilityFlags: ["nodejs_compat", "enable_request_signal"],
+    bindings: { NEON_URL: neonUrl.href, POSTGRES_URL: database.url },
+    cf: false,
+  });
+  const base = await miniflare.ready;
+  return {
+    database,
+    fetch: (path, init) => fetch(new URL(path, base), init),
+    async [Symbol.asyncDispose]() {
+      await miniflare.dispose();
+      await endpoint.close();
+      await database.drop();
+    },
+  };
+}
+
+Deno.test("workerd", unsanitized, async (t) => {
+  await using worker = await startWorker();
+  const { database } = worker;
+
+  async function post(path: string): Promise<[number, unknown]> {
+    const response = await worker.fetch(path, { method: "POST" });
+    return [response.status, await response.json()];
+  }
+
+  for (const driver of ["neon", "postgres"]) {
+    await t.step(`${driver}: a session per request`, async () => {
+      for (const n of [1, 2, 3]) {
+        assertEquals(await post(`/${driver}/kept/${n}`), [
+          200,
+          [{ n, note: "nested" }],
+        ]);
+      }
+      assertEquals((await post(`/${driver}/kept/-1`))[0], 422);
+      assertEquals(await post(`/${driver}/kept/1`), [500, {
+        code: "INTEGRITY_VIOLATION",
+        message:
+          '23505 unique_violation on table "kept", constraint "kept_pkey"',
+      }]);
+      assertEquals((await database.query("select n from kept")).length, 3);
+      await database.waitFor(async () => await database.connections() === 0);
+      await database.query("delete from kept");
+    });
+
+    await t.step(`${driver}: 50 requests at once never mix`, async () => {
+      const answers = await Promise.all(
+        Array.from({ length: 50 }, (_, n) => post(`/${driver}/kept/${n}`)),
+      );
+      assertEquals(
+        answers,
+        answers.map((_, n) => [200, [{ n, note: "nested" }]]),
+      );
+      assertEquals((await database.query("select n from kept")).length, 50);
+      await database.waitFor(async () => await database.connections() === 0);
+      await database.query("delete from kept");
+    });
+  }
+
+  // Last: a WebSocket that a Worker keeps stays open until its isolate goes.
+  for (const driver of ["neon", "postgres"]) {
+    await t.step(
+      `${driver}: a kept connection is refused, not hung`,
+      async () => {
+        const path = `/static-${driver}/pid`;
+        assertEquals((await worker.fetch(path)).status, 200);
+        const response = await worker.fetch(path, {
+          signal: AbortSignal.timeout(5_000),
+        });
+        const { code, message } = await response.json();
+        assertEquals(code, "FOREIGN_REQUEST");
+        assert(message.includes("NullPool"), message);
+      },
+    );
+  }
+});
