@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type { PGlite } from "@electric-sql/pglite";
 import { neon } from "@neondatabase/serverless";
 import { assert, assertEquals, assertRejects } from "@std/assert";
@@ -5,6 +6,13 @@ import { type NeonServer, serveNeon } from "../../src/dev/mod.ts";
 import { testPGlite } from "../support/pglite.ts";
 import { waitFor } from "../support/postgres.ts";
 import { connectClient, testPool } from "./neon_client.ts";
+import {
+  extended,
+  message,
+  openTunnel,
+  password,
+  startUp,
+} from "./raw_tunnel.ts";
 import { postSql } from "./sql_http.ts";
 
 interface PGliteEndpoint extends AsyncDisposable {
@@ -121,18 +129,76 @@ Deno.test("serveNeon() over PGlite rolls back for a client that has gone", async
 
 Deno.test("serveNeon() over PGlite forgets a client that aborts while it waits", async () => {
   await using endpoint = await testPGliteEndpoint(TABLE);
-  const { server } = endpoint;
+  const { db } = endpoint;
+  let leases = 0;
+  await using server = await serveNeon({
+    backend: {
+      waitReady: db.waitReady,
+      execProtocolRaw: (message) => db.execProtocolRaw(message),
+      _runExclusiveTransaction(fn) {
+        leases++;
+        return db._runExclusiveTransaction(fn);
+      },
+    },
+    port: 0,
+  });
   await using holder = await connectClient(server.url);
   await holder.client.query("begin");
   const abort = new AbortController();
   const sql = neon(server.url, { fetchOptions: { signal: abort.signal } });
+  const before = leases;
 
   const waiting = sql`insert into t values (1)`.catch(String);
+  await waitFor(() => leases > before);
   abort.abort();
   assert(String(await waiting).includes("Abort"));
+  await holder.client.query("select 1");
   await holder.client.query("commit");
 
   assertEquals(await neon(server.url)`select a from t`, []);
+});
+
+Deno.test("serveNeon() over PGlite takes pipelined and flushed messages", async () => {
+  await using endpoint = await testPGliteEndpoint(TABLE);
+  const { server } = endpoint;
+  await using tunnel = await openTunnel(server);
+  tunnel.send(Buffer.concat([
+    startUp(server.url),
+    password(server.url),
+    extended("begin"),
+    extended("insert into t values (1)"),
+    extended("commit"),
+    message("S", ""),
+  ]));
+  await tunnel.readUntil("K");
+  await tunnel.readUntil("Z");
+  assertEquals((await tunnel.readUntil("Z")).types, "12nC12nC12nCZ");
+
+  tunnel.send(Buffer.concat([
+    message("P", "\0select a from t\0\0\0"),
+    message("D", "S\0"),
+    message("H", ""),
+  ]));
+  assertEquals((await tunnel.readUntil("T")).types, "1tT");
+  tunnel.send(Buffer.concat([
+    message("B", "\0\0\0\0\0\0\0\0"),
+    message("E", "\0\0\0\0\0"),
+    message("S", ""),
+  ]));
+  assertEquals((await tunnel.readUntil("Z")).types, "2DCZ");
+});
+
+Deno.test("serveNeon() over PGlite refuses COPY FROM STDIN, which would hang", async () => {
+  await using endpoint = await testPGliteEndpoint(TABLE);
+  const { server } = endpoint;
+  await using connected = await connectClient(server.url);
+  const copy = "copy t (a)\nfrom stdin with (format csv)";
+
+  await assertRejects(() => connected.client.query(copy), Error, "COPY");
+  const overHttp = await postSql(server, { query: copy });
+  assertEquals([overHttp.status, overHttp.json.code], [400, "0A000"]);
+  const { rows } = await connected.client.query("select 'copy' as word");
+  assertEquals(rows, [{ word: "copy" }]);
 });
 
 Deno.test("serveNeon() over PGlite keeps 40 concurrent transactions apart", async () => {

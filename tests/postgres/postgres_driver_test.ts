@@ -1,0 +1,119 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { ConnectionError, createEngine, sessionmaker } from "../../mod.ts";
+import { postgres } from "../../src/postgres/mod.ts";
+import { testDatabase } from "../support/postgres.ts";
+
+async function failure(url: string): Promise<ConnectionError> {
+  await using engine = createEngine(postgres(url, { connectTimeout: 2_000 }));
+  await using db = sessionmaker(engine)();
+  return await assertRejects(() => db.execute("select 1"), ConnectionError);
+}
+
+Deno.test("postgres() names host and database, never the password", async () => {
+  await using database = await testDatabase();
+  const wrong = new URL(database.url);
+  wrong.password = "wrong-secret";
+  const missing = new URL(wrong);
+  missing.password = new URL(database.url).password;
+  missing.pathname = "/no_such_database";
+  const nobody = new URL(wrong);
+  nobody.port = "1";
+  for (
+    const [url, reason] of [
+      [wrong, "28P01 invalid_password"],
+      [missing, "3D000 invalid_catalog_name"],
+      [nobody, "ECONNREFUSED"],
+    ] as const
+  ) {
+    const error = await failure(url.href);
+    assertEquals(error.code, "CONNECT_FAILED");
+    assertEquals(error.maybeExecuted, false);
+    assertEquals(
+      error.message,
+      `Cannot connect to database "${
+        url.pathname.slice(1)
+      }" at 127.0.0.1:${url.port}: ${reason}`,
+    );
+    const told = [error.stack, JSON.stringify(error), String(error.cause)];
+    assert(!told.join().includes("secret"), told.join());
+  }
+  await database.waitFor(async () => await database.connections() === 0);
+});
+
+Deno.test("postgres() reads no password from the environment", async () => {
+  await using database = await testDatabase();
+  const url = new URL(database.url);
+  const { password } = url;
+  url.password = "";
+  Deno.env.set("PGPASSWORD", decodeURIComponent(password));
+  try {
+    const error = await failure(url.href);
+    assert(/28P01|SASL/.test(error.message), error.message);
+  } finally {
+    Deno.env.delete("PGPASSWORD");
+  }
+});
+
+Deno.test("postgres() sends no start-up options, as poolers demand", async () => {
+  await using database = await testDatabase();
+  const url = `${database.url}?application_name=order%20desk`;
+  await using engine = createEngine(postgres(url), {
+    settings: { statement_timeout: "5s" },
+  });
+  const Session = sessionmaker(engine);
+  await Session.begin(async (db) => {
+    const { rows } = await db.execute(
+      `select application_name as name, (select count(*)::int from pg_settings
+        where source in ('client', 'session') and name in
+        ('statement_timeout', 'search_path', 'timezone')) as settings
+        from pg_stat_activity where pid = pg_backend_pid()`,
+    );
+    // One: the statement_timeout of this transaction.
+    assertEquals(rows, [{ name: "order desk", settings: 1 }]);
+    const prepared = await db.execute("select * from pg_prepared_statements");
+    assertEquals(prepared.rows, []);
+  });
+});
+
+Deno.test("postgres() refuses bad options and parameters by name", async () => {
+  assertThrows(() => postgres("mysql://u:p@h/d"), TypeError, "postgres://");
+  assertThrows(
+    () => postgres("postgres://u:p@h/d", { connectTimeout: NaN }),
+    RangeError,
+    "connectTimeout",
+  );
+  const error = await failure("postgres://u:p@127.0.0.1:1/d?sslmode=maybe");
+  assert(error.message.includes('sslmode "maybe"'), error.message);
+  const options = await failure("postgres://u:p@127.0.0.1:1/d?options=-cx");
+  assert(options.message.includes('"options"'), options.message);
+});
+
+Deno.test("postgres() asks for TLS as sslmode says", async () => {
+  await using database = await testDatabase();
+  // The server of the tests speaks no TLS, and says so.
+  for (const sslmode of ["require", "verify-full", "no-verify"]) {
+    const error = await failure(`${database.url}?sslmode=${sslmode}`);
+    assert(error.message.includes("does not support SSL"), error.message);
+  }
+  await using engine = createEngine(
+    postgres(`${database.url}?sslmode=disable&channel_binding=disable`),
+  );
+  await sessionmaker(engine).begin((db) => db.execute("select 1"));
+});
+
+Deno.test("postgres() gives up on a silent server", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepted = listener.accept();
+  const { port } = listener.addr;
+  await using engine = createEngine(
+    postgres(`postgres://u:p@127.0.0.1:${port}/d`, { connectTimeout: 50 }),
+  );
+  await using db = sessionmaker(engine)();
+  await assertRejects(
+    () => db.execute("select 1"),
+    ConnectionError,
+    "no answer for 50 ms",
+  );
+  assertEquals(engine.status().checkedOut, 0);
+  (await accepted).close();
+});
