@@ -166,10 +166,10 @@ export class Transaction {
     const statements = [...this.#takeLead(), command("commit")];
     const flight = await this.#send(this.#connection, statements);
     const error = commitError(flight);
-    if (error !== undefined) this.#failure = error;
+    this.#failure = error;
+    if (error === undefined) this.#engine.emitter.emit({ type: "commit" });
     this.#giveBack({ discard: error !== undefined });
     if (error !== undefined) throw error;
-    this.#engine.emitter.emit({ type: "commit" });
   }
 
   /**

@@ -201,7 +201,7 @@ Deno.test("order desk, its page", async (t) => {
       headers: { origin: "https://elsewhere.example" },
       body: new URLSearchParams({ customerId: "1", "quantity.JAM": "1" }),
     });
-    assertEquals([status, body], [403, { error: "Forbidden" }]);
+    assertEquals([status, body], [403, { error: "Refused" }]);
     assertEquals(await desk.query("select count(*)::int from orders"), [1]);
   });
 

@@ -1,0 +1,134 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  createEngine,
+  type EngineEvent,
+  PoolError,
+  sessionmaker,
+  StaticPool,
+} from "../../mod.ts";
+import { postgres } from "../../src/postgres/mod.ts";
+import { recordingDriver } from "../../src/testing/mod.ts";
+import { testDatabase } from "../support/postgres.ts";
+
+const TYPES = [
+  "connect",
+  "checkout",
+  "begin",
+  "statement",
+  "commit",
+  "rollback",
+  "checkin",
+  "close",
+] as const;
+
+Deno.test("Engine tells what happens, in order", async () => {
+  await using database = await testDatabase();
+  await using engine = createEngine(postgres(database.url));
+  const events: EngineEvent[] = [];
+  const stops = TYPES.map((type) => engine.on(type, (e) => events.push(e)));
+  const Session = sessionmaker(engine);
+  await Session.begin((db) => db.execute("select 1 as one"));
+  await engine.idle();
+  assertEquals(events.map(({ type }) => type), [
+    "connect",
+    "checkout",
+    "statement",
+    "statement",
+    "begin",
+    "statement",
+    "commit",
+    "checkin",
+    "close",
+  ]);
+  events.length = 0;
+  for (const stop of stops) stop();
+  await Session.begin((db) => db.execute("select 1 as one"));
+  assertEquals(events, []);
+});
+
+Deno.test("Engine a listener that throws breaks nothing", async () => {
+  const engine = createEngine(recordingDriver());
+  const heard: unknown[] = [];
+  engine.on("statement", () => {
+    throw new Error("a listener's own");
+  });
+  engine.on("listenerError", ({ error }) => {
+    heard.push(error);
+    throw new Error("and again");
+  });
+  await sessionmaker(engine).begin((db) => db.execute("select 1"));
+  assertEquals(heard.map(String), Array(3).fill("Error: a listener's own"));
+});
+
+Deno.test("Engine.dispose() lends nothing more and ends the driver", async () => {
+  let ended = 0;
+  const engine = createEngine({
+    ...recordingDriver(),
+    dispose: () => Promise.resolve(void ended++),
+  });
+  const Session = sessionmaker(engine);
+  await Session.begin((db) => db.execute("select 1"));
+  await engine.dispose();
+  assertEquals(ended, 1);
+  const error = await assertRejects(
+    () => Session.begin((db) => db.execute("select 1")),
+    PoolError,
+  );
+  assertEquals(error.code, "POOL_DISPOSED");
+});
+
+Deno.test("Engine.connect() is given back exactly once", async () => {
+  const driver = recordingDriver();
+  const engine = createEngine(driver);
+  const connection = await engine.connect();
+  await Promise.all([
+    connection.release({ discard: false }),
+    connection.release({ discard: true }),
+  ]);
+  assertEquals(driver.log, ["connect", "close"]);
+  assertEquals(connection.usable, false);
+});
+
+Deno.test("Engine.connect() gives up when told", async () => {
+  const engine = createEngine(recordingDriver(), {
+    pool: (driver) => new StaticPool(driver),
+  });
+  const held = await engine.connect();
+  const abort = new AbortController();
+  const waiting = engine.connect({ signal: abort.signal });
+  abort.abort(new Error("gone"));
+  assert(await waiting.catch((error) => error) === abort.signal.reason);
+  await held.release({ discard: false });
+});
+
+Deno.test("createEngine() refuses bad options by name", () => {
+  const driver = recordingDriver();
+  // @ts-expect-error: the type refuses it as well
+  assertThrows(() => createEngine("url"), TypeError, "neon(url)");
+  assertThrows(
+    // @ts-expect-error: the type refuses it as well
+    () => createEngine(driver, { mode: "debug" }),
+    RangeError,
+    '"mode"',
+  );
+  assertThrows(
+    // @ts-expect-error: the type refuses it as well
+    () => createEngine(driver, { settings: { timezone: 1 } }),
+    TypeError,
+    '"timezone"',
+  );
+  assertThrows(
+    // @ts-expect-error: the type refuses it as well
+    () => createEngine(driver, { pool: () => ({}) }),
+    TypeError,
+    '"pool"',
+  );
+  assertThrows(
+    // @ts-expect-error: the type refuses it as well
+    () => createEngine(driver, { transaction: { isolationLevel: "high" } }),
+    RangeError,
+    "isolationLevel",
+  );
+  // @ts-expect-error: the type refuses it as well
+  assertThrows(() => sessionmaker({}), TypeError, "createEngine()");
+});

@@ -1,0 +1,158 @@
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import {
+  ConnectionError,
+  createEngine,
+  DatabaseError,
+  type EngineEvent,
+  IntegrityError,
+  NullpoolError,
+  SerializationError,
+  type Session,
+  sessionmaker,
+} from "../../mod.ts";
+import { wrapDriverError } from "../../src/errors/wrap_driver_error.ts";
+import { sql } from "drizzle-orm";
+import { driverBeds } from "../support/drivers.ts";
+
+const CONTEXT = {
+  attempt: "Cannot do it",
+  connecting: false,
+  maybeExecuted: true,
+  exposeServerDetail: false,
+};
+
+function serverError(code: string, fields: Record<string, string> = {}) {
+  return Object.assign(new Error("the server's own text: marker"), {
+    code,
+    severity: "ERROR",
+    ...fields,
+  });
+}
+
+Deno.test("wrapDriverError() knows the classes of SQLSTATEs", () => {
+  const cases: [string, typeof NullpoolError, string, string][] = [
+    ["23505", IntegrityError, "INTEGRITY_VIOLATION", "23505 unique_violation"],
+    ["40001", SerializationError, "SERIALIZATION_FAILURE", "SQLSTATE 40001: "],
+    ["40P01", SerializationError, "SERIALIZATION_FAILURE", "SQLSTATE 40P01: "],
+    ["22P02", DatabaseError, "DATABASE_ERROR", "22P02 invalid_text_repr"],
+    ["42P01", DatabaseError, "DATABASE_ERROR", "SQLSTATE 42P01: the server's"],
+    ["P0001", DatabaseError, "DATABASE_ERROR", "P0001 raise_exception"],
+    ["XX000", DatabaseError, "DATABASE_ERROR", "SQLSTATE XX000"],
+    ["28P01", ConnectionError, "CONNECT_FAILED", "Cannot do it: 28P01"],
+  ];
+  for (const [sqlstate, type, code, start] of cases) {
+    const error = wrapDriverError(serverError(sqlstate), CONTEXT);
+    assertInstanceOf(error, type);
+    assertEquals(error.name, type.name);
+    assertEquals(error.code, code);
+    assert(error.message.startsWith(start), error.message);
+    if (error instanceof DatabaseError) assertEquals(error.sqlstate, sqlstate);
+  }
+});
+
+Deno.test("wrapDriverError() tells a lost connection from a refusal", () => {
+  const fatal = serverError("57P01", { severity: "FATAL" });
+  for (const error of [fatal, new Error("socket hang up"), undefined, {}]) {
+    const wrapped = wrapDriverError(error, CONTEXT);
+    assertInstanceOf(wrapped, ConnectionError);
+    assertEquals(wrapped.code, "CONNECTION_LOST");
+    assertEquals(wrapped.maybeExecuted, true);
+  }
+});
+
+Deno.test("wrapDriverError() never hands on the driver's object", () => {
+  const driver = Object.assign(
+    new Error("connect to postgres://u:marker@host failed"),
+    { config: { password: "marker" } },
+  );
+  const error = wrapDriverError(driver, CONTEXT);
+  assert(error.cause !== driver);
+  const told = [
+    error.message,
+    String(error.cause),
+    JSON.stringify(error.cause),
+  ];
+  assert(!told.join().includes("marker"), told.join());
+});
+
+Deno.test("wrapDriverError() leaves errors of the library alone", () => {
+  const own = new NullpoolError("SESSION_CLOSED", "Cannot");
+  assert(wrapDriverError(own, CONTEXT) === own);
+});
+
+for (const [name, makeBed] of Object.entries(driverBeds)) {
+  Deno.test(`${name}: no value and no secret is told`, async () => {
+    await using bed = await makeBed();
+    await using engine = createEngine(bed.driver);
+    const events: EngineEvent[] = [];
+    for (
+      const type of [
+        "connect",
+        "checkout",
+        "begin",
+        "statement",
+        "checkin",
+        "rollback",
+      ] as const
+    ) engine.on(type, (event) => events.push(event));
+    const Session = sessionmaker(engine);
+    await using db = Session();
+    await db.execute(
+      `create table people (id int primary key, email text unique
+        check (email like '%@%'), age int not null)`,
+    );
+    await db.execute(sql`insert into people values (1, 'marker@x', 1)`);
+    await db.commit();
+    const failures: [string, (db: Session) => PromiseLike<unknown>][] = [
+      [
+        "23505",
+        (db) =>
+          db.execute(sql`insert into people values (2, ${"marker@x"}, 2)`),
+      ],
+      [
+        "23514",
+        (db) => db.execute(sql`insert into people values (2, ${"marker"}, 2)`),
+      ],
+      [
+        "23502",
+        (db) =>
+          db.execute(sql`insert into people values (2, ${"marker@"}, null)`),
+      ],
+      ["22P02", (db) => db.execute(sql`select ${"marker"}::text::int`)],
+      ["22003", (db) => db.execute(sql`select ${"99999999999"}::text::int`)],
+      [
+        "P0001",
+        (db) => db.execute("do $$ begin raise exception 'marker'; end $$"),
+      ],
+    ];
+    for (const [sqlstate, fail] of failures) {
+      const error: unknown = await fail(db).then(() => undefined, (e) => e);
+      assertInstanceOf(error, DatabaseError);
+      assertEquals(error.sqlstate, sqlstate);
+      const told = [
+        error.message,
+        error.stack,
+        JSON.stringify(error),
+        String(error.cause),
+        Deno.inspect(error, { depth: 10 }),
+      ].join("\n");
+      assert(!told.includes("marker") && !told.includes("99999"), told);
+      await db.rollback();
+    }
+    assert(events.length > 10);
+    // The texts of statements are the application's own; parameters are not.
+    const told = JSON.stringify(events).replaceAll("'marker@x', 1", "")
+      .replaceAll("raise exception 'marker'", "");
+    assert(!told.includes("marker"), told);
+  });
+
+  Deno.test(`${name}: exposeServerDetail tells more`, async () => {
+    await using bed = await makeBed();
+    await using engine = createEngine(bed.driver, { exposeServerDetail: true });
+    await using db = sessionmaker(engine)();
+    const error: unknown = await db.execute("select 'marker'::text::int")
+      .then(() => undefined, (e) => e);
+    assertInstanceOf(error, DatabaseError);
+    assert(error.message.includes("marker"), error.message);
+  });
+}

@@ -1,0 +1,138 @@
+import { createEngine } from "@nullpool/db";
+import { serveNeon } from "@nullpool/db/dev";
+import { postgres } from "@nullpool/db/postgres";
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { Miniflare } from "miniflare";
+import { dirname, join } from "node:path";
+import { prepare } from "../../examples/order_desk/prepare.ts";
+import { type TestDatabase, testDatabase } from "../support/postgres.ts";
+
+const WORKER = join(
+  dirname(dirname(import.meta.dirname ?? "")),
+  "examples/cloudflare-worker",
+);
+
+/** Runs the `build` of `package.json`, with another place for its output. */
+async function bundle(): Promise<string> {
+  const { scripts } = JSON.parse(
+    await Deno.readTextFile(join(WORKER, "package.json")),
+  );
+  const [deno, command = ""] = scripts.build.split("deno@2 ");
+  assertEquals(deno, "npx -y ");
+  const out = await Deno.makeTempFile({ suffix: ".js" });
+  try {
+    const args = command.replace("dist/index.js", out).split(" ");
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args,
+      cwd: WORKER,
+    }).output();
+    assertEquals(success, true, new TextDecoder().decode(stderr));
+    return await Deno.readTextFile(out);
+  } finally {
+    await Deno.remove(out);
+  }
+}
+
+interface Settings {
+  compatibility_date: string;
+  compatibility_flags: string[];
+}
+
+async function wranglerSettings(): Promise<Settings> {
+  const text = await Deno.readTextFile(join(WORKER, "wrangler.jsonc"));
+  return JSON.parse(text.replaceAll(/^\s*\/\/.*$/gm, ""));
+}
+
+interface Worker extends AsyncDisposable {
+  readonly database: TestDatabase;
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+}
+
+async function startWorker(): Promise<Worker> {
+  const contents = await bundle();
+  const settings = await wranglerSettings();
+  const database = await testDatabase();
+  {
+    await using engine = createEngine(postgres(database.url));
+    await prepare(engine);
+  }
+  const endpoint = await serveNeon({ backend: database.url, port: 0 });
+  const url = new URL(database.url);
+  url.port = String(endpoint.port);
+  const miniflare = new Miniflare({
+    modules: [{ type: "ESModule", path: "index.js", contents }],
+    compatibilityDate: settings.compatibility_date,
+    compatibilityFlags: settings.compatibility_flags,
+    bindings: { DATABASE_URL: url.href },
+    cf: false,
+  });
+  const base = await miniflare.ready;
+  return {
+    database,
+    fetch: (path, init) => fetch(new URL(path, base), init),
+    async [Symbol.asyncDispose]() {
+      await miniflare.dispose();
+      await endpoint.close();
+      await database.drop();
+    },
+  };
+}
+
+// Miniflare keeps ports and timers of its own until it is disposed.
+const unsanitized = { sanitizeOps: false, sanitizeResources: false };
+
+Deno.test("the order desk as a Worker", unsanitized, async (t) => {
+  await using worker = await startWorker();
+  const { database } = worker;
+
+  async function ask(
+    path: string,
+    init?: RequestInit,
+  ): Promise<[number, string]> {
+    const response = await worker.fetch(path, init);
+    return [response.status, await response.text()];
+  }
+
+  function order(sku: string, quantity: number): RequestInit {
+    return {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ customerId: 1, lines: [{ sku, quantity }] }),
+    };
+  }
+
+  await t.step("answers one request after the other", async () => {
+    const [status, text] = await ask("/orders", order("JAM", 2));
+    assertEquals(status, 201, text);
+    assertStringIncludes(text, '"total":1100');
+    assertEquals((await ask("/orders/1"))[0], 200);
+    assertEquals((await ask("/orders/1/cancel", { method: "POST" }))[0], 200);
+    assertEquals((await ask("/orders/1/cancel", { method: "POST" }))[0], 409);
+    assertStringIncludes((await ask("/"))[1], "<td>cancelled</td>");
+  });
+
+  await t.step("reports with a session per day", async () => {
+    await ask("/orders", order("BREAD", 1));
+    const [status, text] = await ask("/reports/sales?days=2");
+    assertEquals(status, 200, text);
+    assertStringIncludes(text, '"orders":1,"pieces":1,"revenue":480');
+  });
+
+  await t.step("refuses what is wrong", async () => {
+    assertEquals((await ask("/orders", order("JAM", -1)))[0], 422);
+    assertEquals((await ask("/orders", order("TRUFFLE", 4)))[0], 409);
+  });
+
+  await t.step("sells the last piece once", async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, () => ask("/orders", order("TRUFFLE", 1))),
+    );
+    const placed = answers.filter(([status]) => status === 201);
+    const refused = answers.filter(([status]) => status === 409);
+    assertEquals([placed.length, refused.length], [3, 9]);
+  });
+
+  await t.step("leaves no connection behind", async () => {
+    await database.waitFor(async () => await database.connections() === 0);
+  });
+});
