@@ -39,9 +39,20 @@ export type {
 } from "./src/driver/transaction_sql.ts";
 export type { UrlSource } from "./src/driver/url.ts";
 export { migrate, type MigrateOptions } from "./src/drizzle/migrate.ts";
-export { Session, type SessionOptions } from "./src/drizzle/session.ts";
-export type { SessionContext } from "./src/drizzle/session_context.ts";
-export type { Casing } from "./src/drizzle/session_shape.ts";
+export {
+  Session,
+  type SessionOptions,
+  type SessionParts,
+} from "./src/drizzle/session.ts";
+export type {
+  HandleDatabase,
+  SessionContext,
+} from "./src/drizzle/session_context.ts";
+export type {
+  Casing,
+  RelationalConfig,
+  SessionShape,
+} from "./src/drizzle/session_shape.ts";
 export { SessionTransaction } from "./src/drizzle/session_transaction.ts";
 export {
   type SessionDatabase,
@@ -57,7 +68,17 @@ export {
   createEngine,
   type EngineOptions,
 } from "./src/engine/create_engine.ts";
-export type { Engine, EngineMode } from "./src/engine/engine.ts";
+export type {
+  ConnectionParts,
+  EngineConnection,
+  WrappedFlight,
+} from "./src/engine/engine_connection.ts";
+export {
+  Engine,
+  type EngineMode,
+  type EngineParts,
+} from "./src/engine/engine.ts";
+export { Emitter, type Listener } from "./src/events/emitter.ts";
 export type { ErrorCode, ErrorCodes } from "./src/errors/codes.ts";
 export {
   CommitOutcomeError,

@@ -11,7 +11,21 @@ import {
  * there on purpose: an alias, a base class or one of its type arguments.
  */
 const ALLOWED_TYPES: ReadonlySet<string> = new Set([
+  'DbSessionOptions["commitWhen"]: Context',
+  'EngineSource["engine"]: Context',
+  'RelationalConfig["schema"]: TablesRelationalConfig',
+  "Session: ExtractTablesWithRelations",
+  "Session: PgDatabase",
+  "SessionDatabase: ExtractTablesWithRelations",
+  "SessionDatabase: PgDatabase",
+  "SessionQueryResultHKT: PgQueryResultHKT",
+  'SessionShape["dialect"]: PgDialect',
+  'SessionShape["logger"]: Logger',
+  "SessionTransaction: ExtractTablesWithRelations",
+  "SessionTransaction: PgTransaction",
+  'SessionmakerOptions["logger"]: Logger',
   "WebSocketConstructor: Client",
+  "dbSession: MiddlewareHandler",
 ]);
 
 /** Public functions and classes that do without an example, and why. */

@@ -38,10 +38,10 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     packages: ["drizzle-orm"],
   },
   tasks: { rooms: ["drizzle"] },
-  scoped: { rooms: ["drizzle"] },
+  scoped: { rooms: ["drizzle"], typeRooms: ["driver"] },
   hono: {
     rooms: ["drizzle"],
-    typeRooms: ["scoped"],
+    typeRooms: ["driver", "engine", "scoped"],
     typePackages: ["hono"],
   },
   otel: { rooms: ["events"], packages: ["@opentelemetry/api"] },

@@ -1,8 +1,12 @@
 import { sql } from "drizzle-orm";
 import type { MigrationMeta } from "drizzle-orm/migrator";
-import { PgDialect } from "drizzle-orm/pg-core";
+import { PgDialect, type PgSession } from "drizzle-orm/pg-core";
 import type { Engine } from "../engine/engine.ts";
 import { sessionmaker } from "./sessionmaker.ts";
+
+/** The runner of a session, whatever its schema. */
+// deno-lint-ignore no-explicit-any -- Drizzle asks for a session without one
+type AnyRunner = PgSession<any, any, any>;
 
 /** Where {@linkcode migrate} keeps its record. */
 export interface MigrateOptions {
@@ -64,7 +68,8 @@ export async function migrate(
     await db.execute(
       sql`select pg_advisory_xact_lock(hashtextextended(${lock}, 0))`,
     );
-    await new PgDialect().migrate(migrations, db._.session, config);
+    const runner: AnyRunner = db._.session;
+    await new PgDialect().migrate(migrations, runner, config);
   });
 }
 

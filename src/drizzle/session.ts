@@ -86,6 +86,8 @@ export class Session<
   readonly #runner: StatementRunner;
 
   /**
+   * Creates a session; a sessionmaker does.
+   *
    * @param parts What it is made of.
    * @param options How it runs.
    */

@@ -11,6 +11,27 @@ import type {
  * What `transaction(fn)` hands out: a Drizzle transaction whose statements run
  * inside the block, and which is dead when the block has ended.
  *
+ * @example A block that undoes itself
+ * ```ts
+ * import { createEngine, sessionmaker } from "@nullpool/db";
+ * import { recordingDriver } from "@nullpool/db/testing";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const driver = recordingDriver();
+ * await sessionmaker(createEngine(driver)).begin(async (db) => {
+ *   await assertRejects(() =>
+ *     db.transaction(async (tx) => {
+ *       await tx.execute("select 1");
+ *       tx.rollback();
+ *     })
+ *   );
+ * });
+ * assertEquals(driver.log.slice(2), [
+ *   "rollback to savepoint nullpool_1; commit",
+ *   "close",
+ * ]);
+ * ```
+ *
  * @typeParam Schema The schema that was given to `sessionmaker`.
  */
 export class SessionTransaction<
@@ -24,6 +45,8 @@ export class SessionTransaction<
   static override readonly [entityKind]: string = "NullpoolTransaction";
 
   /**
+   * Creates a handle; `transaction(fn)` and `beginNested(fn)` do.
+   *
    * @param shape What all sessions of the sessionmaker have in common.
    * @param runner Issues statements inside the block.
    */

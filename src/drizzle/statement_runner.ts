@@ -125,13 +125,13 @@ export class StatementRunner extends PgSession<SessionQueryResultHKT> {
 
   /** Counts rows, for `$count`. */
   override async count(query: SQL): Promise<number> {
-    const prepared = this.prepareQuery<PreparedQueryConfig>(
-      this.dialect.sqlToQuery(query),
-      undefined,
-      undefined,
-      true,
-      ([row]) => Number(row?.[0]),
-    );
+    const prepared = new SessionPreparedQuery(this.dialect.sqlToQuery(query), {
+      fields: undefined,
+      customResultMapper: ([row]) => Number(row?.[0]),
+      queryMetadata: undefined,
+      handle: this.#context.handle,
+      shape: this.#context.shape,
+    });
     return Number(await prepared.execute());
   }
 }

@@ -2,7 +2,7 @@ import type { Driver } from "../driver/driver.ts";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import { wrapDriverError } from "../errors/wrap_driver_error.ts";
 import type { Emitter, Listener } from "../events/emitter.ts";
-import type { EventMap } from "../events/event.ts";
+import type { EngineEvent, EventMap } from "../events/event.ts";
 import type { CheckoutOptions, Pool, PoolStatus } from "../pool/pool.ts";
 import { EngineConnection } from "./engine_connection.ts";
 
@@ -31,11 +31,26 @@ export interface EngineParts {
  * A driver, a pool and the options that all sessions share. Make one per
  * process or isolate with `createEngine`; it opens nothing until a session
  * needs a connection.
+ *
+ * @example Disposed when the process ends
+ * ```ts
+ * import { createEngine } from "@nullpool/db";
+ * import { recordingDriver } from "@nullpool/db/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const engine = createEngine(recordingDriver());
+ * assertEquals(engine.status(), { checkedOut: 0, idle: 0, waiting: 0, closing: 0 });
+ * await engine.dispose();
+ * ```
  */
 export class Engine {
   readonly #parts: EngineParts;
 
-  /** @param parts What it is made of; `createEngine` checks them. */
+  /**
+   * Creates an engine; `createEngine` does, and checks the parts.
+   *
+   * @param parts What it is made of.
+   */
   constructor(parts: EngineParts) {
     this.#parts = parts;
   }
@@ -60,9 +75,13 @@ export class Engine {
     return this.#parts.transaction;
   }
 
-  /** Tells what happens; sessions emit through it. */
-  get emitter(): Emitter {
-    return this.#parts.emitter;
+  /**
+   * Tells listeners what a session does; sessions call it.
+   *
+   * @param event What happened.
+   */
+  emit(event: EngineEvent): void {
+    this.#parts.emitter.emit(event);
   }
 
   /**

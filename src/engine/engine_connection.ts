@@ -29,6 +29,20 @@ export interface WrappedFlight {
 /**
  * One checkout of a connection: sends flights, tells events, turns driver
  * errors into ours (here and nowhere else), gives back exactly once.
+ *
+ * @example Without a session
+ * ```ts
+ * import { createEngine } from "@nullpool/db";
+ * import { recordingDriver } from "@nullpool/db/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const connection = await createEngine(recordingDriver()).connect();
+ * const { results } = await connection.send([
+ *   { text: "select 1", params: [], rowMode: "object", access: "read" },
+ * ]);
+ * assertEquals(results.length, 1);
+ * await connection.release({ discard: false });
+ * ```
  */
 export class EngineConnection {
   readonly #connection: Connection;
@@ -36,6 +50,8 @@ export class EngineConnection {
   #released: Promise<void> | undefined;
 
   /**
+   * Takes over a checkout; `engine.connect()` does.
+   *
    * @param connection A connection of the pool.
    * @param parts What the engine lends along with it.
    */

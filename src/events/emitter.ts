@@ -5,7 +5,21 @@ export type Listener<Type extends keyof EventMap> = (
   event: EventMap[Type],
 ) => void;
 
-/** Tells listeners what happens. A listener that throws cannot break a session. */
+/**
+ * Tells listeners what happens. A listener that throws cannot break a session.
+ *
+ * @example One listener
+ * ```ts
+ * import { Emitter } from "@nullpool/db";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const emitter = new Emitter();
+ * const types: string[] = [];
+ * emitter.on("close", (event) => types.push(event.type));
+ * emitter.emit({ type: "close" });
+ * assertEquals(types, ["close"]);
+ * ```
+ */
 export class Emitter {
   readonly #listeners = new Map<string, Set<(event: EngineEvent) => void>>();
 

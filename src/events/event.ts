@@ -2,6 +2,7 @@ import type { TransactionOptions } from "../driver/transaction_sql.ts";
 
 /** A connection was opened. */
 export interface ConnectEvent {
+  /** Tells the events apart. */
   readonly type: "connect";
   /** Milliseconds that it took. */
   readonly duration: number;
@@ -9,11 +10,13 @@ export interface ConnectEvent {
 
 /** A connection was closed. */
 export interface CloseEvent {
+  /** Tells the events apart. */
   readonly type: "close";
 }
 
 /** A session borrowed a connection. */
 export interface CheckoutEvent {
+  /** Tells the events apart. */
   readonly type: "checkout";
   /** Milliseconds waited, opening included. */
   readonly duration: number;
@@ -21,6 +24,7 @@ export interface CheckoutEvent {
 
 /** A session gave its connection back. */
 export interface CheckinEvent {
+  /** Tells the events apart. */
   readonly type: "checkin";
   /** Whether it was thrown away because its state is in doubt. */
   readonly discarded: boolean;
@@ -28,6 +32,7 @@ export interface CheckinEvent {
 
 /** A transaction began on the server. */
 export interface BeginEvent {
+  /** Tells the events apart. */
   readonly type: "begin";
   /** How it runs. */
   readonly options: TransactionOptions;
@@ -35,6 +40,7 @@ export interface BeginEvent {
 
 /** A statement was answered. */
 export interface StatementEvent {
+  /** Tells the events apart. */
   readonly type: "statement";
   /** SQL text; parameters are never part of an event. */
   readonly text: string;
@@ -48,11 +54,13 @@ export interface StatementEvent {
 
 /** A transaction was committed. */
 export interface CommitEvent {
+  /** Tells the events apart. */
   readonly type: "commit";
 }
 
 /** A transaction was rolled back. */
 export interface RollbackEvent {
+  /** Tells the events apart. */
   readonly type: "rollback";
   /** Why, where the caller said so, such as `response status 404`. */
   readonly reason: string | undefined;
@@ -62,6 +70,7 @@ export interface RollbackEvent {
 
 /** A listener threw; the session it listened to went on. */
 export interface ListenerErrorEvent {
+  /** Tells the events apart. */
   readonly type: "listenerError";
   /** What it threw. */
   readonly error: unknown;

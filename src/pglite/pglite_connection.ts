@@ -17,7 +17,7 @@ export interface PGliteInstance {
   execProtocolStream(
     message: Uint8Array,
     options: { throwOnError: false },
-  ): Promise<readonly BackendMessage[]>;
+  ): Promise<readonly { readonly name: string }[]>;
   /** Whether a transaction is open. */
   isInTransaction(): boolean;
   /** Ends the database. */

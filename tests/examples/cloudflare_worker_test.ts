@@ -22,11 +22,11 @@ async function bundle(): Promise<string> {
   const out = await Deno.makeTempFile({ suffix: ".js" });
   try {
     const args = command.replace("dist/index.js", out).split(" ");
-    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
       args,
       cwd: WORKER,
     }).output();
-    assertEquals(success, true, new TextDecoder().decode(stderr));
+    assertEquals(code, 0, new TextDecoder().decode(stderr));
     return await Deno.readTextFile(out);
   } finally {
     await Deno.remove(out);

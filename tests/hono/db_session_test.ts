@@ -106,6 +106,7 @@ requestTest("rolls back when the handler threw", async (bed) => {
       case "http":
         throw new HTTPException(418);
       case "string":
+        // deno-lint-ignore no-throw-literal -- what this test is about
         throw "a string";
       default:
         throw { status: 400 };

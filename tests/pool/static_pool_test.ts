@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { PoolError, StaticPool } from "../../mod.ts";
 import { command } from "../../src/driver/statement.ts";
 import { postgres } from "../../src/postgres/mod.ts";
@@ -74,5 +74,5 @@ Deno.test("StaticPool a wait ends by timeout, abort or dispose", async () => {
   await pool.checkin(held);
   await assertRejects(() => pool.checkout(), PoolError, "disposed");
   await assertRejects(() => pool.checkin(held), PoolError, "not lent");
-  assertEquals(held.usable, false);
+  assertFalse(held.usable);
 });

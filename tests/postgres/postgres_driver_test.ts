@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { ConnectionError, createEngine, sessionmaker } from "../../mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { testDatabase } from "../support/postgres.ts";
@@ -27,7 +33,7 @@ Deno.test("postgres() names host and database, never the password", async () => 
   ) {
     const error = await failure(url.href);
     assertEquals(error.code, "CONNECT_FAILED");
-    assertEquals(error.maybeExecuted, false);
+    assertFalse(error.maybeExecuted);
     assertEquals(
       error.message,
       `Cannot connect to database "${

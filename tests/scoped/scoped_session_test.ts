@@ -201,7 +201,7 @@ scopeTest("bind() carries a task into another context", async (scope) => {
   const bound = await scope.run((session) =>
     Promise.resolve(scope.bind(() => scope.current === session))
   );
-  assertEquals(bound(), true);
+  assert(bound());
   assertThrows(() => scope.bind(() => {}), ScopeError);
 });
 

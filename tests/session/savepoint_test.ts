@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { sql } from "drizzle-orm";
 import {
   createEngine,
@@ -115,7 +115,7 @@ savepointTest(
     await db.rollback();
     await db.$count(sql`t`);
     await db.transaction((tx) => tx.execute("insert into t values (1)"));
-    assertEquals(db.inTransaction, false);
+    assertFalse(db.inTransaction);
     assertEquals(await ids(database), [1]);
     assertEquals((await database.log()).slice(-4), [
       BEGIN,
@@ -241,9 +241,9 @@ savepointTest(
     await db.execute("insert into t values (1)");
     const first = await db.beginNested();
     await db.execute("insert into t values (2)");
-    assertEquals(db.inNestedTransaction, true);
+    assert(db.inNestedTransaction);
     await first.rollback();
-    assertEquals(first.isActive, false);
+    assertFalse(first.isActive);
     await assertRejects(() => first.rollback(), StateError);
     const second = await db.beginNested();
     await db.execute("insert into t values (3)");
@@ -251,7 +251,7 @@ savepointTest(
     const third = await db.beginNested();
     await db.execute("insert into t values (4)");
     await db.commit();
-    assertEquals(third.isActive, false);
+    assertFalse(third.isActive);
     assertEquals(await ids(database), [1, 3, 4]);
   },
 );

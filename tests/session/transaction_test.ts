@@ -463,7 +463,7 @@ sessionTest("a failing BEGIN leaks nothing", async ({ database }) => {
   await using db = Session();
   for (let i = 0; i < 5; i++) {
     await assertRejects(() => db.execute("select 1"), DatabaseError, "22023");
-    assertEquals(db.isActive, true);
+    assert(db.isActive);
   }
   await engine.idle();
   await database.waitFor(async () => await database.connections() === 0);
