@@ -107,7 +107,7 @@ export type {
   PoolStatus,
 } from "./src/pool/pool.ts";
 export { StaticPool, type StaticPoolOptions } from "./src/pool/static_pool.ts";
-export type { NestedHandle } from "./src/session/session_core.ts";
+export type { NestedHandle } from "./src/session/nested_handle.ts";
 export type { SessionState } from "./src/session/session_state.ts";
 export type { SessionStats } from "./src/session/session_stats.ts";
 export type { RollbackOptions } from "./src/session/transaction.ts";

@@ -7,7 +7,7 @@ import type { SessionShape } from "./session_shape.ts";
 type AnyDatabase = PgDatabase<any, any, any>;
 
 /**
- * Gives a database its structure (`_`) and its `query`, built at first use:
+ * Gives a database its cache, its structure (`_`) and its `query`, built at first use:
  * Drizzle's constructor would make a builder per table for every session.
  *
  * A getter in a subclass would clash with the property of the base class, so
@@ -19,9 +19,15 @@ type AnyDatabase = PgDatabase<any, any, any>;
  */
 export function defineStructure(
   database: AnyDatabase,
-  { dialect, relational }: SessionShape,
+  { dialect, relational, cache }: SessionShape,
   runner: PgSession,
 ): void {
+  if (cache !== undefined) {
+    // As Drizzle's drivers do: the cache itself, with one method more.
+    database.$cache = Object.assign(cache, {
+      invalidate: cache.onMutate,
+    });
+  }
   if (relational === undefined) return;
   const { fullSchema, schema, tableNamesMap } = relational;
   Object.defineProperty(database, "_", {

@@ -2,7 +2,8 @@ import { entityKind, type ExtractTablesWithRelations } from "drizzle-orm";
 import { PgDatabase } from "drizzle-orm/pg-core";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
-import { type NestedHandle, SessionCore } from "../session/session_core.ts";
+import type { NestedHandle } from "../session/nested_handle.ts";
+import { SessionCore } from "../session/session_core.ts";
 import type { SessionState } from "../session/session_state.ts";
 import type { SessionStats } from "../session/session_stats.ts";
 import type { RollbackOptions } from "../session/transaction.ts";
@@ -221,6 +222,19 @@ export class Session<
    */
   rollback(options?: RollbackOptions): Promise<void> {
     return this.#core.rollback(options);
+  }
+
+  /**
+   * Registers what is to run after the commit, when the connection is given
+   * back: it may use a session of its own. A rollback drops it, also that of
+   * a savepoint that is open now.
+   *
+   * @param hook Runs, and is waited for by `commit()`; what it throws is told
+   * as a `listenerError` event.
+   * @throws {StateError} When the session cannot run statements now.
+   */
+  afterCommit(hook: () => unknown): void {
+    this.#core.afterCommit(hook);
   }
 
   /**

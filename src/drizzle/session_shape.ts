@@ -5,6 +5,7 @@ import {
   type Logger,
   type TablesRelationalConfig,
 } from "drizzle-orm";
+import type { Cache } from "drizzle-orm/cache/core";
 import { PgDialect } from "drizzle-orm/pg-core";
 
 /** Drizzle's relational configuration, derived from a schema. */
@@ -28,6 +29,8 @@ export interface SessionShape {
   readonly relational: RelationalConfig | undefined;
   /** Hears every statement. */
   readonly logger: Logger | undefined;
+  /** Answers selects, and hears of writes. */
+  readonly cache: Cache | undefined;
 }
 
 /** How column keys become names in the database. */
@@ -41,6 +44,8 @@ export interface ShapeOptions {
   readonly casing?: Casing | undefined;
   /** Hears every statement; `true` prints them. */
   readonly logger?: boolean | Logger | undefined;
+  /** Answers selects, and hears of writes. */
+  readonly cache?: Cache | undefined;
 }
 
 /**
@@ -57,6 +62,7 @@ export function sessionShape(options: ShapeOptions): SessionShape {
     logger: options.logger === true
       ? new DefaultLogger()
       : options.logger || undefined,
+    cache: options.cache,
   };
 }
 

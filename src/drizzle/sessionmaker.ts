@@ -1,4 +1,5 @@
 import type { ExtractTablesWithRelations, Logger } from "drizzle-orm";
+import type { Cache } from "drizzle-orm/cache/core";
 import { PgDatabase } from "drizzle-orm/pg-core";
 import {
   checkTransactionOptions,
@@ -49,6 +50,13 @@ export interface SessionmakerOptions<
    * @default {false}
    */
   readonly logger?: boolean | Logger;
+  /**
+   * Drizzle's cache. What is put there or called stale happens after the
+   * commit; a transaction that has written is not answered from it.
+   *
+   * @default {none}
+   */
+  readonly cache?: Cache;
   /**
    * How transactions run that say nothing else.
    *

@@ -4,6 +4,7 @@ import {
   type Query,
   type SQL,
 } from "drizzle-orm";
+import type { WithCacheConfig } from "drizzle-orm/cache/core/types";
 import {
   PgPreparedQuery,
   type PgQueryResultHKT,
@@ -17,6 +18,7 @@ import type { Field, Result, Statement } from "../driver/statement.ts";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { SessionHandle } from "../session/session_core.ts";
 import { mapRows, type SelectedColumns } from "./_internals.ts";
+import { throughCache } from "./query_cache.ts";
 import { type QueryMetadata, statementAccess } from "./statement_access.ts";
 import type { SessionShape } from "./session_shape.ts";
 
@@ -89,11 +91,13 @@ export class StatementRunner extends PgSession<SessionQueryResultHKT> {
     _isResponseInArrayMode: boolean,
     customResultMapper?: (rows: unknown[][]) => T["execute"],
     queryMetadata?: QueryMetadata,
+    cacheConfig?: WithCacheConfig,
   ): PgPreparedQuery<T> {
     return new SessionPreparedQuery<T>(query, {
       fields,
       customResultMapper,
       queryMetadata,
+      cacheConfig,
       handle: name === undefined
         ? this.#context.handle
         : this.#context.preparedHandle,
@@ -129,6 +133,7 @@ export class StatementRunner extends PgSession<SessionQueryResultHKT> {
       fields: undefined,
       customResultMapper: ([row]) => Number(row?.[0]),
       queryMetadata: undefined,
+      cacheConfig: undefined,
       handle: this.#context.handle,
       shape: this.#context.shape,
     });
@@ -143,6 +148,7 @@ interface PreparedParts<T extends PreparedQueryConfig> {
     | ((rows: unknown[][]) => T["execute"])
     | undefined;
   readonly queryMetadata: QueryMetadata | undefined;
+  readonly cacheConfig: WithCacheConfig | undefined;
   readonly handle: () => SessionHandle;
   readonly shape: SessionShape;
 }
@@ -206,7 +212,7 @@ class SessionPreparedQuery<T extends PreparedQueryConfig>
     const params = fillPlaceholders(this.query.params, placeholderValues);
     const issuer = handle();
     shape.logger?.logQuery(sql, params);
-    return await issuer.core.execute(issuer, {
+    const statement: Statement = {
       text: sql,
       params: params.map(toWireParameter),
       rowMode,
@@ -214,7 +220,15 @@ class SessionPreparedQuery<T extends PreparedQueryConfig>
         sql,
         customResultMapper === undefined ? queryMetadata?.type : "select",
       ),
-    });
+    };
+    const run = () => issuer.core.execute(issuer, statement);
+    if (shape.cache === undefined) return await run();
+    return await throughCache(shape.cache, issuer.core, {
+      text: sql,
+      params,
+      metadata: queryMetadata,
+      config: this.#parts.cacheConfig,
+    }, run);
   }
 }
 

@@ -13,9 +13,16 @@ export class Savepoint {
   /** `open` once the server has it; `queued` while it is on its way. */
   state: "unsent" | "queued" | "open" = "unsent";
 
-  /** @param number Counts the savepoints of the transaction. */
-  constructor(number: number) {
+  /** How many hooks the transaction had before it: the rest ends with it. */
+  readonly hooksBefore: number;
+
+  /**
+   * @param number Counts the savepoints of the transaction.
+   * @param hooksBefore How many hooks the transaction has.
+   */
+  constructor(number: number, hooksBefore: number) {
     this.name = `nullpool_${number}`;
+    this.hooksBefore = hooksBefore;
   }
 
   /** Opens it. */

@@ -12,6 +12,7 @@ import {
   openBlockError,
   openError,
 } from "./_refusals.ts";
+import type { NestedHandle } from "./nested_handle.ts";
 import type { Savepoint } from "./savepoint.ts";
 import {
   refusalOf,
@@ -19,7 +20,7 @@ import {
   type SessionState,
 } from "./session_state.ts";
 import { newStats, type SessionStats } from "./session_stats.ts";
-import { type RollbackOptions, Transaction } from "./transaction.ts";
+import { type Hook, type RollbackOptions, Transaction } from "./transaction.ts";
 
 /**
  * Who issues a statement: the session itself, or the handle that a nested
@@ -39,16 +40,6 @@ export interface SessionCoreOptions {
    * each were begun by `begin()`: `transaction(fn)` is then a savepoint.
    */
   readonly atomic: boolean;
-}
-
-/** A savepoint opened without a block; whoever opened it ends it. */
-export interface NestedHandle {
-  /** Whether it has not ended. */
-  readonly isActive: boolean;
-  /** Keeps its work. */
-  release(): void;
-  /** Undoes its work. */
-  rollback(): Promise<void>;
 }
 
 /** A nested block, or a savepoint without one, that has not ended. */
@@ -342,6 +333,28 @@ export class SessionCore implements SessionHandle {
     this.#frames = [];
     await transaction.rollback(options);
     this.#forget(transaction);
+  }
+
+  /**
+   * Whether a read sees just what others have committed: nothing was written,
+   * and no snapshot is kept.
+   */
+  get readsCommitted(): boolean {
+    const { writes = 0, options = this.#options.transaction } =
+      this.#transaction ?? {};
+    return writes === 0 &&
+      /^read/.test(options.isolationLevel ?? "read committed");
+  }
+
+  /**
+   * Registers what is to run after the commit.
+   *
+   * @param hook Runs when the connection is given back; a rollback drops it.
+   * @throws {StateError} When the session cannot run statements now.
+   */
+  afterCommit(hook: Hook): void {
+    this.#check("execute", this.#innermost);
+    this.#autobegin().afterCommit(hook);
   }
 
   /** Marks the transaction: it can only be rolled back from now on. */

@@ -28,6 +28,9 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
+/** Runs when a transaction has ended. */
+export type Hook = () => unknown;
+
 /** Why a transaction was rolled back. */
 export interface RollbackOptions {
   /** Told in the event, such as `response status 404`. */
@@ -53,6 +56,7 @@ export class Transaction {
   readonly #stats: SessionStats;
   readonly #queue: Pending[] = [];
   readonly #savepoints: Savepoint[] = [];
+  readonly #afterCommit: Hook[] = [];
   #savepointCount = 0;
   #connection: EngineConnection | undefined;
   #lead: Statement[] = [];
@@ -123,9 +127,22 @@ export class Transaction {
     });
   }
 
+  /**
+   * Registers what is to run after the commit, when the connection is given
+   * back. A rollback, also of the savepoint that is open now, drops it.
+   *
+   * @param hook Runs; what it throws is told as a `listenerError`.
+   */
+  afterCommit(hook: Hook): void {
+    this.#afterCommit.push(hook);
+  }
+
   /** Opens a savepoint; nothing is sent before a statement needs it. */
   pushSavepoint(): Savepoint {
-    const savepoint = new Savepoint(++this.#savepointCount);
+    const savepoint = new Savepoint(
+      ++this.#savepointCount,
+      this.#afterCommit.length,
+    );
     this.#savepoints.push(savepoint);
     return savepoint;
   }
@@ -150,6 +167,7 @@ export class Transaction {
   async rollbackTo(savepoint: Savepoint): Promise<void> {
     await this.#settle();
     this.#pop(savepoint);
+    this.#afterCommit.length = savepoint.hooksBefore;
     if (savepoint.state !== "open" || !this.#connection?.usable) return;
     this.#lead.push(savepoint.rollback);
     this.#failure = undefined;
@@ -162,9 +180,20 @@ export class Transaction {
    * @throws {CommitOutcomeError} When the answer was lost.
    */
   async commit(): Promise<void> {
-    if (this.#connection === undefined) return;
+    if (this.#connection !== undefined) await this.#commit(this.#connection);
+    for (const hook of this.#afterCommit) {
+      try {
+        await hook();
+      } catch (error) {
+        // The commit stands, whatever comes after it.
+        this.#engine.emit({ type: "listenerError", error });
+      }
+    }
+  }
+
+  async #commit(connection: EngineConnection): Promise<void> {
     const statements = [...this.#takeLead(), command("commit")];
-    const flight = await this.#send(this.#connection, statements);
+    const flight = await this.#send(connection, statements);
     const error = commitError(flight);
     this.#failure = error;
     if (error === undefined) this.#engine.emit({ type: "commit" });

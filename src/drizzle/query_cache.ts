@@ -1,0 +1,75 @@
+import { type Cache, hashQuery } from "drizzle-orm/cache/core";
+import type { WithCacheConfig } from "drizzle-orm/cache/core/types";
+import type { Result } from "../driver/statement.ts";
+import type { SessionCore } from "../session/session_core.ts";
+import type { QueryMetadata } from "./statement_access.ts";
+
+/** A query that may be answered by the cache, or makes answers stale. */
+export interface CachedQuery {
+  /** Its SQL. */
+  readonly text: string;
+  /** Its parameters. */
+  readonly params: readonly unknown[];
+  /** What Drizzle tells about it. */
+  readonly metadata: QueryMetadata | undefined;
+  /** What `$withCache` said. */
+  readonly config: WithCacheConfig | undefined;
+}
+
+/**
+ * Runs a query with Drizzle's cache around it.
+ *
+ * What Drizzle's own drivers do at once happens after the commit here: a row
+ * that is rolled back must not outlive its transaction in a cache, and nothing
+ * may be called stale before others can see why. A transaction that has
+ * written, or that keeps a snapshot, is not answered from the cache.
+ *
+ * @param cache The user's cache.
+ * @param core The session.
+ * @param query The query.
+ * @param run Asks the database.
+ */
+export async function throughCache(
+  cache: Cache,
+  core: SessionCore,
+  query: CachedQuery,
+  run: () => Promise<Result>,
+): Promise<Result> {
+  const { metadata } = query;
+  if (metadata === undefined) return await run();
+  const { tables } = metadata;
+  if (metadata.type !== "select") {
+    const result = await run();
+    if (tables.length > 0) core.afterCommit(() => cache.onMutate({ tables }));
+    return result;
+  }
+  const config = effectiveConfig(cache, query.config);
+  if (config === undefined || !core.readsCommitted) return await run();
+  const isTag = config.tag !== undefined;
+  const key = config.tag ?? await hashQuery(query.text, [...query.params]);
+  const { autoInvalidate } = config;
+  const found: unknown = await cache.get(key, tables, isTag, autoInvalidate);
+  if (isResult(found)) return found;
+  const result = await run();
+  core.afterCommit(() =>
+    cache.put(key, result, autoInvalidate ? tables : [], isTag, config.config)
+  );
+  return result;
+}
+
+/** As Drizzle has it: a cache of strategy `all` needs no word of the query. */
+function effectiveConfig(
+  cache: Cache,
+  config: WithCacheConfig | undefined,
+): WithCacheConfig | undefined {
+  if (config === undefined && cache.strategy() === "all") {
+    return { enable: true, autoInvalidate: true };
+  }
+  return config?.enable ? config : undefined;
+}
+
+/** What another process stored may be anything. */
+function isResult(found: unknown): found is Result {
+  return typeof found === "object" && found !== null && "rows" in found &&
+    Array.isArray(found.rows);
+}

@@ -1,0 +1,149 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { Cache } from "drizzle-orm/cache/core";
+import { integer, pgTable } from "drizzle-orm/pg-core";
+import {
+  createEngine,
+  type Session,
+  type Sessionmaker,
+  sessionmaker,
+} from "../../mod.ts";
+import { postgres } from "../../src/postgres/mod.ts";
+import { testDatabase } from "../support/postgres.ts";
+
+const numbers = pgTable("numbers", { n: integer().notNull() });
+
+/** A cache in memory that notes what it is asked. */
+class NotingCache extends Cache {
+  readonly notes: string[] = [];
+  readonly stored = new Map<string, unknown>();
+
+  override strategy(): "all" {
+    return "all";
+  }
+
+  override get(key: string): Promise<never[] | undefined> {
+    this.notes.push("get");
+    // Drizzle declares rows; a driver stores whatever it likes.
+    return Promise.resolve(this.stored.get(key) as never[] | undefined);
+  }
+
+  override put(key: string, response: unknown): Promise<void> {
+    this.notes.push("put");
+    this.stored.set(key, response);
+    return Promise.resolve();
+  }
+
+  override onMutate(): Promise<void> {
+    this.notes.push("stale");
+    this.stored.clear();
+    return Promise.resolve();
+  }
+}
+
+function cacheTest(
+  name: string,
+  run: (Session: Sessionmaker, cache: NotingCache) => Promise<void>,
+): void {
+  Deno.test(`cache ${name}`, async () => {
+    await using database = await testDatabase({
+      setup: "create table numbers (n int not null)",
+    });
+    await using engine = createEngine(postgres(database.url));
+    const cache = new NotingCache();
+    await run(sessionmaker(engine, { cache }), cache);
+  });
+}
+
+function all(db: Session): Promise<{ n: number }[]> {
+  return db.select().from(numbers).then((rows) => rows);
+}
+
+cacheTest(
+  "is filled after the commit, and answers then",
+  async (Session, cache) => {
+    await using db = Session();
+    assertEquals(await all(db), []);
+    assertEquals(cache.notes, ["get"]);
+    await db.commit();
+    assertEquals(cache.notes, ["get", "put"]);
+    const { roundTrips } = db.stats;
+    assertEquals(await all(db), []);
+    assertEquals(db.stats.roundTrips, roundTrips);
+  },
+);
+
+cacheTest("never keeps a row that was rolled back", async (Session, cache) => {
+  await assertRejects(() =>
+    Session.begin(async (db) => {
+      await db.insert(numbers).values({ n: 1 });
+      // Its own write is read from the database, not from the cache.
+      assertEquals(await all(db), [{ n: 1 }]);
+      throw new Error("undo");
+    })
+  );
+  await Session.begin(async (db) => assertEquals(await all(db), []));
+  assertEquals(cache.notes, ["get", "put"]);
+});
+
+cacheTest("hears of writes after the commit", async (Session, cache) => {
+  await using reader = Session();
+  await all(reader);
+  await reader.commit();
+  await using writer = Session();
+  await writer.insert(numbers).values({ n: 1 });
+  assertEquals(cache.notes, ["get", "put"]);
+  await writer.commit();
+  assertEquals(cache.notes, ["get", "put", "stale"]);
+  assertEquals(await all(reader), [{ n: 1 }]);
+});
+
+cacheTest(
+  "forgets the hooks of a savepoint that was rolled back",
+  async (Session, cache) => {
+    await Session.begin(async (db) => {
+      await db.execute("select 1");
+      await assertRejects(() =>
+        db.transaction(async (tx) => {
+          await tx.insert(numbers).values({ n: 1 });
+          tx.rollback();
+        })
+      );
+    });
+    assertEquals(cache.notes, []);
+  },
+);
+
+cacheTest("is not asked where a snapshot is kept", async (Session, cache) => {
+  await Session.begin(async (db) => void await all(db), {
+    isolationLevel: "repeatable read",
+  });
+  assertEquals(cache.notes, []);
+});
+
+Deno.test("afterCommit() runs behind the commit and cannot undo it", async () => {
+  await using database = await testDatabase({
+    setup: "create table numbers (n int not null)",
+  });
+  await using engine = createEngine(postgres(database.url));
+  const heard: unknown[] = [];
+  engine.on("listenerError", ({ error }) => heard.push(error));
+  const Session = sessionmaker(engine);
+  await using db = Session();
+  await db.insert(numbers).values({ n: 1 });
+  db.afterCommit(() => {
+    throw new Error("too late to matter");
+  });
+  db.afterCommit(() =>
+    Session.begin(async (own) => heard.push(await all(own)))
+  );
+  await db.commit();
+  assertEquals(heard.map(String), [
+    "Error: too late to matter",
+    "[object Object]",
+  ]);
+  await db.insert(numbers).values({ n: 2 });
+  db.afterCommit(() => heard.push("never"));
+  await db.rollback();
+  await db.commit();
+  assertEquals(heard.length, 2);
+});
