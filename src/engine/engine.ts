@@ -87,7 +87,7 @@ export class Engine {
   /**
    * Listens to what happens.
    *
-   * @example Count the statements
+   * @example What is sent
    * ```ts
    * import { createEngine, sessionmaker } from "@nullpool/db";
    * import { recordingDriver } from "@nullpool/db/testing";
@@ -97,7 +97,11 @@ export class Engine {
    * const texts: string[] = [];
    * engine.on("statement", (event) => texts.push(event.text));
    * await sessionmaker(engine).begin((db) => db.execute("select 1"));
-   * assertEquals(texts, ["select 1"]);
+   * assertEquals(texts, [
+   *   "begin isolation level read committed",
+   *   "select 1",
+   *   "commit",
+   * ]);
    * ```
    *
    * @param type Which events.
