@@ -1,0 +1,24 @@
+/**
+ * Serves a local Neon endpoint over PGlite in `.data/neon`: `deno task neon`.
+ *
+ * @module
+ */
+import { PGlite } from "@electric-sql/pglite";
+import { mkdir } from "node:fs/promises";
+import process from "node:process";
+import { serveNeon } from "./serve_neon.ts";
+
+const [, , port = "4444", dataDir = ".data/neon"] = process.argv;
+
+await mkdir(dataDir, { recursive: true });
+const db = await PGlite.create(dataDir);
+const server = await serveNeon({ backend: db, port: Number(port) });
+process.stdout.write(`DATABASE_URL=${server.url}\n`);
+
+async function stop() {
+  await server.close();
+  await db.close();
+  process.exit();
+}
+process.on("SIGINT", stop);
+process.on("SIGTERM", stop);

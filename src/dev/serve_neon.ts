@@ -1,0 +1,168 @@
+import type { Backend } from "./_backend.ts";
+import { HttpPool } from "./_http_pool.ts";
+import { NeonListener } from "./_neon_listener.ts";
+import { pgliteBackend } from "./_pglite_backend.ts";
+import type { PGliteLike } from "./pglite_like.ts";
+import { postgresBackend } from "./_postgres_backend.ts";
+
+/** What {@linkcode serveNeon} stands in front of, and where it listens. */
+export interface NeonServerOptions {
+  /**
+   * `postgres://user:password@host:port/database`, or a PGlite instance.
+   *
+   * A PostgreSQL server is asked to log in each client as the user, and on the
+   * database, that the client names. A PGlite instance is shared by all clients
+   * and takes any password; give the server one of its own, and close it
+   * yourself.
+   */
+  readonly backend: string | PGliteLike;
+
+  /**
+   * The port to listen on; 0 takes any free one.
+   *
+   * @default {4444}
+   */
+  readonly port?: number;
+
+  /**
+   * The address to listen on. There is no encryption: do not leave loopback.
+   *
+   * @default {"127.0.0.1"}
+   */
+  readonly hostname?: string;
+
+  /**
+   * How many connections are kept between HTTP requests, after a reset; 0 opens
+   * one for each request. WebSockets have one of their own each.
+   *
+   * @default {4}
+   */
+  readonly poolSize?: number;
+
+  /**
+   * The longest HTTP request and the longest HTTP answer, in bytes.
+   *
+   * @default {10485760}
+   */
+  readonly maxBytes?: number;
+}
+
+/** A running endpoint. */
+export interface NeonServer {
+  /** The port it listens on. */
+  readonly port: number;
+
+  /** The `DATABASE_URL` for a client: the backend's user behind this port. */
+  readonly url: string;
+
+  /**
+   * Stops listening, drops every client and closes the connections to the
+   * backend. Calling it again does nothing more.
+   *
+   * @returns When everything is closed.
+   */
+  close(): Promise<void>;
+
+  /** Closes the server, as {@linkcode NeonServer.close} does. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+const DEFAULT_PORT = 4444;
+const DEFAULT_POOL_SIZE = 4;
+const DEFAULT_MAX_BYTES = 10 * 1024 * 1024;
+
+/**
+ * Serves Neon's protocols on this machine, for tests and local development:
+ * SQL over HTTP (`POST /sql`) and PostgreSQL over a WebSocket (any path), in
+ * front of PGlite or any PostgreSQL. It needs no network and no container.
+ *
+ * What a client can see is as in Neon's proxy: headers, JSON, error fields and
+ * statuses, one transaction per batch, nothing of a session kept between HTTP
+ * requests, a clear-text password over WebSockets, and a statement whose client
+ * has gone is cancelled. There is no TLS, no JWT and no rate limit.
+ *
+ * PGlite has a single connection: a client inside a transaction makes the
+ * others wait, `SET` and named prepared statements are shared while anybody is
+ * connected (they are reset when nobody is), and a running statement cannot be
+ * cancelled.
+ *
+ * @example An endpoint over PGlite
+ * ```ts
+ * import { serveNeon } from "@nullpool/db/dev";
+ * import { PGlite } from "@electric-sql/pglite";
+ * import { neon, neonConfig } from "@neondatabase/serverless";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const db = await PGlite.create();
+ * const server = await serveNeon({ backend: db, port: 0 });
+ * neonConfig.fetchEndpoint = `http://127.0.0.1:${server.port}/sql`;
+ *
+ * const sql = neon(server.url);
+ * assertEquals(await sql`select 40 + ${2}::int as answer`, [{ answer: 42 }]);
+ *
+ * await server.close();
+ * await db.close();
+ * ```
+ *
+ * @param options Backend, port and limits.
+ * @returns The server, once it listens.
+ * @throws {TypeError} When the backend is neither a database URL without
+ * parameters nor a PGlite instance.
+ * @throws {RangeError} When a number is out of range.
+ * @throws {Error} When the port is in use (`code` is `EADDRINUSE`).
+ */
+export async function serveNeon(
+  options: NeonServerOptions,
+): Promise<NeonServer> {
+  const {
+    port = DEFAULT_PORT,
+    hostname = "127.0.0.1",
+    poolSize = DEFAULT_POOL_SIZE,
+    maxBytes = DEFAULT_MAX_BYTES,
+  } = options;
+  checkInteger("port", port, 65_535);
+  checkInteger("poolSize", poolSize, 1_000);
+  checkInteger("maxBytes", maxBytes, Number.MAX_SAFE_INTEGER);
+  const backend = await openBackend(options.backend);
+  const pool = new HttpPool(backend, poolSize);
+  const listener = new NeonListener(backend, pool, maxBytes);
+  const boundPort = await listener.listen(port, hostname);
+
+  let closed: Promise<void> | undefined;
+  function close(): Promise<void> {
+    closed ??= listener.close().then(() => pool.close());
+    return closed;
+  }
+  return {
+    port: boundPort,
+    url: serverUrl(backend, hostname, boundPort),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+async function openBackend(backend: string | PGliteLike): Promise<Backend> {
+  if (typeof backend === "string") return postgresBackend(backend);
+  if (typeof backend?.execProtocolRaw !== "function") {
+    throw new TypeError(
+      "Cannot serve backend: expected a database URL or a PGlite instance",
+    );
+  }
+  return await pgliteBackend(backend);
+}
+
+function serverUrl(backend: Backend, hostname: string, port: number): string {
+  const { user, password, database } = backend.defaultCredentials;
+  const isAny = hostname === "0.0.0.0" || hostname === "::";
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  const [u, p, d] = [user, password, database].map(encodeURIComponent);
+  return `postgres://${u}:${p}@${isAny ? "127.0.0.1" : host}:${port}/${d}`;
+}
+
+function checkInteger(name: string, value: number, max: number): void {
+  if (!Number.isInteger(value) || value < 0 || value > max) {
+    throw new RangeError(
+      `Cannot serve with ${name} ${value}: expected an integer from 0 to ${max}`,
+    );
+  }
+}
