@@ -32,9 +32,9 @@ export class HttpConnection {
     });
   }
 
-  /** Whether it can be lent again: open and outside a transaction. */
-  get isReusable(): boolean {
-    return this.#isOpen && this.#login.client.getTransactionStatus() === "I";
+  /** Whether it can be lent again. */
+  get isOpen(): boolean {
+    return this.#isOpen;
   }
 
   /**

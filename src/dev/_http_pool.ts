@@ -34,7 +34,7 @@ export class HttpPool {
       const at = this.#idle.findLastIndex((kept) => kept.key === key);
       if (at === -1) break;
       const [kept] = this.#idle.splice(at, 1);
-      if (kept?.connection.isReusable) return kept.connection;
+      if (kept?.connection.isOpen) return kept.connection;
     }
     return new HttpConnection(
       await login(this.#backend, credentials, signal),
@@ -43,8 +43,8 @@ export class HttpPool {
   }
 
   /**
-   * Takes a connection back. It is reset, in the background, before it is lent
-   * again; one that is inside a transaction is closed, which undoes it.
+   * Takes a connection back. In the background it is reset, which undoes an open
+   * transaction, or closed.
    *
    * @param credentials As whom it was lent.
    * @param connection It.
@@ -65,7 +65,7 @@ export class HttpPool {
   }
 
   async #keepOrClose(key: string, connection: HttpConnection): Promise<void> {
-    if (this.#poolSize > 0 && connection.isReusable) {
+    if (this.#poolSize > 0 && connection.isOpen) {
       await connection.reset();
       if (this.#idle.length < this.#poolSize && !this.#isClosed) {
         this.#idle.push({ key, connection });

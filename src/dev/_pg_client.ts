@@ -62,7 +62,6 @@ export interface PgClient {
   query(submittable: PgSubmittable): unknown;
   query(text: string): Promise<unknown>;
   end(): Promise<unknown>;
-  getTransactionStatus(): string | null;
   on(event: "error" | "end", listener: () => void): unknown;
 }
 

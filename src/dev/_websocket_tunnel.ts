@@ -140,10 +140,6 @@ export class WebSocketTunnel {
 
   #open(connection: Login): void {
     const upstream = takeStream(connection);
-    if (this.#closing.signal.aborted) {
-      upstream.destroy();
-      return;
-    }
     this.#connection = connection;
     this.#upstream = upstream;
     upstream.on("data", (bytes: Uint8Array) => this.#sendBack(bytes));

@@ -47,6 +47,7 @@ export interface WrappedFlight {
 export class EngineConnection {
   readonly #connection: Connection;
   readonly #parts: ConnectionParts;
+  #broken = false;
   #released: Promise<void> | undefined;
 
   /**
@@ -62,7 +63,8 @@ export class EngineConnection {
 
   /** Whether it can carry another flight. */
   get usable(): boolean {
-    return this.#released === undefined && this.#connection.usable;
+    return this.#released === undefined && !this.#broken &&
+      this.#connection.usable;
   }
 
   /**
@@ -73,8 +75,7 @@ export class EngineConnection {
    */
   async send(statements: readonly Statement[]): Promise<WrappedFlight> {
     const start = performance.now();
-    const flight = await this.#connection.send(statements);
-    const wrapped = this.#wrap(flight);
+    const wrapped = this.#wrap(await this.#exchange(statements));
     if (this.#parts.emitter.hears("statement")) {
       this.#tell(statements, wrapped, performance.now() - start);
     }
@@ -92,13 +93,24 @@ export class EngineConnection {
     return this.#released;
   }
 
+  /** A driver of somebody else's may reject all the same. */
+  async #exchange(statements: readonly Statement[]): Promise<FlightResult> {
+    try {
+      return await this.#connection.send(statements);
+    } catch (failure) {
+      this.#broken = true;
+      return { results: [], failure };
+    }
+  }
+
   async #release(discard: boolean): Promise<void> {
-    const discarded = discard || !this.#connection.usable;
-    const returned = this.#parts.pool.checkin(this.#connection, {
-      discard: discarded,
-    });
+    const discarded = discard || this.#broken || !this.#connection.usable;
     this.#parts.emitter.emit({ type: "checkin", discarded });
-    await returned;
+    try {
+      await this.#parts.pool.checkin(this.#connection, { discard: discarded });
+    } catch {
+      // Nobody waits for it, and the work it was borrowed for has ended.
+    }
   }
 
   #wrap(flight: FlightResult): WrappedFlight {

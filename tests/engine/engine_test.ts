@@ -6,6 +6,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import {
+  ConnectionError,
   createEngine,
   type EngineEvent,
   PoolError,
@@ -137,4 +138,37 @@ Deno.test("createEngine() refuses bad options by name", () => {
   );
   // @ts-expect-error: the type refuses it as well
   assertThrows(() => sessionmaker({}), TypeError, "createEngine()");
+});
+
+Deno.test("Engine a driver that rejects is a lost connection", async () => {
+  const driver = recordingDriver();
+  let healthy = true;
+  const engine = createEngine({
+    ...driver,
+    async connect() {
+      const connection = await driver.connect();
+      return {
+        get usable() {
+          return connection.usable;
+        },
+        close: () => connection.close(),
+        send: (statements) =>
+          healthy
+            ? connection.send(statements)
+            : Promise.reject(new Error("a driver's own bug")),
+      };
+    },
+  });
+  await using db = sessionmaker(engine)();
+  await db.execute("select 1");
+  healthy = false;
+  const error = await assertRejects(
+    () => db.execute("select 2"),
+    ConnectionError,
+  );
+  assertEquals(error.code, "CONNECTION_LOST");
+  await db.rollback();
+  assertEquals(driver.log.at(-1), "close");
+  healthy = true;
+  await db.execute("select 3");
 });
