@@ -103,6 +103,7 @@ async function runBatch(runner: Runner, payload: SqlPayload): Promise<string> {
       results.push(json);
     }
   } catch (error) {
+    // Before the answer: whoever reads it finds no lock of this batch.
     await connection.run("ROLLBACK").catch(() => connection.drop());
     throw error;
   }

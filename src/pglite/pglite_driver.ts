@@ -1,6 +1,6 @@
 import { PGlite } from "@electric-sql/pglite";
 import type { Driver } from "../driver/driver.ts";
-import { type DirectoryLock, lockDirectory } from "./_directory_lock.ts";
+import { type DirectoryLock, lockDirectory } from "./directory_lock.ts";
 import { PGliteConnection, type PGliteInstance } from "./pglite_connection.ts";
 
 /**

@@ -13,8 +13,6 @@ export interface ClientStream {
 export interface ClientConnection extends FrontendMessages {
   /** Its socket. */
   readonly stream: ClientStream;
-  /** Refuses the COPY that the server waits for. */
-  sendCopyFail?(message: string): void;
 }
 
 /**

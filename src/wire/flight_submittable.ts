@@ -72,7 +72,9 @@ export class FlightSubmittable implements Submittable {
   handlePortalSuspended(): void {}
 
   handleCopyInResponse(connection: ClientConnection): void {
-    connection.sendCopyFail?.("COPY is not supported");
+    // Only for what `writeFlight` did not recognise: the server reads the rest
+    // of the flight as data, so nobody can tell which Sync it will answer.
+    connection.stream.destroy();
   }
 
   handleCopyData(): void {}

@@ -18,6 +18,15 @@ export interface FrontendMessages {
   sync(): unknown;
 }
 
+const COPY_IN = /^(?:\s|--.*\n|\/\*[\s\S]*?\*\/)*copy\s[^;]*\sfrom\s+stdin\b/i;
+
+/**
+ * Takes the place of COPY FROM STDIN. The server would read the rest of the
+ * flight as data, its Sync included, and PGlite would never come back.
+ */
+const REFUSE_COPY = "do $$ begin raise exception using errcode = '0A000', " +
+  "message = 'COPY FROM STDIN is not supported'; end $$";
+
 /**
  * Writes a flight: parse, bind, describe and execute for each statement, and a
  * single Sync. Statements are unnamed, so that a pooler in transaction mode
@@ -31,7 +40,8 @@ export function writeFlight(
   messages: FrontendMessages,
 ): void {
   for (const statement of statements) {
-    messages.parse({ text: statement.text });
+    const { text } = statement;
+    messages.parse({ text: COPY_IN.test(text) ? REFUSE_COPY : text });
     messages.bind({ values: statement.params });
     messages.describe({ type: "P" });
     messages.execute({});

@@ -175,6 +175,40 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
     assertEquals(results.map(({ rows }) => rows.length), [0, 1]);
   });
 
+  contract("COPY FROM STDIN is refused, not hung", async (connection) => {
+    const flight = await connection.send([
+      query("create table c (id int)"),
+      query("-- a\n/* b */ copy c from stdin"),
+      query("select 1"),
+    ]);
+    assertEquals(flight.results.length, 1);
+    assert(flight.failure instanceof Error);
+    assert(flight.failure.message.includes("COPY FROM STDIN"));
+    const after = await connection.send([query("select 2 as two")]);
+    assertEquals(after.results[0]?.rows, [{ two: 2 }]);
+  });
+
+  if (name !== "pglite") {
+    contract("a hidden COPY drops the connection", async (connection) => {
+      const flight = await connection.send([
+        query("create table c (id int)"),
+        query("copy c from /* hidden */ stdin"),
+        query("select 1"),
+      ]);
+      assert("failure" in flight);
+      assertFalse(connection.usable);
+    });
+  }
+
+  contract("COPY TO STDOUT has no rows", async (connection) => {
+    const { results } = await connection.send([
+      query("copy (select n from generate_series(1, 3) n) to stdout"),
+      query("select 2 as two"),
+    ]);
+    assertEquals(results.map(({ rows }) => rows), [[], [{ two: 2 }]]);
+    assertEquals([results[0]?.command, results[0]?.rowCount], ["COPY", 3]);
+  });
+
   contract("a column may be called __proto__", async (connection) => {
     const { results } = await connection.send([
       query(`select 1 as "__proto__", 2 as b`),
