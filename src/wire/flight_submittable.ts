@@ -14,6 +14,7 @@ export class FlightSubmittable implements Submittable {
   readonly #statements: readonly Statement[];
   readonly #reader: FlightReader;
   readonly #done: (result: FlightResult) => void;
+  #isOutOfStep = false;
 
   /**
    * @param statements What is sent.
@@ -28,6 +29,11 @@ export class FlightSubmittable implements Submittable {
     this.#statements = statements;
     this.#reader = reader;
     this.#done = done;
+  }
+
+  /** Whether the protocol is out of step: the connection is of no use then. */
+  get isOutOfStep(): boolean {
+    return this.#isOutOfStep;
   }
 
   /** Unused: answers arrive through the handlers. */
@@ -74,7 +80,9 @@ export class FlightSubmittable implements Submittable {
   handleCopyInResponse(connection: ClientConnection): void {
     // Only for what `writeFlight` did not recognise: the server reads the rest
     // of the flight as data, so nobody can tell which Sync it will answer.
+    this.#isOutOfStep = true;
     connection.stream.destroy();
+    this.handleError(new Error("COPY FROM STDIN is not supported"));
   }
 
   handleCopyData(): void {}

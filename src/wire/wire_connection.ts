@@ -47,12 +47,13 @@ export class WireConnection implements Connection {
     }
     return new Promise((resolve) => {
       const reader = new FlightReader(statements, this.#parserOf);
-      this.#client.query(
-        new FlightSubmittable(statements, reader, (result) => {
-          if (endsConnection(result.failure)) this.#lose(result.failure);
-          resolve(result);
-        }),
-      );
+      const flight = new FlightSubmittable(statements, reader, (result) => {
+        if (flight.isOutOfStep || endsConnection(result.failure)) {
+          this.#lose(result.failure);
+        }
+        resolve(result);
+      });
+      this.#client.query(flight);
     });
   }
 

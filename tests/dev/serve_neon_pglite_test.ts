@@ -16,48 +16,41 @@ import {
 import { postSql } from "./sql_http.ts";
 
 interface PGliteEndpoint extends AsyncDisposable {
-  readonly db: PGlite;
   readonly server: NeonServer;
 }
 
-/** One PGlite for the whole file: it takes half a second to open. */
-let shared: PGlite | undefined;
+/** One for the whole file: it takes half a second to open. */
+let db: PGlite;
 
-Deno.test.afterAll(async () => await shared?.close());
+Deno.test.beforeAll(async () => {
+  db = await testPGlite();
+});
+
+Deno.test.afterAll(() => db.close());
 
 async function testPGliteEndpoint(setup = ""): Promise<PGliteEndpoint> {
-  shared ??= await testPGlite();
-  const db = shared;
   await db.exec(`drop table if exists t; ${setup}`);
   const server = await serveNeon({ backend: db, port: 0 });
-  return { db, server, [Symbol.asyncDispose]: () => server.close() };
+  return { server, [Symbol.asyncDispose]: () => server.close() };
 }
 
 const TABLE = "create table t (a int primary key)";
 
-Deno.test({
-  name: "serveNeon() over PGlite answers over HTTP and WebSocket",
-  // The instance outlives this test.
-  sanitizeResources: false,
-  sanitizeOps: false,
-  async fn() {
-    await using endpoint = await testPGliteEndpoint(TABLE);
-    const { server } = endpoint;
-    const sql = neon(server.url);
-    await using connected = await connectClient(server.url);
-    const { client } = connected;
+Deno.test("serveNeon() over PGlite answers over HTTP and WebSocket", async () => {
+  await using endpoint = await testPGliteEndpoint(TABLE);
+  const { server } = endpoint;
+  const sql = neon(server.url);
+  await using connected = await connectClient(server.url);
+  const { client } = connected;
 
-    assertEquals(await sql`insert into t values (${1}) returning a`, [{
-      a: 1,
-    }]);
-    const { rows } = await client.query("select a from t where a = $1", [1]);
-    assertEquals(rows, [{ a: 1 }]);
-    const results = await sql.transaction([
-      sql`select current_setting('transaction_isolation') as v`,
-      sql`select current_setting('transaction_read_only') as v`,
-    ], { isolationLevel: "RepeatableRead", readOnly: true });
-    assertEquals(results, [[{ v: "repeatable read" }], [{ v: "on" }]]);
-  },
+  assertEquals(await sql`insert into t values (${1}) returning a`, [{ a: 1 }]);
+  const { rows } = await client.query("select a from t where a = $1", [1]);
+  assertEquals(rows, [{ a: 1 }]);
+  const results = await sql.transaction([
+    sql`select current_setting('transaction_isolation') as v`,
+    sql`select current_setting('transaction_read_only') as v`,
+  ], { isolationLevel: "RepeatableRead", readOnly: true });
+  assertEquals(results, [[{ v: "repeatable read" }], [{ v: "on" }]]);
 });
 
 Deno.test("serveNeon() over PGlite reports errors and goes on", async () => {
@@ -82,7 +75,7 @@ Deno.test("serveNeon() over PGlite reports errors and goes on", async () => {
 
 Deno.test("serveNeon() over PGlite makes others wait for a transaction", async () => {
   await using endpoint = await testPGliteEndpoint(TABLE);
-  const { db, server } = endpoint;
+  const { server } = endpoint;
   await using first = await connectClient(server.url);
   await using second = await connectClient(server.url);
   const order: string[] = [];
@@ -128,8 +121,7 @@ Deno.test("serveNeon() over PGlite rolls back for a client that has gone", async
 });
 
 Deno.test("serveNeon() over PGlite forgets a client that aborts while it waits", async () => {
-  await using endpoint = await testPGliteEndpoint(TABLE);
-  const { db } = endpoint;
+  await db.exec(`drop table if exists t; ${TABLE}`);
   let leases = 0;
   await using server = await serveNeon({
     backend: {
@@ -261,7 +253,7 @@ Deno.test("serveNeon() over PGlite leaves the instance to its owner", async () =
 
   await endpoint.server.close();
 
-  const { rows } = await endpoint.db.query("select a from t");
+  const { rows } = await db.query("select a from t");
   assertEquals(rows, []);
 });
 

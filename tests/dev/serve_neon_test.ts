@@ -9,6 +9,7 @@ import {
   withDatabase,
   withPassword,
 } from "./neon_client.ts";
+import { openTunnel } from "./raw_tunnel.ts";
 
 const NOTES = "create table notes (id int primary key, text text not null)";
 
@@ -70,6 +71,7 @@ Deno.test("serveNeon() rolls a failed batch back and reports the statement's err
   assertEquals(error.constraint, "notes_pkey");
   assertEquals(error.table, "notes");
   assertEquals(error.severity, "ERROR");
+  assertEquals(await database.openTransactions(), 0);
   assertEquals(await database.query("select * from notes"), []);
   assertEquals(await sql`select 1 as fine`, [{ fine: 1 }]);
 });
@@ -234,6 +236,7 @@ Deno.test("serveNeon() cancels what runs, and leaves no connection, when it clos
   const { client } = await connectClient(server.url);
   const overHttp = neon(server.url)`select pg_sleep(60)`.catch(String);
   const overWebSocket = client.query("select pg_sleep(60)").catch(String);
+  await using idle = await openTunnel(server);
   await database.waitFor(async () => await database.openTransactions() === 2);
 
   await server.close();
@@ -241,6 +244,7 @@ Deno.test("serveNeon() cancels what runs, and leaves no connection, when it clos
 
   await overHttp;
   await overWebSocket;
+  assertEquals((await idle.closed).code, 1001);
   await database.waitFor(async () => await database.connections() === 0);
 });
 

@@ -149,3 +149,19 @@ Deno.test("a WebSocket carries answers of many megabytes", async () => {
   );
   assertEquals(row, { length: long.length });
 });
+
+Deno.test("a WebSocket that has more to send than its backend reads is closed with it", async () => {
+  await using endpoint = await testEndpoint();
+  const { database, server } = endpoint;
+  await using tunnel = await openTunnel(server);
+  tunnel.send(Buffer.concat([startUp(server.url), password(server.url)]));
+  await tunnel.readUntil("Z");
+
+  tunnel.send(message("Q", "select pg_sleep(60)\0"));
+  const long = message("Q", `select '${"x".repeat(1_000_000)}'\0`);
+  for (let i = 0; i < 30; i++) tunnel.send(long);
+  await database.waitFor(async () => await database.openTransactions() === 1);
+  await database.terminateAll();
+
+  await tunnel.closed;
+});
