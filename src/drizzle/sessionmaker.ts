@@ -99,6 +99,15 @@ export interface Sessionmaker<
   readonly engine: Engine;
 
   /**
+   * Makes the same kind of sessions on another engine: another tenant's, or
+   * that of a test.
+   *
+   * @param engine Lends the connections.
+   * @returns A factory with the same schema and options.
+   */
+  on(engine: Engine): Sessionmaker<Schema>;
+
+  /**
    * Makes a database that belongs to whoever is current when a statement runs;
    * a scoped session builds on it.
    *
@@ -177,5 +186,8 @@ export function sessionmaker<
     defineStructure(database, shape, runner);
     return database;
   }
-  return Object.assign(make, { begin, engine, unbound });
+  function on(other: Engine): Sessionmaker<Schema> {
+    return sessionmaker(other, options);
+  }
+  return Object.assign(make, { begin, engine, on, unbound });
 }

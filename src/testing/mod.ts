@@ -4,3 +4,4 @@
  * @module
  */
 export { type RecordingDriver, recordingDriver } from "./recording_driver.ts";
+export { withRollback, type WithRollbackOptions } from "./with_rollback.ts";
