@@ -4,7 +4,9 @@
  * @module
  */
 export type { AsyncStorage, AsyncStorageClass } from "./async_context.ts";
+export type { Propagation } from "./propagation.ts";
 export {
+  type ScopeBeginOptions,
   ScopedSession,
   scopedSession,
   type ScopedSessionOptions,

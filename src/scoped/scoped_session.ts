@@ -7,7 +7,13 @@ import {
   asyncStorage,
   type AsyncStorageClass,
 } from "./async_context.ts";
+import { StateError } from "../errors/state_error.ts";
 import { noScopeError } from "./no_scope_error.ts";
+import {
+  type Propagation,
+  scopeAction,
+  type ScopeSituation,
+} from "./propagation.ts";
 import { scopedDatabase, type ScopeEntry } from "./scoped_database.ts";
 
 /** How {@linkcode scopedSession} tells tasks apart. */
@@ -18,6 +24,16 @@ export interface ScopedSessionOptions {
    * @default {the runtime's `AsyncLocalStorage`}
    */
   readonly AsyncLocalStorage?: AsyncStorageClass;
+}
+
+/** How {@linkcode ScopedSession.begin} runs. */
+export interface ScopeBeginOptions extends TransactionOptions {
+  /**
+   * What becomes of a transaction that is open already.
+   *
+   * @default {"required"}
+   */
+  readonly propagation?: Propagation;
 }
 
 /**
@@ -114,24 +130,45 @@ export class ScopedSession<
   }
 
   /**
-   * Runs a function in a transaction. Inside a task that has one open it joins
-   * it; else it opens one, commits at the end, and rolls back when the
-   * function throws.
+   * Runs a function in a transaction. By default it joins the one that the
+   * task has open; else it opens one, commits at the end, and rolls back when
+   * the function throws.
    *
    * @typeParam T What the function returns.
    * @param task Given the session.
-   * @param options How a transaction of its own runs.
+   * @param options How a transaction of its own runs, and what becomes of one
+   * that is open already.
    * @returns What the function returned.
+   * @throws {StateError} When the propagation forbids what is there.
+   * @throws {RangeError} When an option has a value that is none of its own.
    */
-  begin<T>(
+  async begin<T>(
     task: (db: Session<Schema>) => Promise<T>,
-    options: TransactionOptions = {},
+    options: ScopeBeginOptions = {},
   ): Promise<T> {
+    const { propagation = "required", ...transaction } = options;
     const session = this.#storage.getStore()?.session;
-    if (session === undefined) {
-      return this.run((own) => own.begin(task, options));
+    const situation = session === undefined
+      ? "no scope"
+      : session.inTransaction
+      ? "transaction"
+      : "no transaction";
+    const action = scopeAction(propagation, situation);
+    if (action === "apart") return await this.run(task);
+    if (session === undefined || action === "own") {
+      if (action === "refuse") throw propagationError(propagation, situation);
+      return await this.run((own) => own.begin(task, transaction));
     }
-    return session.inTransaction ? task(session) : session.begin(task, options);
+    switch (action) {
+      case "join":
+        return await task(session);
+      case "begin":
+        return await session.begin(task, transaction);
+      case "savepoint":
+        return await this.db.transaction(() => task(session));
+      case "refuse":
+        throw propagationError(propagation, situation);
+    }
   }
 
   /**
@@ -211,6 +248,20 @@ export function scopedSession<
   options: ScopedSessionOptions = {},
 ): ScopedSession<Schema> {
   return new ScopedSession(Session, options);
+}
+
+function propagationError(
+  propagation: Propagation,
+  situation: ScopeSituation,
+): StateError {
+  return new StateError(
+    "TRANSACTION_OPEN",
+    `Cannot begin with propagation "${propagation}": ${
+      situation === "transaction"
+        ? "a transaction is open"
+        : "no transaction is open"
+    }`,
+  );
 }
 
 function currentEntry<Schema extends Record<string, unknown>>(

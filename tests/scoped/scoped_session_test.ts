@@ -9,7 +9,11 @@ import {
   StateError,
 } from "../../mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
-import { type ScopedSession, scopedSession } from "../../src/scoped/mod.ts";
+import {
+  type Propagation,
+  type ScopedSession,
+  scopedSession,
+} from "../../src/scoped/mod.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres.ts";
 
@@ -194,6 +198,97 @@ scopeTest(
       await scope.begin(() => db.insert(numbers).values({ n: 4 }));
     });
     assertEquals(await stored(database), [1, 4]);
+  },
+);
+
+/** What each propagation does outside, without and with a transaction. */
+const PROPAGATIONS: readonly [Propagation, string, string, string][] = [
+  ["required", "kept", "kept", "with outer"],
+  ["requiresNew", "kept", "kept", "kept"],
+  ["nested", "kept", "kept", "with outer"],
+  ["mandatory", "refused", "refused", "with outer"],
+  ["never", "undone", "with outer", "refused"],
+  ["supports", "undone", "with outer", "with outer"],
+  ["notSupported", "undone", "undone", "undone"],
+];
+
+for (const [propagation, outside, without, within] of PROPAGATIONS) {
+  scopeTest(
+    `begin() with propagation ${propagation}`,
+    async (scope, database) => {
+      const { db } = scope;
+
+      /** Runs it, then tells what became of its row, by what the outer did. */
+      async function attempt(n: number): Promise<string> {
+        return await scope.begin(
+          () => db.insert(numbers).values({ n }).then(() => "done"),
+          { propagation },
+        ).catch((error) => {
+          assert(error instanceof StateError, error);
+          return "refused";
+        });
+      }
+      const outcomes = [await attempt(1)];
+      await scope.run(async () => void outcomes.push(await attempt(2)));
+      await scope.run(async () => {
+        await attempt(3);
+        await db.commit();
+      });
+      await scope.run(async () => {
+        await db.insert(numbers).values({ n: 10 });
+        outcomes.push(await attempt(4));
+      });
+      await scope.run(async () => {
+        await db.insert(numbers).values({ n: 20 });
+        await attempt(5);
+        await db.commit();
+      });
+      const rows = await stored(database);
+      const fate = (
+        outcome: string | undefined,
+        alone: number,
+        outer: number,
+      ) =>
+        outcome === "refused"
+          ? "refused"
+          : rows.includes(alone)
+          ? "kept"
+          : rows.includes(outer)
+          ? "with outer"
+          : "undone";
+      assertEquals(
+        [
+          fate(outcomes[0], 1, 0),
+          fate(outcomes[1], 2, 3),
+          fate(outcomes[2], 4, 5),
+        ],
+        [outside, without, within],
+      );
+    },
+  );
+}
+
+scopeTest(
+  "begin() with propagation nested undoes itself alone",
+  async (scope, database) => {
+    const { db } = scope;
+    await scope.begin(async () => {
+      await db.insert(numbers).values({ n: 1 });
+      await assertRejects(() =>
+        scope.begin(async () => {
+          await db.insert(numbers).values({ n: 2 });
+          throw new Error("undo 2");
+        }, { propagation: "nested" })
+      );
+    });
+    assertEquals(await stored(database), [1]);
+    await assertRejects(
+      () =>
+        // @ts-expect-error: the type refuses it as well
+        scope.begin(() => Promise.resolve(), { propagation: "sometimes" }),
+      RangeError,
+      "propagation",
+    );
   },
 );
 
