@@ -63,6 +63,7 @@ export {
 export type {
   QueryResult,
   SessionQueryResultHKT,
+  StreamableQuery,
 } from "./src/drizzle/statement_runner.ts";
 export {
   createEngine,

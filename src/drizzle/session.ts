@@ -15,7 +15,9 @@ import type { SessionTransaction } from "./session_transaction.ts";
 import type {
   SessionQueryResultHKT,
   StatementRunner,
+  StreamableQuery,
 } from "./statement_runner.ts";
+import type { StreamOptions } from "./stream_rows.ts";
 
 /** How one session runs. */
 export interface SessionOptions {
@@ -222,6 +224,41 @@ export class Session<
    */
   rollback(options?: RollbackOptions): Promise<void> {
     return this.#core.rollback(options);
+  }
+
+  /**
+   * Reads a query row by row, a batch per round trip, through a cursor in the
+   * session's transaction. It is closed when the loop ends, breaks or throws;
+   * a commit or rollback inside the loop ends it as well.
+   *
+   * @example A report that never holds all rows
+   * ```ts
+   * import { createEngine, sessionmaker } from "@nullpool/db";
+   * import { pglite } from "@nullpool/db/pglite";
+   * import { sql } from "drizzle-orm";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using engine = createEngine(pglite());
+   * await using db = sessionmaker(engine)();
+   * let sum = 0;
+   * const numbers = sql<{ n: number }>`select n from generate_series(1, 1000) n`;
+   * for await (const { n } of db.stream(numbers, { batchSize: 250 })) sum += n;
+   * assertEquals(sum, 500_500);
+   * ```
+   *
+   * @typeParam Row What the query gives for a row.
+   * @param query A select builder, a relational query, or SQL.
+   * @param options How it reads.
+   * @returns The rows.
+   * @throws {TypeError} When the query is none of the three.
+   * @throws {RangeError} When `batchSize` is not a whole number above zero.
+   */
+  stream<Row>(
+    query: StreamableQuery<Row>,
+    options: StreamOptions = {},
+  ): AsyncGenerator<Row, void, void> {
+    // The query's own type says what its rows are.
+    return this.#runner.stream(query, options) as AsyncGenerator<Row>;
   }
 
   /**

@@ -21,6 +21,7 @@ import { mapRows, type SelectedColumns } from "./_internals.ts";
 import { throughCache } from "./query_cache.ts";
 import { type QueryMetadata, statementAccess } from "./statement_access.ts";
 import type { SessionShape } from "./session_shape.ts";
+import { type StreamOptions, streamRows } from "./stream_rows.ts";
 
 /** What `db.execute()` and writes without `returning()` resolve to. */
 export interface QueryResult<Row = Record<string, unknown>> {
@@ -39,6 +40,15 @@ export interface SessionQueryResultHKT extends PgQueryResultHKT {
   /** The result for a row type. */
   type: QueryResult<this["row"]>;
 }
+
+/**
+ * A query whose rows can be read one by one.
+ *
+ * @typeParam Row What the query gives for a row.
+ */
+export type StreamableQuery<Row> =
+  | (PromiseLike<Row[]> & { prepare(name: string): unknown })
+  | SQL<Row>;
 
 /** Any transaction handle, whatever its schema. */
 // deno-lint-ignore no-explicit-any -- Drizzle's own base class is declared so
@@ -118,6 +128,28 @@ export class StatementRunner extends PgSession<SessionQueryResultHKT> {
     );
   }
 
+  /**
+   * Reads a query row by row.
+   *
+   * @param query A builder or SQL.
+   * @param options How it reads.
+   * @throws {TypeError} When the query is neither.
+   */
+  stream(
+    query: StreamableQuery<unknown>,
+    options: StreamOptions,
+  ): AsyncGenerator<unknown, void, void> {
+    const prepared = "prepare" in query
+      ? query.prepare("nullpool_stream")
+      : this.#prepareRaw(query);
+    if (prepared instanceof SessionPreparedQuery) {
+      return prepared.stream(options);
+    }
+    throw new TypeError(
+      "Cannot stream: expected a select or a relational query of a session, or SQL",
+    );
+  }
+
   /** Runs a block inside a savepoint. */
   nested<T>(block: (tx: AnyTransaction) => Promise<T>): Promise<T> {
     const outer = this.handle;
@@ -129,15 +161,22 @@ export class StatementRunner extends PgSession<SessionQueryResultHKT> {
 
   /** Counts rows, for `$count`. */
   override async count(query: SQL): Promise<number> {
-    const prepared = new SessionPreparedQuery(this.dialect.sqlToQuery(query), {
+    const prepared = this.#prepareRaw(query, ([row]) => Number(row?.[0]));
+    return Number(await prepared.execute());
+  }
+
+  #prepareRaw(
+    query: SQL,
+    customResultMapper?: (rows: unknown[][]) => unknown,
+  ): SessionPreparedQuery<PreparedQueryConfig> {
+    return new SessionPreparedQuery(this.dialect.sqlToQuery(query), {
       fields: undefined,
-      customResultMapper: ([row]) => Number(row?.[0]),
+      customResultMapper,
       queryMetadata: undefined,
       cacheConfig: undefined,
       handle: this.#context.handle,
       shape: this.#context.shape,
     });
-    return Number(await prepared.execute());
   }
 }
 
@@ -154,7 +193,7 @@ interface PreparedParts<T extends PreparedQueryConfig> {
 }
 
 /** A compiled query; it can be executed many times. */
-class SessionPreparedQuery<T extends PreparedQueryConfig>
+export class SessionPreparedQuery<T extends PreparedQueryConfig>
   extends PgPreparedQuery<T> {
   static override readonly [entityKind]: string = "NullpoolPreparedQuery";
 
@@ -172,15 +211,17 @@ class SessionPreparedQuery<T extends PreparedQueryConfig>
   override async execute(
     placeholderValues?: Record<string, unknown>,
   ): Promise<T["execute"]> {
-    const { fields, customResultMapper } = this.#parts;
-    const mapped = fields !== undefined || customResultMapper !== undefined;
-    const result = await this.#run(
-      mapped ? "array" : "object",
-      placeholderValues,
+    return this.#map(await this.#run(this.#rowMode, placeholderValues));
+  }
+
+  /** Reads it row by row. */
+  stream(options: StreamOptions): AsyncGenerator<unknown, void, void> {
+    return streamRows(
+      this.#parts.handle(),
+      this.#statement(this.#rowMode, this.query.params),
+      (result) => this.#isMapped ? this.#map(result) : result.rows,
+      options,
     );
-    if (customResultMapper) return customResultMapper(arrayRows(result));
-    if (!fields) return result;
-    return mapRows(fields, result.rows, this.joinsNotNullableMap);
   }
 
   /** Runs it; rows as objects. */
@@ -207,28 +248,52 @@ class SessionPreparedQuery<T extends PreparedQueryConfig>
     rowMode: Statement["rowMode"],
     placeholderValues: Record<string, unknown> = {},
   ): Promise<Result> {
-    const { handle, shape, queryMetadata, customResultMapper } = this.#parts;
+    const { handle, shape, queryMetadata, cacheConfig } = this.#parts;
     const { sql } = this.query;
     const params = fillPlaceholders(this.query.params, placeholderValues);
     const issuer = handle();
     shape.logger?.logQuery(sql, params);
-    const statement: Statement = {
-      text: sql,
-      params: params.map(toWireParameter),
-      rowMode,
-      access: statementAccess(
-        sql,
-        customResultMapper === undefined ? queryMetadata?.type : "select",
-      ),
-    };
+    const statement = this.#statement(rowMode, params);
     const run = () => issuer.core.execute(issuer, statement);
     if (shape.cache === undefined) return await run();
     return await throughCache(shape.cache, issuer.core, {
       text: sql,
       params,
       metadata: queryMetadata,
-      config: this.#parts.cacheConfig,
+      config: cacheConfig,
     }, run);
+  }
+
+  /** Whether rows become what a builder selected, and not raw objects. */
+  get #isMapped(): boolean {
+    const { fields, customResultMapper } = this.#parts;
+    return fields !== undefined || customResultMapper !== undefined;
+  }
+
+  get #rowMode(): Statement["rowMode"] {
+    return this.#isMapped ? "array" : "object";
+  }
+
+  #statement(
+    rowMode: Statement["rowMode"],
+    params: readonly unknown[],
+  ): Statement {
+    const { queryMetadata, customResultMapper } = this.#parts;
+    const type = customResultMapper ? "select" : queryMetadata?.type;
+    const text = this.query.sql;
+    return {
+      text,
+      params: params.map(toWireParameter),
+      rowMode,
+      access: statementAccess(text, type),
+    };
+  }
+
+  #map(result: Result): T["execute"] {
+    const { fields, customResultMapper } = this.#parts;
+    if (customResultMapper) return customResultMapper(arrayRows(result));
+    if (!fields) return result;
+    return mapRows(fields, result.rows, this.joinsNotNullableMap);
   }
 }
 

@@ -12,6 +12,7 @@ import {
   openBlockError,
   openError,
 } from "./_refusals.ts";
+import type { Frame } from "./_frame.ts";
 import type { NestedHandle } from "./nested_handle.ts";
 import type { Savepoint } from "./savepoint.ts";
 import {
@@ -42,14 +43,6 @@ export interface SessionCoreOptions {
   readonly atomic: boolean;
 }
 
-/** A nested block, or a savepoint without one, that has not ended. */
-interface Frame {
-  /** Through whom statements are accepted while it is the innermost. */
-  readonly handle: SessionHandle;
-  /** None for a block that is the root transaction. */
-  readonly savepoint: Savepoint | undefined;
-}
-
 /**
  * The kernel of a session, without Drizzle: one task's transactions, one after
  * the other, on one connection at a time.
@@ -66,9 +59,10 @@ export class SessionCore implements SessionHandle {
   #transaction: Transaction | undefined;
   /** The transaction that a running `begin(fn)` block owns. */
   #blockTransaction: Transaction | undefined;
-  #frames: Frame[] = [];
+  #frames: Frame<SessionHandle>[] = [];
   #committing: Promise<void> | undefined;
   #rollbackOnly = false;
+  #cursors = 0;
   #returned: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
@@ -265,7 +259,7 @@ export class SessionCore implements SessionHandle {
     this.#refuseBusy("begin a savepoint");
     const transaction = this.#autobegin();
     const savepoint = transaction.pushSavepoint();
-    const frame: Frame = { handle: outer, savepoint };
+    const frame: Frame<SessionHandle> = { handle: outer, savepoint };
     const frames = this.#frames;
     frames.push(frame);
     const isActive = () => frames === this.#frames && frames.includes(frame);
@@ -335,6 +329,11 @@ export class SessionCore implements SessionHandle {
     this.#forget(transaction);
   }
 
+  /** A name that no other cursor of this session has. */
+  newCursorName(): string {
+    return `nullpool_cursor_${++this.#cursors}`;
+  }
+
   /**
    * Whether a read sees just what others have committed: nothing was written,
    * and no snapshot is kept.
@@ -402,9 +401,9 @@ export class SessionCore implements SessionHandle {
 
   async #inFrame<T>(
     savepoint: Savepoint | undefined,
-    block: (frame: Frame) => Promise<T>,
+    block: (frame: Frame<SessionHandle>) => Promise<T>,
   ): Promise<T> {
-    const frame: Frame = { handle: { core: this }, savepoint };
+    const frame: Frame<SessionHandle> = { handle: { core: this }, savepoint };
     this.#frames.push(frame);
     try {
       return await block(frame);
@@ -413,7 +412,7 @@ export class SessionCore implements SessionHandle {
     }
   }
 
-  #leave(frame: Frame): void {
+  #leave(frame: Frame<SessionHandle>): void {
     const at = this.#frames.indexOf(frame);
     if (at >= 0) this.#frames.length = at;
   }

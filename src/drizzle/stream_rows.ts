@@ -1,0 +1,67 @@
+import type { Result, Statement } from "../driver/statement.ts";
+import type { SessionHandle } from "../session/session_core.ts";
+
+/** How {@linkcode Session.stream} reads. */
+export interface StreamOptions {
+  /**
+   * Rows per round trip.
+   *
+   * @default {100}
+   */
+  readonly batchSize?: number;
+  /** Ends the reading; the cursor is closed. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Reads a statement's rows through a cursor of the session's transaction
+ * (PostgreSQL, `DECLARE`), which is closed when the reader stops, throws or
+ * gives up.
+ *
+ * @param issuer Through whom statements are issued.
+ * @param statement A select.
+ * @param map Turns rows into what the query describes.
+ * @param options How it reads.
+ * @throws {RangeError} When `batchSize` is not a whole number above zero.
+ */
+export async function* streamRows(
+  issuer: SessionHandle,
+  statement: Statement,
+  map: (result: Result) => unknown,
+  options: StreamOptions,
+): AsyncGenerator<unknown, void, void> {
+  const { batchSize = 100, signal } = options;
+  if (!Number.isInteger(batchSize) || batchSize < 1) {
+    throw new RangeError(
+      'Cannot use option "batchSize": it is a whole number, 1 or more',
+    );
+  }
+  signal?.throwIfAborted();
+  const { core } = issuer;
+  const cursor = core.newCursorName();
+  const run = (text: string, params: Statement["params"] = []) =>
+    core.execute(issuer, { ...statement, text, params });
+  const fetch = () => run(`fetch ${batchSize} from ${cursor}`);
+  // One flight: nothing of the first rows waits for the cursor.
+  let [, batch] = await Promise.all([
+    run(
+      `declare ${cursor} no scroll cursor for ${statement.text}`,
+      statement.params,
+    ),
+    fetch(),
+  ]);
+  try {
+    for (;;) {
+      const rows = map(batch);
+      if (Array.isArray(rows)) yield* rows;
+      signal?.throwIfAborted();
+      if (batch.rows.length < batchSize) return;
+      batch = await fetch();
+    }
+  } finally {
+    // A transaction that failed or ended has closed it already.
+    if (core.state === "active") {
+      await run(`close ${cursor}`).catch(() => {});
+    }
+  }
+}

@@ -1,0 +1,102 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { gt, relations, sql } from "drizzle-orm";
+import { integer, pgTable } from "drizzle-orm/pg-core";
+import { createEngine, DatabaseError, sessionmaker } from "../../mod.ts";
+import { driverBeds } from "../support/drivers.ts";
+
+const numbers = pgTable("numbers", { n: integer().primaryKey() });
+const schema = { numbers, numbersRelations: relations(numbers, () => ({})) };
+
+for (const [name, makeBed] of Object.entries(driverBeds)) {
+  Deno.test(`Session.stream() over ${name}`, async (t) => {
+    await using bed = await makeBed();
+    await using engine = createEngine(bed.driver);
+    await using db = sessionmaker(engine, { schema })();
+    await db.execute("create table numbers (n int primary key)");
+    await db.execute("insert into numbers select generate_series(1, 2500)");
+    await db.commit();
+    const cursors = async () =>
+      (await db.execute("select name from pg_cursors where name <> ''"))
+        .rowCount;
+
+    await t.step("reads a select in batches", async () => {
+      const { roundTrips } = db.stats;
+      let next = 1001;
+      const query = db.select().from(numbers).where(gt(numbers.n, 1000))
+        .orderBy(numbers.n);
+      for await (const row of db.stream(query, { batchSize: 500 })) {
+        const { n }: { n: number } = row;
+        assertEquals(n, next++);
+      }
+      assertEquals(next, 2501);
+      // Three full batches, an empty one, and CLOSE; DECLARE costs nothing.
+      assertEquals(db.stats.roundTrips - roundTrips, 5);
+      assertEquals(await cursors(), 0);
+    });
+
+    await t.step("reads relational queries and SQL", async () => {
+      const seen: number[] = [];
+      const query = db.query.numbers.findMany({ limit: 3, orderBy: numbers.n });
+      for await (const row of db.stream(query)) seen.push(row.n);
+      const raw = sql<{ m: number }>`select n * ${2}::int as m from numbers
+        order by n limit 3`;
+      for await (const row of db.stream(raw)) seen.push(row.m);
+      assertEquals(seen, [1, 2, 3, 2, 4, 6]);
+    });
+
+    await t.step("closes the cursor on break, throw and abort", async () => {
+      const everything = db.select().from(numbers);
+      for await (const _ of db.stream(everything)) break;
+      assertEquals(await cursors(), 0);
+      await assertRejects(
+        async () => {
+          for await (const _ of db.stream(everything)) throw new Error("mine");
+        },
+        Error,
+        "mine",
+      );
+      assertEquals(await cursors(), 0);
+      const abort = new AbortController();
+      let rows = 0;
+      const error = await assertRejects(async () => {
+        const options = { batchSize: 10, signal: abort.signal };
+        for await (const _ of db.stream(everything, options)) {
+          if (++rows === 15) abort.abort(new Error("enough"));
+        }
+      });
+      assert(error === abort.signal.reason);
+      assertEquals(rows, 20);
+      assertEquals(await cursors(), 0);
+    });
+
+    await t.step("two at once do not mix", async () => {
+      const one = db.stream(db.select().from(numbers).orderBy(numbers.n));
+      const two = db.stream(sql<{ n: number }>`select -n as n from numbers
+        order by numbers.n`);
+      for (let n = 1; n <= 250; n++) {
+        const [a, b] = await Promise.all([one.next(), two.next()]);
+        assertEquals([a.value?.n, b.value?.n], [n, -n]);
+      }
+      await Promise.all([one.return(), two.return()]);
+      assertEquals(await cursors(), 0);
+    });
+
+    await t.step("a failing query fails as any other", async () => {
+      const broken = sql`select 1 / (n - 150) from numbers order by n`;
+      const error = await assertRejects(async () => {
+        for await (const _ of db.stream(broken)) { /* until it fails */ }
+      }, DatabaseError);
+      assertEquals(error.sqlstate, "22012");
+      assertEquals(db.state, "failed");
+      await db.rollback();
+    });
+
+    await t.step("refuses bad options and queries", async () => {
+      await assertRejects(
+        () => db.stream(sql`select 1`, { batchSize: 0 }).next(),
+        RangeError,
+        "batchSize",
+      );
+    });
+  });
+}
