@@ -123,6 +123,9 @@ Deno.test("deno task dev", async (t) => {
 
       await t.step("ends when it is asked to", async () => {
         assertEquals(await app.stop(), 0);
+        // The data directory, and no lock of it.
+        const left = [...Deno.readDirSync(folder)].map(({ name }) => name);
+        assertEquals(left, ["data"]);
       });
     }
 

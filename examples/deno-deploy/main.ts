@@ -1,0 +1,45 @@
+import { orderDesk } from "../order_desk/app.ts";
+import { prepare } from "../order_desk/prepare.ts";
+import { openEngine } from "./engine.ts";
+import { runProgram } from "./program.ts";
+
+await runProgram(async () => {
+  const port = portOf(Deno.env.get("PORT") || "8000");
+  await using engine = openEngine();
+  // A real database is prepared before a deployment: deno task migrate.
+  if (engine.driver.name === "pglite") await prepare(engine);
+
+  const server = serve(port, orderDesk(engine).fetch);
+  for (const signal of stopSignals()) {
+    Deno.addSignalListener(signal, () => server.shutdown());
+  }
+  await server.finished;
+});
+
+function serve(port: number, handler: Deno.ServeHandler) {
+  // Only this machine may connect, unless Deno Deploy stands before it.
+  const hostname = Deno.env.has("DENO_DEPLOY") ? "0.0.0.0" : "127.0.0.1";
+  try {
+    return Deno.serve({
+      port,
+      hostname,
+      onListen: (address) =>
+        console.log(`Order desk: http://${address.hostname}:${address.port}/`),
+    }, handler);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    throw new RangeError(
+      `Cannot listen on port ${port}: it is in use, set PORT to another one`,
+    );
+  }
+}
+
+function portOf(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new RangeError("Cannot use PORT: it is a number from 0 to 65535");
+}
+
+function stopSignals(): Deno.Signal[] {
+  return Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+}
