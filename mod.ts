@@ -65,6 +65,7 @@ export type {
   SessionQueryResultHKT,
   StreamableQuery,
 } from "./src/drizzle/statement_runner.ts";
+export type { StreamOptions } from "./src/drizzle/stream_rows.ts";
 export {
   createEngine,
   type EngineOptions,

@@ -26,6 +26,7 @@ const ALLOWED_TYPES: ReadonlySet<string> = new Set([
   "SessionTransaction: PgTransaction",
   'SessionmakerOptions["cache"]: Cache',
   'SessionmakerOptions["logger"]: Logger',
+  "StreamableQuery: SQL",
   "WebSocketConstructor: Client",
   "dbSession: MiddlewareHandler",
 ]);
