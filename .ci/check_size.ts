@@ -5,7 +5,16 @@ import { entryPoints, finish, packageNames, ROOT, runDeno } from "./project.ts";
  * Minified bytes of our own code per entry point; npm packages are left out.
  * Written by `deno run -A .ci/check_size.ts --write`.
  */
-const SIZES: Readonly<Record<string, number>> = {};
+const SIZES: Readonly<Record<string, number>> = {
+  ".": 30409,
+  "./dev": 22701,
+  "./hono": 20644,
+  "./neon": 6344,
+  "./pglite": 4766,
+  "./postgres": 6389,
+  "./scoped": 20651,
+  "./testing": 12400,
+};
 
 /** What a change may add or take without saying so. */
 const TOLERANCE = 0.05;
