@@ -10,22 +10,27 @@ await runProgram(async () => {
   if (engine.driver.name === "pglite") await prepare(engine);
 
   const server = serve(port, orderDesk(engine).fetch);
+  const late = Promise.withResolvers<void>();
   for (const signal of stopSignals()) {
-    Deno.addSignalListener(signal, () => server.shutdown());
+    Deno.addSignalListener(signal, () => {
+      server.shutdown();
+      // Requests under way get 3 seconds: Deno Deploy ends the process after 5.
+      Deno.unrefTimer(setTimeout(late.resolve, 3_000));
+    });
   }
-  await server.finished;
+  await Promise.race([server.finished, late.promise]);
 });
+// A request that never ends would keep the process.
+Deno.exit();
 
-function serve(port: number, handler: Deno.ServeHandler) {
+function serve(port: number, handler: Deno.ServeHandler): Deno.HttpServer {
   // Only this machine may connect, unless Deno Deploy stands before it.
   const hostname = Deno.env.has("DENO_DEPLOY") ? "0.0.0.0" : "127.0.0.1";
+  function onListen(address: Deno.NetAddr): void {
+    console.log(`Order desk: http://${address.hostname}:${address.port}/`);
+  }
   try {
-    return Deno.serve({
-      port,
-      hostname,
-      onListen: (address) =>
-        console.log(`Order desk: http://${address.hostname}:${address.port}/`),
-    }, handler);
+    return Deno.serve({ port, hostname, onListen }, handler);
   } catch (error) {
     if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     throw new RangeError(

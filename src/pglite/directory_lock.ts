@@ -12,6 +12,12 @@ interface Holder {
   readonly since: number;
 }
 
+/** Milliseconds after which a take-over that did not end is nobody's. */
+const TAKE_OVER_DEADLINE = 5_000;
+
+/** Milliseconds between looks at somebody else's take-over. */
+const TAKE_OVER_PAUSE = 20;
+
 /**
  * Takes a data directory for this process. PGlite itself does not: two
  * processes that open one directory both "succeed" and lose each other's rows.
@@ -24,43 +30,98 @@ interface Holder {
  */
 export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   const fs = await import("node:fs/promises");
+  const { default: process } = await import("node:process");
   const path = `${directory.replace(/[\\/]+$/, "")}.lock`;
-  const self: Holder = {
-    pid: (await import("node:process")).default.pid,
-    since: performance.timeOrigin,
+  const self = { pid: process.pid, since: performance.timeOrigin };
+  const text = JSON.stringify(self);
+  // Written first and linked then: a lock is never seen half-made.
+  const draft = `${path}.${crypto.randomUUID()}`;
+  await fs.writeFile(draft, text);
+  try {
+    while (!await succeeds(() => fs.link(draft, path), "EEXIST")) {
+      const holder = parseHolder(await readText(path));
+      if (holder !== undefined && isAlive(holder, self, process)) {
+        throw new StateError(
+          "DATABASE_IN_USE",
+          `Cannot open the data directory "${directory}": process ${holder.pid} uses it (if there is no such process, delete "${path}")`,
+        );
+      }
+      await removeStale(path);
+    }
+  } finally {
+    await fs.rm(draft, { force: true });
+  }
+  return {
+    async release() {
+      if (await readText(path) === text) await fs.rm(path, { force: true });
+    },
   };
-  for (;;) {
+}
+
+/**
+ * Removes a lock whose holder is gone. One process at a time: another one's
+ * fresh lock must not be mistaken for the stale one and removed.
+ */
+async function removeStale(path: string): Promise<void> {
+  const fs = await import("node:fs/promises");
+  const stale = await readText(path);
+  const guard = `${path}.takeover`;
+  if (await succeeds(() => fs.mkdir(guard), "EEXIST")) {
     try {
-      await fs.writeFile(path, JSON.stringify(self), { flag: "wx" });
-      return { release: () => fs.rm(path, { force: true }) };
-    } catch (error) {
-      if (!hasCode(error, "EEXIST")) throw error;
+      if (stale !== undefined && await readText(path) === stale) {
+        await fs.rm(path, { force: true });
+      }
+    } finally {
+      await fs.rm(guard, { recursive: true, force: true });
     }
-    const holder = parseHolder(await fs.readFile(path, "utf8").catch(() => ""));
-    if (holder !== undefined && await isAlive(holder, self)) {
-      throw new StateError(
-        "DATABASE_IN_USE",
-        `Cannot open the data directory "${directory}": process ${holder.pid} uses it (if there is no such process, delete "${path}")`,
-      );
-    }
-    await fs.rm(path, { force: true });
+    return;
+  }
+  const age = await fs.stat(guard).then(({ mtimeMs }) => Date.now() - mtimeMs)
+    .catch(() => 0);
+  if (age > TAKE_OVER_DEADLINE) {
+    await fs.rm(guard, { recursive: true, force: true });
+  } else {
+    await new Promise((resolve) => setTimeout(resolve, TAKE_OVER_PAUSE));
   }
 }
 
-async function isAlive(holder: Holder, self: Holder): Promise<boolean> {
+/** Does something that another process may have done before. */
+async function succeeds(
+  attempt: () => Promise<unknown>,
+  beaten: string,
+): Promise<boolean> {
+  try {
+    await attempt();
+    return true;
+  } catch (error) {
+    if (hasCode(error, beaten)) return false;
+    throw error;
+  }
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  const fs = await import("node:fs/promises");
+  return await fs.readFile(path, "utf8").catch(() => undefined);
+}
+
+function isAlive(
+  holder: Holder,
+  self: Holder,
+  process: { kill(pid: number, signal: 0): unknown },
+): boolean {
   // A restarted container often gives its process the same number again.
   if (holder.pid === self.pid) return holder.since === self.since;
   try {
-    (await import("node:process")).default.kill(holder.pid, 0);
+    process.kill(holder.pid, 0);
     return true;
   } catch (error) {
     return hasCode(error, "EPERM");
   }
 }
 
-function parseHolder(text: string): Holder | undefined {
+function parseHolder(text: string | undefined): Holder | undefined {
   try {
-    const { pid, since } = JSON.parse(text);
+    const { pid, since } = JSON.parse(text ?? "");
     return typeof pid === "number" && typeof since === "number"
       ? { pid, since }
       : undefined;

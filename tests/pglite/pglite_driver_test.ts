@@ -44,6 +44,54 @@ Deno.test("pglite() keeps a data directory to one process", async () => {
   }
 });
 
+Deno.test("pglite() lets one of many processes in", async () => {
+  const folder = await Deno.makeTempDir();
+  const lock = `${folder}/data.lock`;
+  const module = import.meta.resolve("../../src/pglite/directory_lock.ts");
+  // Holds the directory until it is told to stop, as a process does.
+  const program = `
+    const { lockDirectory } = await import(${JSON.stringify(module)});
+    const answer = await lockDirectory(${JSON.stringify(`${folder}/data`)})
+      .then(() => "in", (error) => error.code);
+    await Deno.stdout.write(new TextEncoder().encode(answer));
+    await Deno.stdin.read(new Uint8Array(1));
+  `;
+
+  async function contest(): Promise<string[]> {
+    const processes = Array.from(
+      { length: 6 },
+      () =>
+        new Deno.Command(Deno.execPath(), {
+          args: ["eval", program],
+          stdin: "piped",
+          stdout: "piped",
+          stderr: "null",
+        }).spawn(),
+    );
+    const answers = await Promise.all(processes.map(async ({ stdout }) => {
+      const reader = stdout.getReader();
+      const { value } = await reader.read();
+      await reader.cancel();
+      return new TextDecoder().decode(value);
+    }));
+    await Promise.all(processes.map(async ({ stdin, status }) => {
+      await stdin.close();
+      await status;
+    }));
+    return answers.toSorted();
+  }
+  const one = [...Array(5).fill("DATABASE_IN_USE"), "in"];
+  try {
+    assertEquals(await contest(), one);
+    // The winner ended without a word, so its lock is stale now.
+    assertEquals(await contest(), one);
+    await Deno.writeTextFile(lock, "rubbish");
+    assertEquals(await contest(), one);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("pglite() leaves an instance that it was given open", async () => {
   await using lite = await testPGlite();
   const engine = createEngine(pglite(lite));
