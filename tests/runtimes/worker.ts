@@ -16,6 +16,7 @@ import { type ScopedSession, scopedSession } from "@nullpool/db/scoped";
 interface Bindings {
   readonly NEON_URL: string;
   readonly POSTGRES_URL: string;
+  readonly HYPERDRIVE: { readonly connectionString: string };
 }
 
 const urls: Record<string, string> = {};
@@ -24,6 +25,7 @@ const urls: Record<string, string> = {};
 const scopes: Record<string, ScopedSession> = {
   neon: scopeOf(createEngine(neon(() => urls.NEON_URL))),
   postgres: scopeOf(createEngine(postgres(() => urls.POSTGRES_URL))),
+  hyperdrive: scopeOf(createEngine(postgres(() => urls.HYPERDRIVE))),
   "static-neon": scopeOf(
     createEngine(neon(() => urls.NEON_URL), {
       pool: (driver) => new StaticPool(driver),
@@ -43,7 +45,9 @@ function scopeOf(engine: Engine): ScopedSession {
 const app = new Hono<{ Bindings: Bindings }>();
 
 app.use((c, next) => {
-  Object.assign(urls, c.env);
+  const { NEON_URL, POSTGRES_URL, HYPERDRIVE } = c.env;
+  const { connectionString } = HYPERDRIVE;
+  Object.assign(urls, { NEON_URL, POSTGRES_URL, HYPERDRIVE: connectionString });
   return next();
 });
 

@@ -28,6 +28,7 @@ async function startWorker(): Promise<Worker> {
     compatibilityDate: "2026-04-01",
     compatibilityFlags: ["nodejs_compat", "enable_request_signal"],
     bindings: { NEON_URL: neonUrl.href, POSTGRES_URL: database.url },
+    hyperdrives: { HYPERDRIVE: database.url },
     cf: false,
   });
   const base = await miniflare.ready;
@@ -51,7 +52,7 @@ Deno.test("workerd", unsanitized, async (t) => {
     return [response.status, await response.json()];
   }
 
-  for (const driver of ["neon", "postgres"]) {
+  for (const driver of ["neon", "postgres", "hyperdrive"]) {
     await t.step(`${driver}: a session per request`, async () => {
       for (const n of [1, 2, 3]) {
         assertEquals(await post(`/${driver}/kept/${n}`), [
