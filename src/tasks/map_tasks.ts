@@ -35,6 +35,10 @@ export interface TaskContext {
  * their signal fire, and all of them are waited for: no session is closed
  * while a sibling runs, and none outlives the call.
  *
+ * A session of the caller that is inside a transaction holds its connection
+ * meanwhile: commit it first where there is only one (PGlite), or where the
+ * server has few.
+ *
  * @example Five at a time
  * ```ts
  * import { createEngine, mapTasks, sessionmaker } from "@nullpool/db";
