@@ -100,14 +100,22 @@ export {
 export { PoolError } from "./src/errors/pool_error.ts";
 export { ScopeError, StateError } from "./src/errors/state_error.ts";
 export type * from "./src/events/event.ts";
+export { AssertionPool } from "./src/pool/assertion_pool.ts";
 export { NullPool, type NullPoolOptions } from "./src/pool/null_pool.ts";
 export type {
   CheckinOptions,
   CheckoutOptions,
+  DisposeOptions,
   Pool,
   PoolFactory,
   PoolStatus,
 } from "./src/pool/pool.ts";
+export type { PoolHolder } from "./src/pool/pool_holder.ts";
+export {
+  type InvalidateOptions,
+  QueuePool,
+  type QueuePoolOptions,
+} from "./src/pool/queue_pool.ts";
 export { StaticPool, type StaticPoolOptions } from "./src/pool/static_pool.ts";
 export type { NestedHandle } from "./src/session/nested_handle.ts";
 export type { SessionState } from "./src/session/session_state.ts";

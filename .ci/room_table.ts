@@ -32,9 +32,13 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   pool: { rooms: ["driver", "events"] },
   engine: { rooms: ["driver", "events", "pool"] },
   unit_of_work: { rooms: ["driver"] },
-  session: { rooms: ["driver", "events", "engine", "unit_of_work"] },
+  session: {
+    rooms: ["driver", "events", "engine", "unit_of_work"],
+    typeRooms: ["pool"],
+  },
   drizzle: {
     rooms: ["driver", "engine", "unit_of_work", "session"],
+    typeRooms: ["pool"],
     packages: ["drizzle-orm"],
   },
   tasks: { rooms: ["drizzle"] },

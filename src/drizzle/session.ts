@@ -2,6 +2,7 @@ import { entityKind, type ExtractTablesWithRelations } from "drizzle-orm";
 import { PgDatabase } from "drizzle-orm/pg-core";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { PoolHolder } from "../pool/pool_holder.ts";
 import type { NestedHandle } from "../session/nested_handle.ts";
 import { SessionCore } from "../session/session_core.ts";
 import type { SessionState } from "../session/session_state.ts";
@@ -35,6 +36,20 @@ export interface SessionOptions {
    * @default {false}
    */
   readonly atomic?: boolean;
+  /**
+   * Named where a pool says who holds its connections; without any value or
+   * secret.
+   *
+   * @default {"a session"}
+   */
+  readonly name?: string;
+  /**
+   * Who waits for this session to end: a checkout that would wait for that
+   * one's own connection is refused at once (`POOL_SELF_DEADLOCK`).
+   *
+   * @default {the session of the running scope}
+   */
+  readonly parent?: PoolHolder | undefined;
   /** How a scoped session follows its nested blocks. */
   readonly context?: SessionContext;
 }
@@ -86,6 +101,7 @@ export class Session<
   static override readonly [entityKind]: string = "NullpoolSession";
 
   readonly #core: SessionCore;
+  readonly #holder: PoolHolder;
   readonly #runner: StatementRunner;
 
   /**
@@ -95,15 +111,19 @@ export class Session<
    * @param options How it runs.
    */
   constructor(parts: SessionParts, options: SessionOptions = {}) {
+    const { name = "a session", parent } = options;
+    const holder: PoolHolder = { name, parent };
     const core = new SessionCore(parts.engine, {
       transaction: { ...parts.transaction, ...options.transaction },
       atomic: options.atomic ?? false,
+      holder,
     });
     const { shape } = parts;
     const runner = runnerFor(shape, core, options.context);
     super(shape.dialect, runner, undefined);
     defineStructure(this, shape, runner);
     this.#core = core;
+    this.#holder = holder;
     this.#runner = runner;
   }
 
@@ -120,6 +140,11 @@ export class Session<
   /** Whether a savepoint is open; maybe nothing was sent yet. */
   get inNestedTransaction(): boolean {
     return this.#core.inNestedTransaction;
+  }
+
+  /** The session as a pool sees it; give it to `parent`. */
+  get holder(): PoolHolder {
+    return this.#holder;
   }
 
   /** Where the session stands. */

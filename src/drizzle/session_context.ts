@@ -1,3 +1,5 @@
+import type { PoolHolder } from "../pool/pool_holder.ts";
+
 /** A Drizzle database that issues statements through one handle. */
 export interface HandleDatabase {
   /** Drizzle's structure; its session is the runner. */
@@ -13,6 +15,9 @@ export interface SessionContext {
    * @param block What to run.
    */
   enter<T>(database: HandleDatabase, block: () => Promise<T>): Promise<T>;
+
+  /** The current session as a pool sees it; none where nobody is current. */
+  holder(): PoolHolder | undefined;
 
   /**
    * Finds the database of whoever asks.

@@ -6,6 +6,7 @@ import {
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { PoolHolder } from "../pool/pool_holder.ts";
 import { defineStructure } from "./_define_structure.ts";
 import { unboundRunner } from "./runner_for.ts";
 import { Session, type SessionOptions } from "./session.ts";
@@ -162,8 +163,12 @@ export function sessionmaker<
     shape,
     transaction: { ...engine.transaction, ...options.transaction },
   };
-  function make(sessionOptions?: SessionOptions): Session<Schema> {
-    return new Session<Schema>(parts, sessionOptions);
+  const contexts: SessionContext[] = [];
+  function make(sessionOptions: SessionOptions = {}): Session<Schema> {
+    return new Session<Schema>(parts, {
+      parent: currentHolder(contexts),
+      ...sessionOptions,
+    });
   }
   async function begin<T>(
     block: (db: Session<Schema>) => Promise<T>,
@@ -177,6 +182,7 @@ export function sessionmaker<
     }
   }
   function unbound(context: SessionContext): SessionDatabase<Schema> {
+    contexts.push(context);
     const runner = unboundRunner(shape, context);
     const database: SessionDatabase<Schema> = new PgDatabase(
       shape.dialect,
@@ -190,4 +196,15 @@ export function sessionmaker<
     return sessionmaker(other, options);
   }
   return Object.assign(make, { begin, engine, on, unbound });
+}
+
+/** The session in whose scope another one is made: it waits for that one. */
+function currentHolder(
+  contexts: readonly SessionContext[],
+): PoolHolder | undefined {
+  for (const context of contexts) {
+    const holder = context.holder();
+    if (holder !== undefined) return holder;
+  }
+  return undefined;
 }

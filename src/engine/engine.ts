@@ -3,7 +3,12 @@ import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import { wrapDriverError } from "../errors/wrap_driver_error.ts";
 import type { Emitter, Listener } from "../events/emitter.ts";
 import type { EngineEvent, EventMap } from "../events/event.ts";
-import type { CheckoutOptions, Pool, PoolStatus } from "../pool/pool.ts";
+import type {
+  CheckoutOptions,
+  DisposeOptions,
+  Pool,
+  PoolStatus,
+} from "../pool/pool.ts";
 import { EngineConnection } from "./engine_connection.ts";
 
 /** `development` adds call sites to errors and leak reports. */
@@ -39,7 +44,7 @@ export interface EngineParts {
  * import { assertEquals } from "@std/assert";
  *
  * const engine = createEngine(recordingDriver());
- * assertEquals(engine.status(), { checkedOut: 0, idle: 0, waiting: 0, closing: 0 });
+ * assertEquals(engine.status().checkedOut, 0);
  * await engine.dispose();
  * ```
  */
@@ -151,9 +156,12 @@ export class Engine {
    * Closes what is free, lends nothing more, and ends what the driver itself
    * has started. Call it when the process ends (on SIGINT); a Worker has no
    * such moment and needs none.
+   *
+   * @param options How long holders of connections have; without it nobody is
+   * waited for.
    */
-  async dispose(): Promise<void> {
-    await this.#parts.pool.dispose();
+  async dispose(options: DisposeOptions = {}): Promise<void> {
+    await this.#parts.pool.dispose(options);
     await this.#parts.driver.dispose?.();
   }
 

@@ -71,8 +71,9 @@ export interface ErrorCodes {
    */
   POOL_DISPOSED: "PoolError";
   /**
-   * No connection became free within the timeout. Look for a session that is
-   * held too long, or raise the size.
+   * No connection became free within the timeout. The message names who holds
+   * them and for how long: look for a session that is held too long, or raise
+   * the size.
    */
   POOL_TIMEOUT: "PoolError";
   /**
@@ -82,9 +83,22 @@ export interface ErrorCodes {
    */
   POOL_SELF_DEADLOCK: "PoolError";
   /**
-   * A connection was given back that this pool has not lent, or twice.
+   * A connection was given back, detached or invalidated that this pool has
+   * not lent, or given back twice.
    */
   POOL_CHECKIN: "PoolError";
+  /**
+   * `AssertionPool` was asked for a second connection while one was out. The
+   * message shows where the first one was borrowed: end its session before,
+   * or use another pool if both are meant to be open at once.
+   */
+  POOL_SECOND_CHECKOUT: "PoolError";
+  /**
+   * The pool cannot work on this runtime. On Cloudflare Workers a socket
+   * belongs to the request that opened it and cannot be kept for the next
+   * one: leave the option `pool` out, and each request opens its own.
+   */
+  POOL_UNSUPPORTED: "PoolError";
   /**
    * No connection could be opened. The message names host and database; check
    * the URL, the network and the credentials.

@@ -104,7 +104,8 @@ export function dbSession<
     ...(transaction && { transaction }),
   };
   return async function dbSession(c, next) {
-    const session = open(c, sessionOptions);
+    const name = `a ${c.req.method} request`;
+    const session = open(c, { ...sessionOptions, name });
     // Without the option, `Key` is "db".
     c.set(key ?? "db" as Key, session);
     const background = backgroundOf(c);

@@ -1,11 +1,13 @@
 import type { Connection } from "../driver/connection.ts";
 import type { Driver } from "../driver/driver.ts";
-import { PoolError } from "../errors/pool_error.ts";
-import { checkTimeout } from "./_check_timeout.ts";
-import { ClosingSet } from "./_closing_set.ts";
-import { checkinError, disposedError } from "./_pool_errors.ts";
-import type { CheckoutOptions, Pool, PoolStatus } from "./pool.ts";
-import { WaiterQueue } from "./waiter_queue.ts";
+import { checkCount } from "./_check_options.ts";
+import { Lending } from "./_lending.ts";
+import type {
+  CheckoutOptions,
+  DisposeOptions,
+  Pool,
+  PoolStatus,
+} from "./pool.ts";
 
 /** How a {@linkcode NullPool} lends. */
 export interface NullPoolOptions {
@@ -48,15 +50,7 @@ export interface NullPoolOptions {
  * ```
  */
 export class NullPool implements Pool {
-  readonly #driver: Driver;
-  readonly #maxOpen: number;
-  readonly #timeout: number;
-  readonly #lent = new Set<Connection>();
-  readonly #closing = new ClosingSet();
-  readonly #waiters = new WaiterQueue();
-  /** Connections that hold a slot of the server: opening, lent or closing. */
-  #open = 0;
-  #disposed = false;
+  readonly #lending: Lending;
 
   /**
    * Creates a pool.
@@ -67,43 +61,27 @@ export class NullPool implements Pool {
    */
   constructor(driver: Driver, options: NullPoolOptions = {}) {
     const { maxOpen = Infinity, timeout = 30_000 } = options;
-    if (maxOpen !== Infinity && !(Number.isInteger(maxOpen) && maxOpen > 0)) {
-      throw new RangeError(
-        'Cannot use option "maxOpen": it is a whole number, 1 or more',
-      );
-    }
-    this.#driver = driver;
-    this.#maxOpen = maxOpen;
-    this.#timeout = checkTimeout(timeout);
+    if (maxOpen !== Infinity) checkCount("maxOpen", maxOpen, 1);
+    this.#lending = new Lending(driver, {
+      size: 0,
+      limit: maxOpen,
+      timeout,
+    });
   }
 
   /**
    * Opens a connection.
    *
-   * @param options When to give up.
+   * @param options Who borrows, and when to give up.
    * @returns The connection.
-   * @throws {PoolError} When the pool was disposed or the wait took too long.
+   * @throws {PoolError} When the pool was disposed, the wait took too long, or
+   * it would never end.
    */
   async checkout(options: CheckoutOptions = {}): Promise<Connection> {
-    if (this.#disposed) throw disposedError();
-    if (this.#open < this.#maxOpen) {
-      this.#open++;
-    } else {
-      // Whoever serves a waiter hands its slot over: the count stays.
-      await this.#waiters.wait({
-        timeout: this.#timeout,
-        onTimeout: () => this.#timeoutError(),
-        signal: options.signal,
-      });
-    }
-    try {
-      const connection = await this.#driver.connect(options);
-      this.#lent.add(connection);
-      return connection;
-    } catch (error) {
-      this.#freeSlot();
-      throw error;
-    }
+    return await this.#lending.open(
+      await this.#lending.take(options),
+      options,
+    );
   }
 
   /**
@@ -113,41 +91,28 @@ export class NullPool implements Pool {
    * @returns Settles when it is closed; nobody has to wait for it.
    * @throws {PoolError} When it was not lent, or given back before.
    */
-  checkin(connection: Connection): Promise<void> {
-    if (!this.#lent.delete(connection)) return Promise.reject(checkinError());
-    return this.#closing.close(connection).finally(() => this.#freeSlot());
+  async checkin(connection: Connection): Promise<void> {
+    const slot = this.#lending.takeBack(connection);
+    if (slot !== undefined) await this.#lending.close(slot);
   }
 
   /** Resolves when no connection is being closed. */
   idle(): Promise<void> {
-    return this.#closing.idle();
+    return this.#lending.idle();
   }
 
-  /** Lends nothing more, and resolves when nothing is being closed. */
-  dispose(): Promise<void> {
-    this.#disposed = true;
-    this.#waiters.refuseAll(disposedError());
-    return this.#closing.idle();
+  /**
+   * Refuses those who wait and lends nothing more.
+   *
+   * @param options How long holders have; without it they are not waited for.
+   * @returns Settles when nothing is being closed.
+   */
+  dispose(options: DisposeOptions = {}): Promise<void> {
+    return this.#lending.dispose(options);
   }
 
   /** What the pool holds right now. */
   status(): PoolStatus {
-    return {
-      checkedOut: this.#lent.size,
-      idle: 0,
-      waiting: this.#waiters.size,
-      closing: this.#closing.size,
-    };
-  }
-
-  #freeSlot(): void {
-    if (!this.#waiters.serveNext()) this.#open--;
-  }
-
-  #timeoutError(): PoolError {
-    return new PoolError(
-      "POOL_TIMEOUT",
-      `Cannot checkout connection: ${this.#maxOpen} of ${this.#maxOpen} are open for ${this.#timeout} ms`,
-    );
+    return this.#lending.status();
   }
 }

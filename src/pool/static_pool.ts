@@ -1,16 +1,13 @@
 import type { Connection } from "../driver/connection.ts";
 import type { Driver } from "../driver/driver.ts";
-import { PoolError } from "../errors/pool_error.ts";
-import { checkTimeout } from "./_check_timeout.ts";
-import { ClosingSet } from "./_closing_set.ts";
-import { checkinError, disposedError } from "./_pool_errors.ts";
+import { Lending } from "./_lending.ts";
 import type {
   CheckinOptions,
   CheckoutOptions,
+  DisposeOptions,
   Pool,
   PoolStatus,
 } from "./pool.ts";
-import { WaiterQueue } from "./waiter_queue.ts";
 
 /** How a {@linkcode StaticPool} lends. */
 export interface StaticPoolOptions {
@@ -48,15 +45,7 @@ export interface StaticPoolOptions {
  * ```
  */
 export class StaticPool implements Pool {
-  readonly #driver: Driver;
-  readonly #timeout: number;
-  readonly #waiters = new WaiterQueue();
-  readonly #closing = new ClosingSet();
-  #kept: Connection | undefined;
-  #lent: Connection | undefined;
-  /** Taken from the moment a checkout is served, connecting included. */
-  #taken = false;
-  #disposed = false;
+  readonly #lending: Lending;
 
   /**
    * Creates a pool.
@@ -66,49 +55,38 @@ export class StaticPool implements Pool {
    * @throws {RangeError} When `timeout` is not a number of milliseconds.
    */
   constructor(driver: Driver, options: StaticPoolOptions = {}) {
-    this.#driver = driver;
-    this.#timeout = checkTimeout(options.timeout ?? 30_000);
+    const { timeout = 30_000 } = options;
+    this.#lending = new Lending(driver, { size: 1, limit: 1, timeout });
   }
 
   /**
    * Borrows the connection, waiting until it is free.
    *
-   * @param options When to give up.
+   * @param options Who borrows, and when to give up.
    * @returns The connection.
-   * @throws {PoolError} When the pool was disposed or the wait took too long.
+   * @throws {PoolError} When the pool was disposed, the wait took too long, or
+   * it would never end.
    */
   async checkout(options: CheckoutOptions = {}): Promise<Connection> {
-    if (this.#disposed) throw disposedError();
-    if (this.#taken) {
-      // Served by checkin, which leaves `#taken` set: nobody can slip in.
-      await this.#waiters.wait({
-        timeout: this.#timeout,
-        onTimeout: () => this.#timeoutError(),
-        signal: options.signal,
-      });
+    const lending = this.#lending;
+    let slot = await lending.take(options);
+    // It broke while it was idle. Where there is only one connection the next
+    // must not open before.
+    if (slot.connection?.usable === false) {
+      slot = await lending.replace(slot, options);
     }
-    this.#taken = true;
-    try {
-      if (this.#disposed) throw disposedError();
-      if (this.#kept?.usable === false) {
-        // It broke while it was idle.
-        void this.#closing.close(this.#kept);
-        this.#kept = undefined;
-      }
-      this.#kept ??= await this.#driver.connect(options);
-      this.#lent = this.#kept;
-      return this.#kept;
-    } catch (error) {
-      this.#free();
-      throw error;
-    }
+    return slot.connection === undefined
+      ? await lending.open(slot, options)
+      : lending.lend(slot, slot.connection, options);
   }
 
   /**
    * Takes the connection back and lends it to the next one.
    *
    * @param connection The connection that was lent.
-   * @param options Whether to throw it away; the next checkout opens another.
+   * @param options In which state it is. If it is to be discarded or its
+   * transaction was not ended, it is closed, and the next checkout opens
+   * another.
    * @returns Settles when it is free again, or closed.
    * @throws {PoolError} When it was not lent, or given back before.
    */
@@ -116,52 +94,30 @@ export class StaticPool implements Pool {
     connection: Connection,
     options: CheckinOptions = {},
   ): Promise<void> {
-    if (connection !== this.#lent) throw checkinError();
-    this.#lent = undefined;
-    if (options.discard || !connection.usable || this.#disposed) {
-      this.#kept = undefined;
-      // Where there is only one connection the next must not open before.
-      await this.#closing.close(connection).finally(() => this.#free());
-    } else {
-      this.#free();
-    }
+    const slot = this.#lending.takeBack(connection);
+    if (slot === undefined) return;
+    const isSound = connection.usable && !options.discard &&
+      !options.inTransaction;
+    await (isSound ? this.#lending.giveBack(slot) : this.#lending.close(slot));
   }
 
   /** Resolves when no connection is being closed. */
   idle(): Promise<void> {
-    return this.#closing.idle();
+    return this.#lending.idle();
   }
 
-  /** Closes the connection if it is free, else when it comes back. */
-  async dispose(): Promise<void> {
-    this.#disposed = true;
-    this.#waiters.refuseAll(disposedError());
-    if (!this.#taken && this.#kept !== undefined) {
-      const kept = this.#kept;
-      this.#kept = undefined;
-      await this.#closing.close(kept);
-    }
-    await this.#closing.idle();
+  /**
+   * Closes the connection if it is free, else when it comes back.
+   *
+   * @param options How long its holder has; without it nobody is waited for.
+   * @returns Settles when nothing is being closed.
+   */
+  dispose(options: DisposeOptions = {}): Promise<void> {
+    return this.#lending.dispose(options);
   }
 
   /** What the pool holds right now. */
   status(): PoolStatus {
-    return {
-      checkedOut: this.#lent === undefined ? 0 : 1,
-      idle: this.#kept !== undefined && !this.#taken ? 1 : 0,
-      waiting: this.#waiters.size,
-      closing: this.#closing.size,
-    };
-  }
-
-  #free(): void {
-    this.#taken = this.#waiters.serveNext();
-  }
-
-  #timeoutError(): PoolError {
-    return new PoolError(
-      "POOL_TIMEOUT",
-      `Cannot checkout connection: the only one is in use for ${this.#timeout} ms`,
-    );
+    return this.#lending.status();
   }
 }

@@ -14,35 +14,53 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A queue: first come, first served. One that gives up leaves the others alone. */
-export class WaiterQueue {
-  readonly #waiters = new Set<Waiter>();
+/**
+ * A queue: first come, first served. One that gives up leaves the others
+ * alone.
+ *
+ * @typeParam Item What tells those who wait apart.
+ */
+export class WaiterQueue<Item> {
+  readonly #waiters = new Map<Item, Waiter>();
 
   /** How many wait. */
   get size(): number {
     return this.#waiters.size;
   }
 
+  /** Who waits, in order of arrival. */
+  items(): Iterable<Item> {
+    return this.#waiters.keys();
+  }
+
   /**
    * Waits for {@linkcode serveNext}.
    *
+   * @param item Who waits; not in the queue already.
    * @param options How long.
    * @throws What `onTimeout` makes, or the signal's reason.
    */
-  async wait({ timeout, onTimeout, signal }: WaitOptions): Promise<void> {
+  async wait(
+    item: Item,
+    { timeout, onTimeout, signal }: WaitOptions,
+  ): Promise<void> {
     signal?.throwIfAborted();
-    let waiter: Waiter | undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let onAbort: (() => void) | undefined;
     try {
-      await new Promise<void>((serve, refuse) => {
-        this.#waiters.add(waiter = { serve, refuse });
+      await new Promise<void>((serve, reject) => {
+        // One who gave up leaves at once and not when it runs: served in
+        // between, it would take along what it was served with.
+        const refuse = (error: unknown) => {
+          this.#waiters.delete(item);
+          reject(error);
+        };
+        this.#waiters.set(item, { serve, refuse });
         onAbort = () => refuse(signal?.reason);
         signal?.addEventListener("abort", onAbort);
         if (timeout > 0) timer = setTimeout(() => refuse(onTimeout()), timeout);
       });
     } finally {
-      if (waiter) this.#waiters.delete(waiter);
       clearTimeout(timer);
       if (onAbort) signal?.removeEventListener("abort", onAbort);
     }
@@ -51,25 +69,23 @@ export class WaiterQueue {
   /**
    * Lets the first one go on.
    *
-   * @returns Whether there was one.
+   * @returns It, if there was one.
    */
-  serveNext(): boolean {
-    for (const waiter of this.#waiters) {
-      // Removed here and not when it runs: until then it would be served twice.
-      this.#waiters.delete(waiter);
+  serveNext(): Item | undefined {
+    for (const [item, waiter] of this.#waiters) {
+      this.#waiters.delete(item);
       waiter.serve();
-      return true;
+      return item;
     }
-    return false;
+    return undefined;
   }
 
   /**
    * Refuses everybody.
    *
-   * @param error What they are told.
+   * @param makeError Makes what each is told.
    */
-  refuseAll(error: unknown): void {
-    for (const waiter of this.#waiters) waiter.refuse(error);
-    this.#waiters.clear();
+  refuseAll(makeError: () => Error): void {
+    for (const waiter of this.#waiters.values()) waiter.refuse(makeError());
   }
 }

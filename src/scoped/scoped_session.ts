@@ -91,6 +91,7 @@ export class ScopedSession<
         const inner = database as SessionDatabase<Schema>;
         return storage.run({ session, database: inner }, block);
       },
+      holder: () => storage.getStore()?.session.holder,
       current: () => currentEntry(storage).database,
     };
     this.db = scopedDatabase(

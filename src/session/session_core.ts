@@ -20,6 +20,7 @@ import {
   type SessionCall,
   type SessionState,
 } from "./session_state.ts";
+import type { SessionCoreOptions } from "./session_core_options.ts";
 import { newStats, type SessionStats } from "./session_stats.ts";
 import { type Hook, type RollbackOptions, Transaction } from "./transaction.ts";
 
@@ -30,17 +31,6 @@ import { type Hook, type RollbackOptions, Transaction } from "./transaction.ts";
 export interface SessionHandle {
   /** The session behind it. */
   readonly core: SessionCore;
-}
-
-/** How a session runs. */
-export interface SessionCoreOptions {
-  /** How transactions run that say nothing else. */
-  readonly transaction: TransactionOptions;
-  /**
-   * Whether whoever opened the session owns every transaction of it, as if
-   * each were begun by `begin()`: `transaction(fn)` is then a savepoint.
-   */
-  readonly atomic: boolean;
 }
 
 /**
@@ -385,7 +375,7 @@ export class SessionCore implements SessionHandle {
     this.#transaction ??= new Transaction(
       this.#engine,
       this.#options.transaction,
-      this.stats,
+      { stats: this.stats, holder: this.#options.holder },
     );
     return this.#transaction;
   }

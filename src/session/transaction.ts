@@ -15,6 +15,7 @@ import {
 import { DatabaseError } from "../errors/database_error.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import { StateError } from "../errors/state_error.ts";
+import type { PoolHolder } from "../pool/pool_holder.ts";
 import { Savepoint } from "./savepoint.ts";
 import type { SessionStats } from "./session_stats.ts";
 
@@ -54,6 +55,7 @@ export class Transaction {
 
   readonly #engine: Engine;
   readonly #stats: SessionStats;
+  readonly #holder: PoolHolder;
   readonly #queue: Pending[] = [];
   readonly #savepoints: Savepoint[] = [];
   readonly #afterCommit: Hook[] = [];
@@ -71,16 +73,18 @@ export class Transaction {
   /**
    * @param engine Lends the connection.
    * @param options How it runs.
-   * @param stats Counts for the session.
+   * @param session Its stats, which are counted on, and itself, which the pool
+   * lends to.
    */
   constructor(
     engine: Engine,
     options: TransactionOptions,
-    stats: SessionStats,
+    session: { readonly stats: SessionStats; readonly holder: PoolHolder },
   ) {
     this.#engine = engine;
     this.options = options;
-    this.#stats = stats;
+    this.#stats = session.stats;
+    this.#holder = session.holder;
   }
 
   /** The first failure, until a rollback. */
@@ -335,7 +339,10 @@ export class Transaction {
     this.#connecting = new AbortController();
     const { signal } = this.#connecting;
     try {
-      const connection = await this.#engine.connect({ signal });
+      const connection = await this.#engine.connect({
+        signal,
+        holder: this.#holder,
+      });
       this.#connection = connection;
       this.#stats.connections++;
       this.#lead = beginStatements(this.options, this.#engine.settings);

@@ -36,8 +36,8 @@ export interface TaskContext {
  * while a sibling runs, and none outlives the call.
  *
  * A session of the caller that is inside a transaction holds its connection
- * meanwhile: commit it first where there is only one (PGlite), or where the
- * server has few.
+ * meanwhile: commit it first where there is only one (PGlite, where the tasks
+ * are refused with `POOL_SELF_DEADLOCK`), or where the server has few.
  *
  * @example Five at a time
  * ```ts
@@ -162,7 +162,7 @@ class TaskRun<Item, Output, Schema extends Record<string, unknown>> {
 
   async #runOne(item: Item, index: number): Promise<Output> {
     const context = { index, signal: this.#abort.signal };
-    const session = this.#makeSession();
+    const session = this.#makeSession({ name: `task ${index}` });
     try {
       const output = await this.#worker(session, item, context);
       if (this.#commit === "each") await session.commit();

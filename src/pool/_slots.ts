@@ -1,0 +1,200 @@
+import type { Connection } from "../driver/connection.ts";
+import { checkMilliseconds } from "./_check_options.ts";
+import { deadlockedBy, describeSlots, type SlotState } from "./_holders.ts";
+import { selfDeadlockError, timeoutError } from "./_pool_errors.ts";
+import type { CheckoutOptions } from "./pool.ts";
+import type { PoolHolder } from "./pool_holder.ts";
+import { WaiterQueue } from "./waiter_queue.ts";
+
+/** The right to have one connection open. */
+export interface Slot {
+  /** What becomes of it. */
+  state: SlotState;
+  /** Whose it is, where that was said. */
+  readonly holder: PoolHolder | undefined;
+  /** When it was taken, in milliseconds of `performance.now()`. */
+  since: number;
+  /** What is open on it; nothing until it is opened. */
+  connection: Connection | undefined;
+}
+
+/** How many slots there are, and how long they are waited for. */
+export interface SlotsOptions {
+  /** At most so many at once. */
+  readonly limit: number;
+  /** Milliseconds that a checkout waits for one; 0 waits for ever. */
+  readonly timeout: number;
+}
+
+/**
+ * The slots of a pool, taken in order of arrival: one for each connection
+ * that is being opened, lent, reset or closed. A slot is free again only when
+ * the server has let its connection go.
+ */
+export class Slots {
+  readonly #limit: number;
+  readonly #timeout: number;
+  readonly #used = new Set<Slot>();
+  readonly #arrivals = new WaiterQueue<Slot>();
+  /** Checkouts whose connection is being replaced: they had their turn. */
+  readonly #replacements = new WaiterQueue<Slot>();
+  #waits = 0;
+  #waitTime = 0;
+
+  /**
+   * @param options How many.
+   * @throws {RangeError} When `timeout` is not a number of milliseconds.
+   */
+  constructor({ limit, timeout }: SlotsOptions) {
+    this.#limit = limit;
+    this.#timeout = checkMilliseconds("timeout", timeout);
+  }
+
+  /** How many are used. */
+  get used(): number {
+    return this.#used.size;
+  }
+
+  /** How many checkouts wait for one. */
+  get waiting(): number {
+    return this.#replacements.size + this.#arrivals.size;
+  }
+
+  /** How many checkouts had to wait so far. */
+  get waits(): number {
+    return this.#waits;
+  }
+
+  /** Milliseconds that they waited, all together. */
+  get waitTime(): number {
+    return this.#waitTime;
+  }
+
+  /**
+   * Counts slots.
+   *
+   * @param state What becomes of them.
+   */
+  count(state: SlotState): number {
+    let count = 0;
+    for (const slot of this.#used) if (slot.state === state) count++;
+    return count;
+  }
+
+  /**
+   * Takes a slot if one is free.
+   *
+   * @param options Who.
+   */
+  tryTake(options: CheckoutOptions): Slot | undefined {
+    if (this.#used.size >= this.#limit) return undefined;
+    const slot = newSlot(options.holder);
+    this.#used.add(slot);
+    return slot;
+  }
+
+  /**
+   * Waits for a slot.
+   *
+   * @param options Who, and when to give up.
+   * @returns The slot, with the connection on it that somebody gave back.
+   * @throws {PoolError} When there will be none.
+   */
+  wait(options: CheckoutOptions): Promise<Slot> {
+    return this.#wait(this.#arrivals, options);
+  }
+
+  /**
+   * Waits for another slot while the own one is closing, before everybody who
+   * arrived later.
+   *
+   * @param options Who, and when to give up.
+   * @returns The slot, with the connection on it that somebody gave back.
+   * @throws {PoolError} When there will be none.
+   */
+  waitAgain(options: CheckoutOptions): Promise<Slot> {
+    return this.#wait(this.#replacements, options);
+  }
+
+  /**
+   * Makes a slot for a connection that was kept without one.
+   *
+   * @param connection An open one.
+   */
+  add(connection: Connection): Slot {
+    const slot = newSlot(undefined);
+    slot.connection = connection;
+    this.#used.add(slot);
+    return slot;
+  }
+
+  /**
+   * Gives a slot on, with what is open on it, or back.
+   *
+   * @param slot Nobody else's; without a connection where nobody waits.
+   */
+  free(slot: Slot): void {
+    this.#used.delete(slot);
+    const next = this.#replacements.serveNext() ?? this.#arrivals.serveNext();
+    if (next === undefined) return;
+    next.connection = slot.connection;
+    next.since = performance.now();
+    // Here and not when it runs: the slot is never free in between.
+    this.#used.add(next);
+  }
+
+  /**
+   * Refuses everybody who waits.
+   *
+   * @param makeError Makes what each is told.
+   */
+  refuseAll(makeError: () => Error): void {
+    this.#replacements.refuseAll(makeError);
+    this.#arrivals.refuseAll(makeError);
+  }
+
+  async #wait(
+    queue: WaiterQueue<Slot>,
+    { signal, holder }: CheckoutOptions,
+  ): Promise<Slot> {
+    const culprit = deadlockedBy(holder, this.#used, this.#holdersWaiting());
+    if (holder !== undefined && culprit !== undefined) {
+      throw selfDeadlockError(holder, culprit);
+    }
+    const slot = newSlot(holder);
+    const start = performance.now();
+    this.#waits++;
+    try {
+      await queue.wait(slot, {
+        timeout: this.#timeout,
+        onTimeout: () => this.#timeoutError(),
+        signal,
+      });
+      return slot;
+    } finally {
+      this.#waitTime += performance.now() - start;
+    }
+  }
+
+  *#holdersWaiting(): Iterable<PoolHolder | undefined> {
+    for (const { holder } of this.#replacements.items()) yield holder;
+    for (const { holder } of this.#arrivals.items()) yield holder;
+  }
+
+  #timeoutError(): Error {
+    return timeoutError({
+      limit: this.#limit,
+      timeout: this.#timeout,
+      held: describeSlots(this.#used, performance.now()),
+    });
+  }
+}
+
+function newSlot(holder: PoolHolder | undefined): Slot {
+  return {
+    state: "opening",
+    holder,
+    since: performance.now(),
+    connection: undefined,
+  };
+}
