@@ -117,10 +117,10 @@ export {
   type QueuePoolOptions,
 } from "./src/pool/queue_pool.ts";
 export { StaticPool, type StaticPoolOptions } from "./src/pool/static_pool.ts";
-export type { NestedHandle } from "./src/session/nested_handle.ts";
 export type { SessionState } from "./src/session/session_state.ts";
 export type { SessionStats } from "./src/session/session_stats.ts";
 export type { RollbackOptions } from "./src/session/transaction.ts";
+export type { TransactionHandle } from "./src/session/transaction_handle.ts";
 export {
   mapTasks,
   type MapTasksOptions,

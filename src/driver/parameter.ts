@@ -18,7 +18,8 @@ interface SelfEncoding {
  */
 export function toWireParameter(value: unknown): WireParameter {
   if (value === null || value === undefined) return null;
-  if (typeof value === "string") return value;
+  // Half a surrogate pair has no UTF-8: PGlite would miscount its bytes.
+  if (typeof value === "string") return value.toWellFormed();
   if (typeof value !== "object") return String(value);
   if (ArrayBuffer.isView(value)) {
     return bytesText(

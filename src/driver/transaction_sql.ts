@@ -96,6 +96,19 @@ export function beginStatements(
   return statements;
 }
 
+const ENDS_TRANSACTION =
+  /^(?:\s|--.*\n|\/\*(?:[^*]|\*(?!\/))*\*\/)*(?:commit|end|abort|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b)|prepare\s+transaction)\b/i;
+
+/**
+ * Whether SQL would end the transaction that it runs in. Those to a savepoint
+ * do not.
+ *
+ * @param text One statement.
+ */
+export function endsTransaction(text: string): boolean {
+  return ENDS_TRANSACTION.test(text);
+}
+
 function beginText(options: TransactionOptions): string {
   const words = [
     "begin isolation level",

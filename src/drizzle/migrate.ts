@@ -70,7 +70,9 @@ export async function migrate(
     );
     const runner: AnyRunner = db._.session;
     await new PgDialect().migrate(migrations, runner, config);
-  });
+    // A snapshot would be taken before the lock is, and miss what its last
+    // holder has done.
+  }, { isolationLevel: "read committed", readOnly: false });
 }
 
 async function readMigrations(folder: string): Promise<MigrationMeta[]> {

@@ -20,6 +20,7 @@ export function runnerFor(
     shape,
     handle: () => handle,
     preparedHandle: () => context ? currentHandle(context) : handle,
+    streamHandle: () => context ? ownHandle(context, handle) : handle,
     runBlock: blockRunner(shape, context),
   });
 }
@@ -39,6 +40,7 @@ export function unboundRunner(
     shape,
     handle,
     preparedHandle: handle,
+    streamHandle: handle,
     runBlock: blockRunner(shape, context),
   });
 }
@@ -61,4 +63,17 @@ function currentHandle(context: SessionContext): SessionHandle {
   const runner = context.current()._.session;
   if (runner instanceof StatementRunner) return runner.handle;
   throw new TypeError("Cannot run a query: the current database is no session");
+}
+
+/** The current handle if it is one of the same session, else the given one. */
+function ownHandle(
+  context: SessionContext,
+  handle: SessionHandle,
+): SessionHandle {
+  try {
+    const current = currentHandle(context);
+    return current.core === handle.core ? current : handle;
+  } catch {
+    return handle;
+  }
 }

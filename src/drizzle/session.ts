@@ -3,10 +3,10 @@ import { PgDatabase } from "drizzle-orm/pg-core";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { PoolHolder } from "../pool/pool_holder.ts";
-import type { NestedHandle } from "../session/nested_handle.ts";
 import { SessionCore } from "../session/session_core.ts";
 import type { SessionState } from "../session/session_state.ts";
 import type { SessionStats } from "../session/session_stats.ts";
+import type { TransactionHandle } from "../session/transaction_handle.ts";
 import type { RollbackOptions } from "../session/transaction.ts";
 import { defineStructure } from "./_define_structure.ts";
 import { runnerFor } from "./runner_for.ts";
@@ -170,10 +170,12 @@ export class Session<
    * it. Reads that ran before are joined if the options stay the same.
    *
    * @param options How it runs.
+   * @returns Its handle, for `await using`; `commit()` and `rollback()` of the
+   * session do the same.
    * @throws {StateError} When a transaction is open that cannot be joined.
    * @throws {RangeError} When an option has a value that is none of its own.
    */
-  begin(options?: TransactionOptions): Promise<void>;
+  begin(options?: TransactionOptions): Promise<TransactionHandle>;
   /**
    * Runs a block in a transaction: commits at its end, rolls back and rethrows
    * when it throws. A commit or rollback inside ends the block's work.
@@ -191,7 +193,7 @@ export class Session<
   async begin<T>(
     first: TransactionOptions | ((db: this) => Promise<T>) = {},
     options: TransactionOptions = {},
-  ): Promise<T | void> {
+  ): Promise<T | TransactionHandle> {
     if (typeof first !== "function") return this.#core.begin(first);
     return await this.#core.runTransaction(
       async () => await first(this),
@@ -202,10 +204,10 @@ export class Session<
   /**
    * Opens a savepoint; SAVEPOINT is sent before the first statement inside.
    *
-   * @returns Its handle: `release()` keeps its work, `rollback()` undoes it.
+   * @returns Its handle: `commit()` keeps its work, `rollback()` undoes it.
    * @throws {StateError} When the session cannot run statements now.
    */
-  beginNested(): Promise<NestedHandle>;
+  beginNested(): Promise<TransactionHandle>;
   /**
    * Runs a block inside a savepoint, kept at its end and rolled back when the
    * block throws.
@@ -220,7 +222,7 @@ export class Session<
   ): Promise<T>;
   async beginNested<T>(
     block?: (tx: SessionTransaction<Schema>) => Promise<T>,
-  ): Promise<T | NestedHandle> {
+  ): Promise<T | TransactionHandle> {
     if (block === undefined) return this.#core.openNested(this.#core);
     // The runner makes nothing but transactions of this session's own schema.
     return await this.#runner.nested((tx) =>

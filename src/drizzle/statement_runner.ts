@@ -62,6 +62,8 @@ export interface RunnerContext {
   readonly handle: () => SessionHandle;
   /** Through whom prepared queries are issued, when they are executed. */
   readonly preparedHandle: () => SessionHandle;
+  /** Through whom rows are streamed: the innermost of its own blocks. */
+  readonly streamHandle: () => SessionHandle;
   /** Makes what a nested block is given, and runs the block with it. */
   readonly runBlock: <T>(
     handle: SessionHandle,
@@ -143,7 +145,7 @@ export class StatementRunner extends PgSession<SessionQueryResultHKT> {
       ? query.prepare("nullpool_stream")
       : this.#prepareRaw(query);
     if (prepared instanceof SessionPreparedQuery) {
-      return prepared.stream(options);
+      return prepared.stream(options, this.#context.streamHandle());
     }
     throw new TypeError(
       "Cannot stream: expected a select or a relational query of a session, or SQL",
@@ -215,9 +217,12 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
   }
 
   /** Reads it row by row. */
-  stream(options: StreamOptions): AsyncGenerator<unknown, void, void> {
+  stream(
+    options: StreamOptions,
+    issuer: SessionHandle,
+  ): AsyncGenerator<unknown, void, void> {
     return streamRows(
-      this.#parts.handle(),
+      issuer,
       this.#statement(this.#rowMode, this.query.params),
       (result) => this.#isMapped ? this.#map(result) : result.rows,
       options,
@@ -256,6 +261,7 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
     const statement = this.#statement(rowMode, params);
     const run = () => issuer.core.execute(issuer, statement);
     if (shape.cache === undefined) return await run();
+    issuer.core.checkUse(issuer);
     return await throughCache(shape.cache, issuer.core, {
       text: sql,
       params,

@@ -1,4 +1,5 @@
 import type { Result, Statement } from "../driver/statement.ts";
+import { StateError } from "../errors/state_error.ts";
 import type { SessionHandle } from "../session/session_core.ts";
 
 /** How {@linkcode Session.stream} reads. */
@@ -50,18 +51,27 @@ export async function* streamRows(
     ),
     fetch(),
   ]);
+  const { transaction } = core;
   try {
     for (;;) {
       const rows = map(batch);
       if (Array.isArray(rows)) yield* rows;
       signal?.throwIfAborted();
       if (batch.rows.length < batchSize) return;
+      if (core.transaction !== transaction) throw cursorEnded();
       batch = await fetch();
     }
   } finally {
     // A transaction that failed or ended has closed it already.
-    if (core.state === "active") {
+    if (core.state === "active" && core.transaction === transaction) {
       await run(`close ${cursor}`).catch(() => {});
     }
   }
+}
+
+function cursorEnded(): StateError {
+  return new StateError(
+    "TRANSACTION_ENDED",
+    "Cannot read on: the transaction of this stream has ended; commit after the loop",
+  );
 }

@@ -21,7 +21,7 @@ export type Listener<Type extends keyof EventMap> = (
  * ```
  */
 export class Emitter {
-  readonly #listeners = new Map<string, Set<(event: EngineEvent) => void>>();
+  readonly #listeners = new Map<string, Set<(event: EngineEvent) => unknown>>();
 
   /**
    * Adds a listener.
@@ -36,8 +36,8 @@ export class Emitter {
   ): () => void {
     const listeners = this.#listeners.get(type) ?? new Set();
     this.#listeners.set(type, listeners);
-    function hear(event: EngineEvent): void {
-      if (isOfType(event, type)) listener(event);
+    function hear(event: EngineEvent): unknown {
+      return isOfType(event, type) ? listener(event) : undefined;
     }
     listeners.add(hear);
     return () => listeners.delete(hear);
@@ -60,14 +60,19 @@ export class Emitter {
   emit(event: EngineEvent): void {
     for (const listener of this.#listeners.get(event.type) ?? []) {
       try {
-        listener(event);
-      } catch (error) {
-        // Thrown on, it would end the process or fail a session that is well.
-        if (event.type !== "listenerError") {
-          this.emit({ type: "listenerError", error });
+        const answer: unknown = listener(event);
+        if (answer instanceof Promise) {
+          answer.catch((error) => this.#tellError(event, error));
         }
+      } catch (error) {
+        this.#tellError(event, error);
       }
     }
+  }
+
+  /** Thrown on, it would end the process or fail a session that is well. */
+  #tellError({ type }: EngineEvent, error: unknown): void {
+    if (type !== "listenerError") this.emit({ type: "listenerError", error });
   }
 }
 

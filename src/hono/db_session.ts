@@ -107,7 +107,9 @@ export function dbSession<
     const name = `a ${c.req.method} request`;
     const session = open(c, { ...sessionOptions, name });
     // Without the option, `Key` is "db".
-    c.set(key ?? "db" as Key, session);
+    const variable = key ?? "db" as Key;
+    const outer = c.get(variable);
+    c.set(variable, session);
     const background = backgroundOf(c);
     // A client that disconnects would end a Worker's handler at its next
     // await, and no `finally` would run.
@@ -119,6 +121,8 @@ export function dbSession<
       reason = rollbackReason(c, session, options.commitWhen);
       if (reason === undefined) await commit(c, session, options.onError);
     } finally {
+      // Mounted twice: the outer one's session is the request's again.
+      if (outer !== undefined) c.set(variable, outer);
       const closing = session.rollback({ reason }).then(() => session.close());
       if (background) background(closing);
       else await keepAnswer(c, closing);
@@ -148,7 +152,14 @@ function rollbackReason(
 ): string | undefined {
   if (c.error !== undefined) return "the handler threw";
   if (session.isRollbackOnly) return "setRollbackOnly() was called";
-  if (commitWhen) return commitWhen(c) ? undefined : "commitWhen said no";
+  if (commitWhen) {
+    try {
+      return commitWhen(c) ? undefined : "commitWhen said no";
+    } catch (error) {
+      discardAnswer(c);
+      throw error;
+    }
+  }
   const { status } = c.res;
   return status < 400 ? undefined : `response status ${status}`;
 }

@@ -1,6 +1,9 @@
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { Session, SessionOptions } from "../drizzle/session.ts";
-import type { SessionContext } from "../drizzle/session_context.ts";
+import type {
+  HandleDatabase,
+  SessionContext,
+} from "../drizzle/session_context.ts";
 import type { SessionDatabase, Sessionmaker } from "../drizzle/sessionmaker.ts";
 import {
   type AsyncStorage,
@@ -85,12 +88,8 @@ export class ScopedSession<
     this.#makeSession = makeSession;
     this.#storage = storage;
     this.#context = {
-      enter: (database, block) => {
-        const { session } = currentEntry(storage);
-        // Blocks are given databases of the session's own schema only.
-        const inner = database as SessionDatabase<Schema>;
-        return storage.run({ session, database: inner }, block);
-      },
+      enter: (database, block) =>
+        this.#enterBlock(currentEntry(storage).session, database, block),
       holder: () => storage.getStore()?.session.holder,
       current: () => currentEntry(storage).database,
     };
@@ -162,11 +161,12 @@ export class ScopedSession<
     }
     switch (action) {
       case "join":
-        return await task(session);
+        // In a block the session's own handle is refused.
+        return await task(session.inNestedTransaction ? this.db : session);
       case "begin":
         return await session.begin(task, transaction);
       case "savepoint":
-        return await this.db.transaction(() => task(session));
+        return await this.db.transaction(() => task(this.db));
       case "refuse":
         throw propagationError(propagation, situation);
     }
@@ -197,7 +197,15 @@ export class ScopedSession<
    * @returns The session.
    */
   open(options: SessionOptions = {}): Session<Schema> {
-    return this.#makeSession({ ...options, context: this.#context });
+    const session: Session<Schema> = this.#makeSession({
+      ...options,
+      context: {
+        ...this.#context,
+        // Its own blocks, whoever is current when one is opened.
+        enter: (database, block) => this.#enterBlock(session, database, block),
+      },
+    });
+    return session;
   }
 
   /**
@@ -211,6 +219,16 @@ export class ScopedSession<
    */
   enter<T>(session: Session<Schema>, task: () => T): T {
     return this.#storage.run({ session, database: session }, task);
+  }
+
+  #enterBlock<T>(
+    session: Session<Schema>,
+    database: HandleDatabase,
+    block: () => Promise<T>,
+  ): Promise<T> {
+    // Blocks are given databases of the session's own schema only.
+    const inner = database as SessionDatabase<Schema>;
+    return this.#storage.run({ session, database: inner }, block);
   }
 }
 

@@ -1,4 +1,33 @@
+import type { ErrorCode } from "../errors/codes.ts";
+import type { NullpoolError } from "../errors/error.ts";
 import { StateError } from "../errors/state_error.ts";
+import type { SessionState } from "./session_state.ts";
+
+/**
+ * The error for a call that the table of states refuses.
+ *
+ * @param call What was asked.
+ * @param code What the table says.
+ * @param state Where the session stands.
+ * @param failure What its transaction failed with.
+ */
+export function refusal(
+  call: string,
+  code: ErrorCode,
+  state: SessionState,
+  failure: NullpoolError | undefined,
+): StateError {
+  switch (code) {
+    case "SESSION_CLOSED":
+      return closedError(call);
+    case "SESSION_BUSY":
+      return busyError(call, state === "committing" ? "commit" : "rollback");
+    case "TRANSACTION_FAILED":
+      return failedError(call, failure);
+    default:
+      return endedBlockError(call);
+  }
+}
 
 /** A call that has to wait for another one of the same session. */
 export function busyError(call: string, running: string): StateError {
@@ -16,6 +45,43 @@ export function endedError(call: string): StateError {
   );
 }
 
+/** A statement that was not sent before its transaction, or savepoint, was rolled back. */
+export function rolledBackError(): StateError {
+  return new StateError(
+    "TRANSACTION_ENDED",
+    "Cannot execute: the transaction was rolled back before the statement was sent",
+  );
+}
+
+/** A call inside a `begin(fn)` block whose transaction is over. */
+function endedBlockError(call: string): StateError {
+  return new StateError(
+    "TRANSACTION_ENDED",
+    `Cannot ${call}: the transaction of this block has ended; leave the block first`,
+  );
+}
+
+/** A call that needs a transaction without failure. */
+export function failedError(
+  call: string,
+  cause: NullpoolError | undefined,
+): StateError {
+  return new StateError(
+    "TRANSACTION_FAILED",
+    `Cannot ${call}: an earlier statement of this transaction failed; call rollback() first`,
+    { cause },
+  );
+}
+
+/** A commit of statements none of which was ever sent. */
+export function neverBegunError(cause: unknown): StateError {
+  return new StateError(
+    "TRANSACTION_FAILED",
+    "Cannot commit: none of its statements reached the server; call rollback() first",
+    { cause },
+  );
+}
+
 /** A transaction that cannot be joined or changed. */
 export function openError(call: string, obstacle: string): StateError {
   return new StateError(
@@ -24,10 +90,34 @@ export function openError(call: string, obstacle: string): StateError {
   );
 }
 
+/** SQL that would end the transaction without the session's knowledge. */
+export function rawControlError(): StateError {
+  return new StateError(
+    "TRANSACTION_OPEN",
+    "Cannot execute: the statement would end the transaction behind the session's back; call commit() or rollback() of the session",
+  );
+}
+
 /** A call through the outer handle while a nested block is open. */
 export function openBlockError(call: string): StateError {
   return new StateError(
     "NESTED_BLOCK_OPEN",
     `Cannot ${call}: a nested block is open on this session; use the handle it was given, or wait until it has ended`,
+  );
+}
+
+/** A commit of what was marked to be rolled back. */
+export function rollbackOnlyError(): StateError {
+  return new StateError(
+    "ROLLBACK_ONLY",
+    "Cannot commit: setRollbackOnly() was called; call rollback() instead",
+  );
+}
+
+/** Any work on a session that is closed. */
+function closedError(call: string): StateError {
+  return new StateError(
+    "SESSION_CLOSED",
+    `Cannot ${call}: the session is closed; open another one`,
   );
 }

@@ -16,13 +16,18 @@ export class Savepoint {
   /** How many hooks the transaction had before it: the rest ends with it. */
   readonly hooksBefore: number;
 
+  /** How many statements were issued before it: they are none of its work. */
+  readonly issuedBefore: number;
+
   /**
    * @param number Counts the savepoints of the transaction.
    * @param hooksBefore How many hooks the transaction has.
+   * @param issuedBefore How many statements were issued.
    */
-  constructor(number: number, hooksBefore: number) {
+  constructor(number: number, hooksBefore: number, issuedBefore: number) {
     this.name = `nullpool_${number}`;
     this.hooksBefore = hooksBefore;
+    this.issuedBefore = issuedBefore;
   }
 
   /** Opens it. */

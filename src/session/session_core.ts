@@ -5,23 +5,14 @@ import {
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
-import { StateError } from "../errors/state_error.ts";
-import {
-  busyError,
-  endedError,
-  openBlockError,
-  openError,
-} from "./_refusals.ts";
-import type { Frame } from "./_frame.ts";
-import type { NestedHandle } from "./nested_handle.ts";
+import type { Block } from "./_block_stack.ts";
+import { Gate } from "./_gate.ts";
+import { busyError, openError, rollbackOnlyError } from "./_refusals.ts";
 import type { Savepoint } from "./savepoint.ts";
-import {
-  refusalOf,
-  type SessionCall,
-  type SessionState,
-} from "./session_state.ts";
+import type { SessionState } from "./session_state.ts";
 import type { SessionCoreOptions } from "./session_core_options.ts";
 import { newStats, type SessionStats } from "./session_stats.ts";
+import { makeHandle, type TransactionHandle } from "./transaction_handle.ts";
 import { type Hook, type RollbackOptions, Transaction } from "./transaction.ts";
 
 /**
@@ -46,10 +37,13 @@ export class SessionCore implements SessionHandle {
   readonly #engine: Engine;
   readonly #options: SessionCoreOptions;
   readonly #markClosed: () => void;
+  readonly #gate = new Gate<SessionHandle>(
+    this,
+    () => this.#transaction?.failure,
+  );
   #transaction: Transaction | undefined;
   /** The transaction that a running `begin(fn)` block owns. */
   #blockTransaction: Transaction | undefined;
-  #frames: Frame<SessionHandle>[] = [];
   #committing: Promise<void> | undefined;
   #rollbackOnly = false;
   #cursors = 0;
@@ -75,23 +69,23 @@ export class SessionCore implements SessionHandle {
 
   /** Where the session stands. */
   get state(): SessionState {
-    if (this.#closing !== undefined) return "closed";
-    if (
-      this.#blockTransaction !== undefined &&
-      this.#blockTransaction !== this.#transaction
-    ) return "ended";
-    if (this.#transaction === undefined) return "idle";
-    return this.#transaction.failure === undefined ? "active" : "failed";
+    return this.#gate.state;
   }
 
   /** Whether a transaction is open; maybe nothing was sent yet. */
   get inTransaction(): boolean {
-    return this.#transaction !== undefined;
+    if (this.#gate.state === "closed") return false;
+    return this.#transaction !== undefined || this.#options.atomic;
   }
 
   /** Whether a savepoint is open; maybe nothing was sent yet. */
   get inNestedTransaction(): boolean {
-    return this.#frames.some((frame) => frame.savepoint !== undefined);
+    return this.#gate.blocks.hasSavepoint;
+  }
+
+  /** The open transaction, to tell it from others. */
+  get transaction(): object | undefined {
+    return this.#transaction;
   }
 
   /** Whether the transaction can only be rolled back. */
@@ -111,8 +105,18 @@ export class SessionCore implements SessionHandle {
     handle: SessionHandle,
     statement: Statement,
   ): Promise<Result> {
-    this.#check("execute", handle);
+    this.#gate.allow("execute", handle);
     return await this.#autobegin().execute(statement);
+  }
+
+  /**
+   * Refuses whoever could not execute a statement now.
+   *
+   * @param handle Who asks.
+   * @throws {StateError} When the session cannot run statements now.
+   */
+  checkUse(handle: SessionHandle): void {
+    this.#gate.allow("execute", handle);
   }
 
   /**
@@ -120,26 +124,29 @@ export class SessionCore implements SessionHandle {
    * are joined, as long as the options stay the same.
    *
    * @param options How it runs.
+   * @returns Its handle.
    * @throws {StateError} When one is open that cannot be joined.
    * @throws {RangeError} When an option has a value that is none of its own.
    */
-  begin(options: TransactionOptions = {}): void {
+  begin(options: TransactionOptions = {}): TransactionHandle {
+    const transaction = this.#begin(options);
+    return makeHandle(
+      () => this.#transaction === transaction,
+      { commit: () => this.commit(), rollback: () => this.rollback() },
+    );
+  }
+
+  #begin(options: TransactionOptions): Transaction {
     checkTransactionOptions(options);
-    this.#check("begin", this);
+    this.#gate.allow("begin", this);
     this.#refuseBusy("begin");
     const transaction = this.#autobegin();
     const wanted = { ...this.#options.transaction, ...options };
-    const obstacle = transaction.explicit
-      ? "begin() was called before"
-      : transaction.writes > 0
-      ? "it has written already"
-      : transaction.used &&
-          !sameTransactionOptions(transaction.options, wanted)
-      ? "its reads ran under other options"
-      : undefined;
+    const obstacle = obstacleTo(transaction, wanted);
     if (obstacle !== undefined) throw openError("begin", obstacle);
     transaction.options = wanted;
     transaction.explicit = true;
+    return transaction;
   }
 
   /**
@@ -154,8 +161,7 @@ export class SessionCore implements SessionHandle {
     block: () => Promise<T>,
     options: TransactionOptions = {},
   ): Promise<T> {
-    this.begin(options);
-    const transaction = this.#transaction;
+    const transaction = this.#begin(options);
     this.#blockTransaction = transaction;
     try {
       const result = await block();
@@ -168,6 +174,7 @@ export class SessionCore implements SessionHandle {
       throw error;
     } finally {
       this.#blockTransaction = undefined;
+      this.#gate.turn("leaveBlock");
     }
   }
 
@@ -185,13 +192,13 @@ export class SessionCore implements SessionHandle {
     block: (handle: SessionHandle) => Promise<T>,
     options: TransactionOptions = {},
   ): Promise<T> {
-    this.#check("beginNested", outer);
+    this.#gate.allow("beginNested", outer);
     const open = this.#transaction;
-    const nested = this.#options.atomic || this.#frames.length > 0 ||
+    const nested = this.#options.atomic || this.#gate.blocks.isOpen ||
       open?.explicit || (open?.writes ?? 0) > 0;
     if (!nested) {
       return await this.runTransaction(
-        () => this.#inFrame(undefined, ({ handle }) => block(handle)),
+        () => this.#inBlock(undefined, ({ handle }) => block(handle)),
         options,
       );
     }
@@ -214,24 +221,24 @@ export class SessionCore implements SessionHandle {
     outer: SessionHandle,
     block: (handle: SessionHandle) => Promise<T>,
   ): Promise<T> {
-    this.#check("beginNested", outer);
+    this.#gate.allow("beginNested", outer);
     const transaction = this.#autobegin();
     const savepoint = transaction.pushSavepoint();
-    return await this.#inFrame(savepoint, async (frame) => {
+    return await this.#inBlock(savepoint, async (open) => {
       try {
-        const result = await block(frame.handle);
+        const result = await block(open.handle);
         // A rollback of the root inside the block has ended it already.
-        if (this.#frames.includes(frame)) {
-          this.#check("commit", frame.handle);
+        if (this.#gate.blocks.includes(open)) {
+          this.#gate.allow("release", open.handle);
           this.#refuseBusy("end the nested block");
           transaction.release(savepoint);
         }
         return result;
       } catch (error) {
-        // Before the frame is left: a statement of the outer handle must not
+        // Before the block is left: a statement of the outer handle must not
         // slip in ahead of ROLLBACK TO.
-        if (this.#frames.includes(frame)) {
-          await transaction.rollbackTo(savepoint);
+        if (this.#gate.blocks.includes(open)) {
+          await this.#undo(transaction, savepoint, open);
         }
         throw error;
       }
@@ -244,35 +251,28 @@ export class SessionCore implements SessionHandle {
    * @param outer Through which it was asked for; it stays the legal handle.
    * @returns Its handle.
    */
-  openNested(outer: SessionHandle): NestedHandle {
-    this.#check("beginNested", outer);
+  openNested(outer: SessionHandle): TransactionHandle {
+    this.#gate.allow("beginNested", outer);
     this.#refuseBusy("begin a savepoint");
     const transaction = this.#autobegin();
     const savepoint = transaction.pushSavepoint();
-    const frame: Frame<SessionHandle> = { handle: outer, savepoint };
-    const frames = this.#frames;
-    frames.push(frame);
-    const isActive = () => frames === this.#frames && frames.includes(frame);
-    const end = (call: SessionCall) => {
-      if (!isActive()) throw endedError(call);
-    };
-    return {
-      get isActive() {
-        return isActive();
+    const open = this.#gate.blocks.push(outer, savepoint);
+    return makeHandle(
+      () => this.#gate.blocks.includes(open) && !open.isEnding,
+      {
+        commit: () => {
+          this.#gate.allow("release", outer);
+          this.#refuseBusy("release the savepoint");
+          transaction.release(savepoint);
+          this.#gate.blocks.leave(open);
+        },
+        rollback: async () => {
+          this.#gate.permit("rollbackTo");
+          await this.#undo(transaction, savepoint, open);
+          this.#gate.blocks.leave(open);
+        },
       },
-      release: () => {
-        end("commit");
-        this.#check("commit", outer);
-        this.#refuseBusy("release the savepoint");
-        transaction.release(savepoint);
-        this.#leave(frame);
-      },
-      rollback: async () => {
-        end("rollback");
-        await transaction.rollbackTo(savepoint);
-        this.#leave(frame);
-      },
-    };
+    );
   }
 
   /**
@@ -284,16 +284,12 @@ export class SessionCore implements SessionHandle {
    * @throws {CommitOutcomeError} When the answer was lost.
    */
   async commit(): Promise<void> {
-    this.#check("commit", this);
+    const committing = this.#gate.allow("commit", this);
     this.#refuseBusy("commit");
-    if (this.#rollbackOnly) {
-      throw new StateError(
-        "ROLLBACK_ONLY",
-        "Cannot commit: setRollbackOnly() was called; call rollback() instead",
-      );
-    }
+    if (this.#rollbackOnly) throw rollbackOnlyError();
     const transaction = this.#transaction;
     if (transaction === undefined) return;
+    this.#gate.enter(committing);
     this.#committing = transaction.commit();
     try {
       await this.#committing;
@@ -301,6 +297,7 @@ export class SessionCore implements SessionHandle {
     } finally {
       this.#committing = undefined;
     }
+    await transaction.runHooks();
   }
 
   /**
@@ -311,10 +308,11 @@ export class SessionCore implements SessionHandle {
    */
   async rollback(options: RollbackOptions = {}): Promise<void> {
     // A COMMIT that is under way can only be awaited.
-    await this.#committing?.catch(() => {});
+    if (this.#committing) await this.#committing.catch(() => {});
     const transaction = this.#transaction;
     if (transaction === undefined) return;
-    this.#frames = [];
+    this.#gate.enter(this.#gate.permit("rollback"));
+    this.#gate.blocks.clear();
     await transaction.rollback(options);
     this.#forget(transaction);
   }
@@ -342,13 +340,16 @@ export class SessionCore implements SessionHandle {
    * @throws {StateError} When the session cannot run statements now.
    */
   afterCommit(hook: Hook): void {
-    this.#check("execute", this.#innermost);
+    this.#gate.allow("execute", this.#gate.blocks.innermost);
     this.#autobegin().afterCommit(hook);
   }
 
   /** Marks the transaction: it can only be rolled back from now on. */
   setRollbackOnly(): void {
-    this.#check("commit", this.#innermost);
+    // Also of a failed one: that is where it is asked for.
+    if (this.#gate.state !== "failed") {
+      this.#gate.allow("execute", this.#gate.blocks.innermost);
+    }
     this.#autobegin();
     this.#rollbackOnly = true;
   }
@@ -361,71 +362,79 @@ export class SessionCore implements SessionHandle {
    * resolves when its connection is returned as well.
    */
   close(): Promise<void> {
-    this.#closing ??= this.rollback().then(() => {
-      void this.#returned.then(this.#markClosed);
-    });
+    this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  get #innermost(): SessionHandle {
-    return this.#frames.at(-1)?.handle ?? this;
+  async #close(): Promise<void> {
+    this.#gate.enter(this.#gate.permit("close"));
+    await this.rollback();
+    void this.#returned.then(this.#markClosed);
   }
 
   #autobegin(): Transaction {
-    this.#transaction ??= new Transaction(
-      this.#engine,
-      this.#options.transaction,
-      { stats: this.stats, holder: this.#options.holder },
-    );
+    if (this.#transaction === undefined) {
+      this.#gate.enter("active");
+      this.#transaction = new Transaction(
+        this.#engine,
+        this.#options.transaction,
+        {
+          stats: this.stats,
+          holder: this.#options.holder,
+          onFailure: () => this.#gate.turn("fail"),
+        },
+      );
+    }
     return this.#transaction;
   }
 
   #forget(transaction: Transaction): void {
     if (this.#transaction !== transaction) return;
     this.#transaction = undefined;
-    this.#frames = [];
+    this.#gate.turn(
+      this.#blockTransaction === transaction ? "endInBlock" : "end",
+    );
+    this.#gate.blocks.clear();
     this.#rollbackOnly = false;
     const before = this.#returned;
     this.#returned = transaction.returned.then(() => before);
   }
 
-  async #inFrame<T>(
+  async #undo(
+    transaction: Transaction,
+    savepoint: Savepoint,
+    open: Block<SessionHandle>,
+  ): Promise<void> {
+    open.isEnding = true;
+    if (await transaction.rollbackTo(savepoint)) this.#gate.turn("recover");
+  }
+
+  async #inBlock<T>(
     savepoint: Savepoint | undefined,
-    block: (frame: Frame<SessionHandle>) => Promise<T>,
+    block: (open: Block<SessionHandle>) => Promise<T>,
   ): Promise<T> {
-    const frame: Frame<SessionHandle> = { handle: { core: this }, savepoint };
-    this.#frames.push(frame);
+    const open = this.#gate.blocks.push({ core: this }, savepoint);
     try {
-      return await block(frame);
+      return await block(open);
     } finally {
-      this.#leave(frame);
+      this.#gate.blocks.leave(open);
     }
-  }
-
-  #leave(frame: Frame<SessionHandle>): void {
-    const at = this.#frames.indexOf(frame);
-    if (at >= 0) this.#frames.length = at;
-  }
-
-  #check(call: SessionCall, handle: SessionHandle): void {
-    const refusal = refusalOf(this.state, call);
-    if (refusal !== undefined) {
-      throw new StateError(
-        refusal.code,
-        `Cannot ${call}: ${refusal.reason}`,
-        { cause: this.#transaction?.failure },
-      );
-    }
-    if (handle !== this.#innermost) {
-      const open = handle === this ||
-        this.#frames.some((frame) => frame.handle === handle);
-      if (!open) throw endedError(call);
-      throw openBlockError(call);
-    }
-    if (this.#committing !== undefined) throw busyError(call, "commit");
   }
 
   #refuseBusy(call: string): void {
     if (this.#transaction?.busy) throw busyError(call, "a statement");
   }
+}
+
+/** Why an open transaction cannot become an explicit one, if it cannot. */
+function obstacleTo(
+  transaction: Transaction,
+  wanted: TransactionOptions,
+): string | undefined {
+  if (transaction.explicit) return "begin() was called before";
+  if (transaction.writes > 0) return "it has written already";
+  const isOther = !sameTransactionOptions(transaction.options, wanted);
+  return transaction.used && isOther
+    ? "its reads ran under other options"
+    : undefined;
 }

@@ -4,61 +4,148 @@ import type { ErrorCode } from "../errors/codes.ts";
  * Where a session stands.
  *
  * `idle`: no transaction. `active`: one is open. `failed`: one is open and a
- * statement of it failed. `ended`: the transaction of the running `begin(fn)`
- * block ended before the block did. `closed`: for good.
+ * statement of it failed. `committing`, `rolling back`: its end is under way.
+ * `ended`: the transaction of the running `begin(fn)` block ended before the
+ * block did. `closed`: for good.
  */
-export type SessionState = "idle" | "active" | "failed" | "ended" | "closed";
+export type SessionState =
+  | "idle"
+  | "active"
+  | "failed"
+  | "committing"
+  | "rolling back"
+  | "ended"
+  | "closed";
 
 /** What can be asked of a session. */
 export type SessionCall =
   | "execute"
   | "begin"
   | "beginNested"
+  | "release"
+  | "rollbackTo"
   | "commit"
   | "rollback"
   | "close";
 
-/** Legal, or the error that refuses the call. */
-type Verdict = "legal" | ErrorCode;
+/**
+ * What happens to a session. `fail`: a statement failed; `recover`: a savepoint
+ * was rolled back, and the failure with it; `end`: the transaction has ended;
+ * `endInBlock`: the same, inside the `begin(fn)` block that owns it;
+ * `leaveBlock`: that block has ended, too.
+ */
+export type SessionTurn =
+  | "fail"
+  | "recover"
+  | "end"
+  | "endInBlock"
+  | "leaveBlock";
 
-/** What a state says to calls that do work; `rollback` and `close` are always legal. */
-const WORK: Readonly<Record<SessionState, Verdict>> = {
-  idle: "legal",
-  active: "legal",
-  failed: "TRANSACTION_FAILED",
-  ended: "TRANSACTION_ENDED",
-  closed: "SESSION_CLOSED",
+/** Where each call leads, or the error that refuses it; turns that change nothing are left out. */
+type Row =
+  & Readonly<Record<SessionCall, SessionState | ErrorCode>>
+  & Readonly<Partial<Record<SessionTurn, SessionState>>>;
+
+const ENDINGS = { end: "idle", endInBlock: "ended" } as const;
+
+const TABLE: Readonly<Record<SessionState, Row>> = {
+  idle: {
+    execute: "active",
+    begin: "active",
+    beginNested: "active",
+    release: "TRANSACTION_ENDED",
+    rollbackTo: "TRANSACTION_ENDED",
+    commit: "idle",
+    rollback: "idle",
+    close: "closed",
+  },
+  active: {
+    execute: "active",
+    begin: "active",
+    beginNested: "active",
+    release: "active",
+    rollbackTo: "active",
+    commit: "committing",
+    rollback: "rolling back",
+    close: "closed",
+    fail: "failed",
+  },
+  failed: {
+    ...refuseWork("TRANSACTION_FAILED"),
+    rollbackTo: "failed",
+    rollback: "rolling back",
+    close: "closed",
+    recover: "active",
+  },
+  committing: {
+    ...refuseWork("SESSION_BUSY"),
+    // It waits for the answer, and then rolls back what a failure has left.
+    rollback: "committing",
+    close: "closed",
+    fail: "failed",
+    ...ENDINGS,
+  },
+  "rolling back": {
+    ...refuseWork("SESSION_BUSY"),
+    rollback: "rolling back",
+    close: "closed",
+    ...ENDINGS,
+  },
+  ended: {
+    ...refuseWork("TRANSACTION_ENDED"),
+    rollback: "ended",
+    close: "closed",
+    leaveBlock: "idle",
+  },
+  closed: {
+    ...refuseWork("SESSION_CLOSED"),
+    rollback: "closed",
+    close: "closed",
+  },
 };
 
-const REASONS: Readonly<Partial<Record<ErrorCode, string>>> = {
-  TRANSACTION_FAILED:
-    "an earlier statement of this transaction failed; call rollback() first",
-  TRANSACTION_ENDED:
-    "the transaction of this block has ended; leave the block first",
-  SESSION_CLOSED: "the session is closed; open another one",
-};
-
-/** Why a call is refused. */
-export interface Refusal {
-  /** The code of the error. */
-  readonly code: ErrorCode;
-  /** The present state and the cure. */
-  readonly reason: string;
+function refuseWork(code: ErrorCode) {
+  return {
+    execute: code,
+    begin: code,
+    beginNested: code,
+    release: code,
+    rollbackTo: code,
+    commit: code,
+  } as const;
 }
 
+/** Where a call leads, or the error that refuses it. */
+export type Verdict =
+  | { readonly next: SessionState }
+  | { readonly refusal: ErrorCode };
+
 /**
- * Whether a call is legal in a state.
+ * What a state says to a call.
  *
  * @param state Where the session stands.
  * @param call What is asked.
- * @returns Nothing when it is legal, else why not.
+ * @returns The next state, or the code of the error.
  */
-export function refusalOf(
+export function verdictOn(state: SessionState, call: SessionCall): Verdict {
+  const entry = TABLE[state][call];
+  return isState(entry) ? { next: entry } : { refusal: entry };
+}
+
+/**
+ * Where a session stands after something has happened to it.
+ *
+ * @param state Where it stood.
+ * @param turn What happened.
+ * @returns Where it stands.
+ */
+export function stateAfter(
   state: SessionState,
-  call: SessionCall,
-): Refusal | undefined {
-  if (call === "rollback" || call === "close") return undefined;
-  const verdict = WORK[state];
-  if (verdict === "legal") return undefined;
-  return { code: verdict, reason: REASONS[verdict] ?? verdict };
+  turn: SessionTurn,
+): SessionState {
+  return TABLE[state][turn] ?? state;
+}
+
+function isState(entry: SessionState | ErrorCode): entry is SessionState {
+  return Object.hasOwn(TABLE, entry);
 }

@@ -1,6 +1,7 @@
 import { command, type Result, type Statement } from "../driver/statement.ts";
 import {
   beginStatements,
+  endsTransaction,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
 import type {
@@ -14,20 +15,19 @@ import {
 } from "../errors/connection_error.ts";
 import { DatabaseError } from "../errors/database_error.ts";
 import type { NullpoolError } from "../errors/error.ts";
-import { StateError } from "../errors/state_error.ts";
 import type { PoolHolder } from "../pool/pool_holder.ts";
+import {
+  failedError,
+  neverBegunError,
+  rawControlError,
+  rolledBackError,
+} from "./_refusals.ts";
+import { type Batch, StatementQueue } from "./_statement_queue.ts";
 import { Savepoint } from "./savepoint.ts";
 import type { SessionStats } from "./session_stats.ts";
 
 /** Milliseconds that a rollback waits for a running flight before it drops the connection. */
 const ROLLBACK_DEADLINE = 5_000;
-
-/** A statement that waits to be sent, or a savepoint that leads one. */
-interface Pending {
-  readonly statement: Statement;
-  readonly resolve: (result: Result) => void;
-  readonly reject: (error: unknown) => void;
-}
 
 /** Runs when a transaction has ended. */
 export type Hook = () => unknown;
@@ -36,6 +36,16 @@ export type Hook = () => unknown;
 export interface RollbackOptions {
   /** Told in the event, such as `response status 404`. */
   readonly reason?: string | undefined;
+}
+
+/** What a transaction needs of its session. */
+export interface TransactionOwner {
+  /** Counted on. */
+  readonly stats: SessionStats;
+  /** Whom the pool lends to. */
+  readonly holder: PoolHolder;
+  /** Told that it can only be rolled back from now on, at least in part. */
+  onFailure(): void;
 }
 
 /**
@@ -54,9 +64,8 @@ export class Transaction {
   explicit = false;
 
   readonly #engine: Engine;
-  readonly #stats: SessionStats;
-  readonly #holder: PoolHolder;
-  readonly #queue: Pending[] = [];
+  readonly #owner: TransactionOwner;
+  readonly #queue = new StatementQueue();
   readonly #savepoints: Savepoint[] = [];
   readonly #afterCommit: Hook[] = [];
   #savepointCount = 0;
@@ -66,6 +75,8 @@ export class Transaction {
   #pumping: Promise<void> | undefined;
   #rollingBack: Promise<void> | undefined;
   #failure: NullpoolError | undefined;
+  /** Why there is no transaction although statements were issued. */
+  #neverBegun: unknown;
   #writes = 0;
   #reads = 0;
   #returned: Promise<void> = Promise.resolve();
@@ -73,18 +84,16 @@ export class Transaction {
   /**
    * @param engine Lends the connection.
    * @param options How it runs.
-   * @param session Its stats, which are counted on, and itself, which the pool
-   * lends to.
+   * @param owner The session.
    */
   constructor(
     engine: Engine,
     options: TransactionOptions,
-    session: { readonly stats: SessionStats; readonly holder: PoolHolder },
+    owner: TransactionOwner,
   ) {
     this.#engine = engine;
     this.options = options;
-    this.#stats = session.stats;
-    this.#holder = session.holder;
+    this.#owner = owner;
   }
 
   /** The first failure, until a rollback. */
@@ -119,16 +128,20 @@ export class Transaction {
    * @returns Its result.
    */
   execute(statement: Statement): Promise<Result> {
-    if (this.#rollingBack !== undefined) return Promise.reject(rolledBack());
+    if (this.#rollingBack !== undefined) {
+      return Promise.reject(rolledBackError());
+    }
+    if (endsTransaction(statement.text)) {
+      return Promise.reject(rawControlError());
+    }
     if (statement.access === "write") this.#writes++;
     else this.#reads++;
-    return new Promise((resolve, reject) => {
-      for (const savepoint of this.#savepoints) {
-        if (savepoint.state === "unsent") this.#open(savepoint);
-      }
-      this.#queue.push({ statement, resolve, reject });
-      this.#pumping ??= this.#pump();
-    });
+    for (const savepoint of this.#savepoints) {
+      if (savepoint.state === "unsent") this.#queue.addSavepoint(savepoint);
+    }
+    const answer = this.#queue.add(statement);
+    this.#pumping ??= this.#pump();
+    return answer;
   }
 
   /**
@@ -146,6 +159,7 @@ export class Transaction {
     const savepoint = new Savepoint(
       ++this.#savepointCount,
       this.#afterCommit.length,
+      this.#queue.issued,
     );
     this.#savepoints.push(savepoint);
     return savepoint;
@@ -167,24 +181,41 @@ export class Transaction {
    * is over then; the loss of the connection is not.
    *
    * @param savepoint An open one.
+   * @returns Whether there is no failure any more.
    */
-  async rollbackTo(savepoint: Savepoint): Promise<void> {
-    await this.#settle();
-    this.#pop(savepoint);
-    this.#afterCommit.length = savepoint.hooksBefore;
-    if (savepoint.state !== "open" || !this.#connection?.usable) return;
-    this.#lead.push(savepoint.rollback);
-    this.#failure = undefined;
+  async rollbackTo(savepoint: Savepoint): Promise<boolean> {
+    await this.#settle(savepoint.issuedBefore);
+    const isOpen = savepoint.state === "open" && this.#connection?.usable;
+    // The rollback of an outer one may have undone it meanwhile.
+    if (this.#pop(savepoint)) {
+      this.#afterCommit.length = savepoint.hooksBefore;
+      if (isOpen) {
+        this.#lead.push(savepoint.rollback);
+        this.#failure = undefined;
+      }
+    }
+    return this.#failure === undefined;
   }
 
   /**
    * Commits.
    *
+   * @throws {StateError} When its statements never reached the server.
    * @throws {DatabaseError} When the server refused; it has rolled back then.
    * @throws {CommitOutcomeError} When the answer was lost.
    */
   async commit(): Promise<void> {
     if (this.#connection !== undefined) await this.#commit(this.#connection);
+    else if (this.#neverBegun !== undefined) {
+      throw this.#fail(neverBegunError(this.#neverBegun));
+    }
+  }
+
+  /**
+   * Runs what waited for the commit. It is no part of it: a hook may use the
+   * session, or close it.
+   */
+  async runHooks(): Promise<void> {
     for (const hook of this.#afterCommit) {
       try {
         await hook();
@@ -199,10 +230,9 @@ export class Transaction {
     const statements = [...this.#takeLead(), command("commit")];
     const flight = await this.#send(connection, statements);
     const error = commitError(flight);
-    this.#failure = error;
-    if (error === undefined) this.#engine.emit({ type: "commit" });
     this.#giveBack({ discard: error !== undefined });
-    if (error !== undefined) throw error;
+    if (error !== undefined) throw this.#fail(error);
+    this.#engine.emit({ type: "commit" });
   }
 
   /**
@@ -235,24 +265,16 @@ export class Transaction {
     }
   }
 
-  #open(savepoint: Savepoint): void {
-    savepoint.state = "queued";
-    this.#queue.push({
-      statement: savepoint.begin,
-      resolve: () => savepoint.state = "open",
-      reject: () => savepoint.state = "unsent",
-    });
-  }
-
-  #pop(savepoint: Savepoint): void {
+  #pop(savepoint: Savepoint): boolean {
     const at = this.#savepoints.indexOf(savepoint);
     if (at >= 0) this.#savepoints.length = at;
+    return at >= 0;
   }
 
   /** Rejects what was not sent, and waits for what was. */
-  async #settle(): Promise<void> {
-    this.#rejectQueue(rolledBack());
-    this.#connecting?.abort();
+  async #settle(issuedBefore = 0): Promise<void> {
+    this.#queue.reject(rolledBackError(), issuedBefore);
+    if (this.#queue.isEmpty) this.#connecting?.abort();
     if (this.#pumping === undefined) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const deadline = new Promise<"late">((resolve) => {
@@ -269,7 +291,7 @@ export class Transaction {
   async #pump(): Promise<void> {
     // One turn later, so that statements issued together travel together.
     await null;
-    while (this.#queue.length > 0) await this.#flight();
+    while (!this.#queue.isEmpty) await this.#flight();
     this.#pumping = undefined;
   }
 
@@ -280,58 +302,49 @@ export class Transaction {
       connection = this.#connection ?? await this.#connect();
     } catch (error) {
       // Nothing has begun: the session stays usable.
-      this.#rejectQueue(error);
+      if (!this.#queue.isEmpty) this.#neverBegun = error;
+      this.#queue.reject(error);
       return;
     }
-    const batch = this.#queue.splice(0);
-    if (batch.length === 0) {
+    if (this.#queue.isEmpty) {
       // Rolled back while connecting: nothing is sent any more.
       this.#giveBack({ discard: false });
       return;
     }
+    const batch = this.#queue.take();
     const lead = this.#takeLead();
-    const statements = batch.map((pending) => pending.statement);
-    this.#stats.statements += statements.length;
-    const flight = await this.#send(connection, [...lead, ...statements]);
+    this.#owner.stats.statements += batch.statements.length;
+    const flight = await this.#send(connection, [...lead, ...batch.statements]);
     const begun = flight.results.length >= lead.length;
     if (starting && begun) {
+      this.#neverBegun = undefined;
       this.#engine.emit({ type: "begin", options: this.options });
     }
     if (flight.failure !== undefined && starting && !begun) {
       // BEGIN itself failed, so there is no transaction that could be failed.
       this.#giveBack({ discard: true });
-      for (const { reject } of batch) reject(flight.failure);
-      this.#rejectQueue(flight.failure);
+      this.#neverBegun = flight.failure;
+      batch.reject(flight.failure);
+      this.#queue.reject(flight.failure);
     } else {
-      this.#settleBatch(batch, flight, lead.length);
+      this.#answer(batch, flight, lead.length);
     }
   }
 
-  #settleBatch(
-    batch: readonly Pending[],
-    flight: WrappedFlight,
-    leadLength: number,
-  ): void {
-    for (const [index, { resolve, reject }] of batch.entries()) {
-      const position = leadLength + index;
-      const result = flight.results[position];
-      if (result !== undefined) resolve(result);
-      else if (position === flight.results.length) reject(flight.failure);
-      else reject(this.#skipped(flight.failure));
-    }
+  #answer(batch: Batch, flight: WrappedFlight, offset: number): void {
+    batch.settle(flight, offset);
     if (flight.failure === undefined) return;
-    this.#failure ??= flight.failure;
+    this.#fail(flight.failure);
     // Nothing can be done on a broken connection: its slot is free at once.
     if (!this.#connection?.usable) this.#giveBack({ discard: true });
-    this.#rejectQueue(this.#skipped(flight.failure));
+    this.#queue.reject(failedError("execute", flight.failure));
   }
 
-  #skipped(cause: NullpoolError | undefined): StateError {
-    return new StateError(
-      "TRANSACTION_FAILED",
-      "Cannot execute: an earlier statement of this transaction failed; call rollback() first",
-      { cause },
-    );
+  /** The first failure stays the first. */
+  #fail(error: NullpoolError): NullpoolError {
+    this.#failure ??= error;
+    this.#owner.onFailure();
+    return error;
   }
 
   async #connect(): Promise<EngineConnection> {
@@ -341,15 +354,15 @@ export class Transaction {
     try {
       const connection = await this.#engine.connect({
         signal,
-        holder: this.#holder,
+        holder: this.#owner.holder,
       });
       this.#connection = connection;
-      this.#stats.connections++;
+      this.#owner.stats.connections++;
       this.#lead = beginStatements(this.options, this.#engine.settings);
       return connection;
     } finally {
       this.#connecting = undefined;
-      this.#stats.duration += performance.now() - start;
+      this.#owner.stats.duration += performance.now() - start;
     }
   }
 
@@ -359,8 +372,8 @@ export class Transaction {
   ): Promise<WrappedFlight> {
     const start = performance.now();
     const flight = await connection.send(statements);
-    this.#stats.roundTrips++;
-    this.#stats.duration += performance.now() - start;
+    this.#owner.stats.roundTrips++;
+    this.#owner.stats.duration += performance.now() - start;
     return flight;
   }
 
@@ -370,23 +383,12 @@ export class Transaction {
     return lead;
   }
 
-  #rejectQueue(error: unknown): void {
-    for (const { reject } of this.#queue.splice(0)) reject(error);
-  }
-
   #giveBack(options: { readonly discard: boolean }): void {
     const connection = this.#connection;
     if (connection === undefined) return;
     this.#connection = undefined;
     this.#returned = connection.release(options);
   }
-}
-
-function rolledBack(): StateError {
-  return new StateError(
-    "TRANSACTION_ENDED",
-    "Cannot execute: the transaction was rolled back before the statement was sent",
-  );
 }
 
 /** Why a COMMIT did not commit, if it did not. */

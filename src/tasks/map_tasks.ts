@@ -112,6 +112,7 @@ class TaskRun<Item, Output, Schema extends Record<string, unknown>> {
   readonly #failures: unknown[] = [];
   readonly #abort = new AbortController();
   #handedOut = 0;
+  #hasEnded = false;
 
   constructor(
     makeSession: Sessionmaker<Schema>,
@@ -139,8 +140,10 @@ class TaskRun<Item, Output, Schema extends Record<string, unknown>> {
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
+    this.#endItems();
     if (this.#failures.length === 0) return this.#outputs;
-    const [first, ...others] = this.#failures;
+    // Workers rethrow the signal's reason, which is the first failure itself.
+    const [first, ...others] = new Set(this.#failures);
     if (first instanceof NullpoolError) first.suppressed.push(...others);
     throw first;
   }
@@ -148,7 +151,7 @@ class TaskRun<Item, Output, Schema extends Record<string, unknown>> {
   async #work(): Promise<void> {
     while (!this.#abort.signal.aborted) {
       try {
-        const next = this.#items.next();
+        const next = this.#next();
         if (next.done) return;
         const index = this.#handedOut++;
         this.#outputs[index] = await this.#runOne(next.value, index);
@@ -156,8 +159,23 @@ class TaskRun<Item, Output, Schema extends Record<string, unknown>> {
         this.#fail(error);
       }
     }
-    // Whoever made the items may have something to close.
-    this.#items.return?.();
+  }
+
+  #next(): IteratorResult<Item> {
+    this.#hasEnded = true; // stays so when `next` throws
+    const next = this.#items.next();
+    this.#hasEnded = next.done === true;
+    return next;
+  }
+
+  /** Whoever made the items may have something to close. */
+  #endItems(): void {
+    if (this.#hasEnded) return;
+    try {
+      this.#items.return?.();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   async #runOne(item: Item, index: number): Promise<Output> {

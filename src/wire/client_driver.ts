@@ -50,7 +50,11 @@ export function clientDriver(config: ClientDriverConfig): Driver {
         ? `the database of ${config.name}()`
         : describeTarget(target),
     async connect(options = {}) {
-      target ??= await resolveUrl(config.url, config.urlParams);
+      target ??= await orGivenUp(
+        resolveUrl(config.url, config.urlParams),
+        config.connectTimeout,
+        options,
+      );
       return await connectClient(config, target, options);
     },
   };
@@ -64,24 +68,35 @@ async function connectClient(
   signal?.throwIfAborted();
   const client = config.makeClient(target);
   const connection = new WireConnection(client, config.parserOf);
+  try {
+    await orGivenUp(client.connect(), config.connectTimeout, { signal });
+    return connection;
+  } catch (error) {
+    client.connection.stream.destroy();
+    throw error;
+  }
+}
+
+/** Waits no longer than the timeout, and only until the signal fires. */
+async function orGivenUp<T>(
+  work: Promise<T>,
+  timeout: number,
+  { signal }: ConnectOptions,
+): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let onAbort: (() => void) | undefined;
   const givenUp = new Promise<never>((_, reject) => {
     onAbort = () => reject(signal?.reason);
     signal?.addEventListener("abort", onAbort);
-    if (config.connectTimeout > 0) {
+    if (timeout > 0) {
       timer = setTimeout(
-        () => reject(new Error(`no answer for ${config.connectTimeout} ms`)),
-        config.connectTimeout,
+        () => reject(new Error(`no answer for ${timeout} ms`)),
+        timeout,
       );
     }
   });
   try {
-    await Promise.race([client.connect(), givenUp]);
-    return connection;
-  } catch (error) {
-    client.connection.stream.destroy();
-    throw error;
+    return await Promise.race([work, givenUp]);
   } finally {
     clearTimeout(timer);
     if (onAbort) signal?.removeEventListener("abort", onAbort);

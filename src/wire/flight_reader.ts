@@ -1,3 +1,4 @@
+import { DatabaseError } from "../errors/database_error.ts";
 import type { Field, FlightResult, Result } from "../driver/statement.ts";
 import type { Statement } from "../driver/statement.ts";
 import type { TypeParser } from "./type_parsers.ts";
@@ -44,8 +45,15 @@ export class FlightReader {
     if (this.#failure !== undefined || this.#readRow === undefined) return;
     try {
       this.#rows.push(this.#readRow(texts));
-    } catch (error) {
-      this.#failure = { error };
+    } catch {
+      // What a parser throws may quote the value.
+      this.#failure = {
+        error: new DatabaseError(
+          "DATABASE_ERROR",
+          "Cannot read a row: a type parser threw",
+          { sqlstate: "22000" },
+        ),
+      };
     }
   }
 

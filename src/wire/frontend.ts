@@ -18,7 +18,8 @@ export interface FrontendMessages {
   sync(): unknown;
 }
 
-const COPY_IN = /^(?:\s|--.*\n|\/\*[\s\S]*?\*\/)*copy\s[^;]*\sfrom\s+stdin\b/i;
+const COPY_IN =
+  /^(?:\s|--.*\n|\/\*(?:[^*]|\*(?!\/))*\*\/)*copy\s[^;]*\sfrom\s+stdin\b/i;
 
 /**
  * Takes the place of COPY FROM STDIN. The server would read the rest of the

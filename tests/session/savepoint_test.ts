@@ -247,7 +247,7 @@ savepointTest(
     await assertRejects(() => first.rollback(), StateError);
     const second = await db.beginNested();
     await db.execute("insert into t values (3)");
-    second.release();
+    await second.commit();
     const third = await db.beginNested();
     await db.execute("insert into t values (4)");
     await db.commit();

@@ -1,0 +1,80 @@
+import { busyError, endedError, openBlockError } from "./_refusals.ts";
+import type { Savepoint } from "./savepoint.ts";
+import type { SessionCall } from "./session_state.ts";
+
+/** One open nested block. */
+export interface Block<Handle> {
+  /** Who may speak while it is the innermost one. */
+  readonly handle: Handle;
+  /** None for a block that is the root transaction. */
+  readonly savepoint: Savepoint | undefined;
+  /** Set when its end has begun: nobody may speak until it is over. */
+  isEnding: boolean;
+}
+
+/** The open nested blocks of a session, and who may speak. */
+export class BlockStack<Handle> {
+  readonly #root: Handle;
+  readonly #blocks: Block<Handle>[] = [];
+
+  /** @param root Speaks while no block is open. */
+  constructor(root: Handle) {
+    this.#root = root;
+  }
+
+  /** Who may speak now. */
+  get innermost(): Handle {
+    return this.#blocks.at(-1)?.handle ?? this.#root;
+  }
+
+  /** Whether any block is open. */
+  get isOpen(): boolean {
+    return this.#blocks.length > 0;
+  }
+
+  /** Whether one of them is a savepoint. */
+  get hasSavepoint(): boolean {
+    return this.#blocks.some(({ savepoint }) => savepoint !== undefined);
+  }
+
+  /** Opens one inside the others. */
+  push(handle: Handle, savepoint: Savepoint | undefined): Block<Handle> {
+    const block = { handle, savepoint, isEnding: false };
+    this.#blocks.push(block);
+    return block;
+  }
+
+  /** Whether it has not ended. */
+  includes(block: Block<Handle>): boolean {
+    return this.#blocks.includes(block);
+  }
+
+  /** Ends one with all inside it; one that has ended is left alone. */
+  leave(block: Block<Handle>): void {
+    const at = this.#blocks.indexOf(block);
+    if (at >= 0) this.#blocks.length = at;
+  }
+
+  /** Ends all. */
+  clear(): void {
+    this.#blocks.length = 0;
+  }
+
+  /**
+   * Refuses whoever may not speak.
+   *
+   * @throws {StateError} When the handle is dead, or an inner block is open.
+   */
+  check(call: SessionCall, handle: Handle): void {
+    const isOpen = handle === this.#root ||
+      this.#blocks.some((block) => block.handle === handle);
+    if (!isOpen) throw endedError(call);
+    if (handle !== this.innermost) throw openBlockError(call);
+    if (!this.#blocks.at(-1)?.isEnding) return;
+    // A block's own handle is dead from here on; a bare savepoint has none.
+    const outer = this.#blocks.at(-2)?.handle ?? this.#root;
+    throw handle === outer
+      ? busyError(call, "the rollback of a savepoint")
+      : endedError(call);
+  }
+}

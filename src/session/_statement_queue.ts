@@ -1,0 +1,112 @@
+import type { Result, Statement } from "../driver/statement.ts";
+import type { WrappedFlight } from "../engine/engine_connection.ts";
+import type { NullpoolError } from "../errors/error.ts";
+import { failedError } from "./_refusals.ts";
+import type { Savepoint } from "./savepoint.ts";
+
+/** A statement that waits to be sent, or the SAVEPOINT that leads one. */
+interface Pending {
+  /** Its place among all that were issued. */
+  readonly number: number;
+  readonly statement: Statement;
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Statements that were issued together, as one flight carries them. */
+export class Batch {
+  /** In the order in which they were issued. */
+  readonly statements: readonly Statement[];
+  readonly #pending: readonly Pending[];
+
+  /** @param pending What the queue held. */
+  constructor(pending: readonly Pending[]) {
+    this.#pending = pending;
+    this.statements = pending.map(({ statement }) => statement);
+  }
+
+  /**
+   * Gives each statement its own answer: the one that failed rejects with its
+   * error, those behind it were skipped by the server.
+   *
+   * @param flight The answer.
+   * @param offset How many statements led the flight.
+   */
+  settle(flight: WrappedFlight, offset: number): void {
+    for (const [index, { resolve, reject }] of this.#pending.entries()) {
+      const position = offset + index;
+      const result = flight.results[position];
+      if (result !== undefined) resolve(result);
+      else if (position === flight.results.length) reject(flight.failure);
+      else reject(failedError("execute", flight.failure));
+    }
+  }
+
+  /** Rejects all of them: none was run. */
+  reject(error: NullpoolError): void {
+    for (const { reject } of this.#pending) reject(error);
+  }
+}
+
+/** What was issued and not sent yet, in order. */
+export class StatementQueue {
+  readonly #pending: Pending[] = [];
+  #issued = 0;
+
+  /** How many were issued so far, sent ones included. */
+  get issued(): number {
+    return this.#issued;
+  }
+
+  /** Whether nothing waits. */
+  get isEmpty(): boolean {
+    return this.#pending.length === 0;
+  }
+
+  /** Queues a statement. */
+  add(statement: Statement): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.#push(statement, resolve, reject);
+    });
+  }
+
+  /** Queues the SAVEPOINT itself, ahead of the first statement inside. */
+  addSavepoint(savepoint: Savepoint): void {
+    savepoint.state = "queued";
+    this.#push(
+      savepoint.begin,
+      () => savepoint.state = "open",
+      () => savepoint.state = "unsent",
+    );
+  }
+
+  /** Takes all that wait. */
+  take(): Batch {
+    return new Batch(this.#pending.splice(0));
+  }
+
+  /**
+   * Rejects what waits.
+   *
+   * @param error Why.
+   * @param issuedBefore Spares that many of the first that were issued.
+   */
+  reject(error: unknown, issuedBefore = 0): void {
+    const spared =
+      this.#pending.filter(({ number }) => number <= issuedBefore).length;
+    for (const { reject } of this.#pending.splice(spared)) reject(error);
+  }
+
+  #push(
+    statement: Statement,
+    resolve: (result: Result) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    this.#pending.push({
+      number: ++this.#issued,
+      statement,
+      resolve,
+      reject,
+    });
+  }
+}
