@@ -75,7 +75,10 @@ export class EngineConnection {
    */
   async send(statements: readonly Statement[]): Promise<WrappedFlight> {
     const start = performance.now();
-    const wrapped = this.#wrap(await this.#exchange(statements));
+    const wrapped = this.#wrap(
+      await this.#exchange(statements),
+      statements,
+    );
     if (this.#parts.emitter.hears("statement")) {
       this.#tell(statements, wrapped, performance.now() - start);
     }
@@ -113,7 +116,10 @@ export class EngineConnection {
     }
   }
 
-  #wrap(flight: FlightResult): WrappedFlight {
+  #wrap(
+    flight: FlightResult,
+    statements: readonly Statement[],
+  ): WrappedFlight {
     if (!("failure" in flight)) return { results: flight.results };
     return {
       results: flight.results,
@@ -122,6 +128,7 @@ export class EngineConnection {
         connecting: false,
         maybeExecuted: true,
         exposeServerDetail: this.#parts.exposeServerDetail,
+        statement: statements[flight.results.length],
       }),
     };
   }

@@ -18,6 +18,16 @@ export interface DriverFailureContext {
   readonly connecting: boolean;
   /** Whether server texts that may quote values are passed on. */
   readonly exposeServerDetail: boolean;
+  /** What the server answered, if it was a statement. */
+  readonly statement?: FailedStatement | undefined;
+}
+
+/** A statement and the values that the server's text must not repeat. */
+export interface FailedStatement {
+  /** SQL text, without values. */
+  readonly text: string;
+  /** Encoded values. */
+  readonly params: readonly (string | null)[];
 }
 
 /** The fields of a server error, as `pg` and its relatives name them. */
@@ -52,7 +62,7 @@ export function wrapDriverError(
       { cause: redact(error), maybeExecuted: context.maybeExecuted },
     );
   }
-  const message = serverMessage(error, context.exposeServerDetail);
+  const message = serverMessage(error, context);
   // Over a tunnel that pipelines the password, a refused login arrives as the
   // answer to the first statement.
   if (context.connecting || refusesLogin(error.code)) {
@@ -99,20 +109,36 @@ function databaseError(
 
 function serverMessage(
   error: ServerErrorFields,
-  exposeServerDetail: boolean,
+  { exposeServerDetail, statement }: DriverFailureContext,
 ): string {
   const state = describeSqlstate(error.code);
   if (exposeServerDetail) {
     const detail = error.detail === undefined ? "" : ` (${error.detail})`;
     return `${state}: ${error.message}${detail}`;
   }
-  if (hasSafeText(error.code)) return `${state}: ${error.message}`;
+  if (hasSafeText(error.code) && !quotesValue(error.message, statement)) {
+    return `${state}: ${error.message}`;
+  }
   const places = [
     error.table && `table "${error.table}"`,
     error.column && `column "${error.column}"`,
     error.constraint && `constraint "${error.constraint}"`,
   ].filter(Boolean);
   return places.length === 0 ? state : `${state} on ${places.join(", ")}`;
+}
+
+/**
+ * Whether a text repeats a value. Texts of the safe classes name objects, but
+ * the name itself can be a value: `select $1::regclass`.
+ */
+function quotesValue(
+  message: string,
+  { text, params }: FailedStatement = { text: "", params: [] },
+): boolean {
+  return params.some((value) =>
+    value !== null && value !== "" && message.includes(value) &&
+    !text.includes(value)
+  );
 }
 
 function refusesLogin(sqlstate: string): boolean {

@@ -120,6 +120,11 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
       ],
       ["22P02", (db) => db.execute(sql`select ${"marker"}::text::int`)],
       ["22003", (db) => db.execute(sql`select ${"99999999999"}::text::int`)],
+      ["42P01", (db) => db.execute(sql`select ${"marker"}::text::regclass`)],
+      [
+        "42704",
+        (db) => db.execute(sql`select set_config(${"marker"}, 'x', true)`),
+      ],
       [
         "P0001",
         (db) => db.execute("do $$ begin raise exception 'marker'; end $$"),
