@@ -53,6 +53,7 @@ export type {
   RelationalConfig,
   SessionShape,
 } from "./src/drizzle/session_shape.ts";
+export type { SessionHooks } from "./src/drizzle/session_hooks.ts";
 export { SessionTransaction } from "./src/drizzle/session_transaction.ts";
 export {
   type SessionDatabase,
@@ -66,6 +67,10 @@ export type {
   StreamableQuery,
 } from "./src/drizzle/statement_runner.ts";
 export type { StreamOptions } from "./src/drizzle/stream_rows.ts";
+export type {
+  RawQueryOptions,
+  TransactionConnection,
+} from "./src/drizzle/transaction_connection.ts";
 export {
   createEngine,
   type EngineOptions,
@@ -119,7 +124,7 @@ export {
 export { StaticPool, type StaticPoolOptions } from "./src/pool/static_pool.ts";
 export type { SessionState } from "./src/session/session_state.ts";
 export type { SessionStats } from "./src/session/session_stats.ts";
-export type { RollbackOptions } from "./src/session/transaction.ts";
+export type { RollbackOptions, Settings } from "./src/session/transaction.ts";
 export type { TransactionHandle } from "./src/session/transaction_handle.ts";
 export {
   mapTasks,

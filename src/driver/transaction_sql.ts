@@ -75,25 +75,40 @@ export function sameTransactionOptions(
 }
 
 /**
- * The statements that lead a transaction: BEGIN with its options, then the
- * settings, which end with the transaction (PostgreSQL, `set_config(.., true)`).
+ * BEGIN with the options.
  *
  * @param options How the transaction runs.
+ */
+export function beginStatement(options: TransactionOptions): Statement {
+  return command(beginText(options));
+}
+
+/**
+ * Settings that end with the transaction (PostgreSQL, `set_config(.., true)`).
+ *
  * @param settings Values by setting name.
  */
-export function beginStatements(
-  options: TransactionOptions,
+export function settingsStatement(
   settings: Readonly<Record<string, string>>,
-): Statement[] {
-  const statements = [command(beginText(options))];
+): Statement {
   const entries = Object.entries(settings);
-  if (entries.length > 0) {
-    const calls = entries.map((_, index) =>
-      `set_config($${2 * index + 1}, $${2 * index + 2}, true)`
-    );
-    statements.push(command(`select ${calls.join(", ")}`, entries.flat()));
-  }
-  return statements;
+  const calls = entries.map((_, index) =>
+    `set_config($${2 * index + 1}, $${2 * index + 2}, true)`
+  );
+  // A SELECT of nothing is legal.
+  return command(`select ${calls.join(", ")}`, entries.flat());
+}
+
+/**
+ * Whether the answer to COMMIT can be anything but success: not where nothing
+ * can have been written, and no other transaction can make this one fail.
+ *
+ * @param options How the transaction runs.
+ */
+export function commitNeedsAnswer(options: TransactionOptions): boolean {
+  const { isolationLevel, readOnly = false, deferrable = false } = options;
+  if (!readOnly) return true;
+  return isolationLevel === "serializable" && !deferrable;
 }
 
 const ENDS_TRANSACTION =

@@ -20,7 +20,6 @@ export function runnerFor(
     shape,
     handle: () => handle,
     preparedHandle: () => context ? currentHandle(context) : handle,
-    streamHandle: () => context ? ownHandle(context, handle) : handle,
     runBlock: blockRunner(shape, context),
   });
 }
@@ -40,7 +39,6 @@ export function unboundRunner(
     shape,
     handle,
     preparedHandle: handle,
-    streamHandle: handle,
     runBlock: blockRunner(shape, context),
   });
 }
@@ -63,17 +61,4 @@ function currentHandle(context: SessionContext): SessionHandle {
   const runner = context.current()._.session;
   if (runner instanceof StatementRunner) return runner.handle;
   throw new TypeError("Cannot run a query: the current database is no session");
-}
-
-/** The current handle if it is one of the same session, else the given one. */
-function ownHandle(
-  context: SessionContext,
-  handle: SessionHandle,
-): SessionHandle {
-  try {
-    const current = currentHandle(context);
-    return current.core === handle.core ? current : handle;
-  } catch {
-    return handle;
-  }
 }

@@ -1,5 +1,5 @@
 import { entityKind, type ExtractTablesWithRelations } from "drizzle-orm";
-import { PgDatabase } from "drizzle-orm/pg-core";
+import { PgDatabase, type PgTransactionConfig } from "drizzle-orm/pg-core";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { PoolHolder } from "../pool/pool_holder.ts";
@@ -11,6 +11,7 @@ import type { RollbackOptions } from "../session/transaction.ts";
 import { defineStructure } from "./_define_structure.ts";
 import { runnerFor } from "./runner_for.ts";
 import type { SessionContext } from "./session_context.ts";
+import { coreHooks, type SessionHooks } from "./session_hooks.ts";
 import type { SessionShape } from "./session_shape.ts";
 import type { SessionTransaction } from "./session_transaction.ts";
 import type {
@@ -19,6 +20,10 @@ import type {
   StreamableQuery,
 } from "./statement_runner.ts";
 import type { StreamOptions } from "./stream_rows.ts";
+import {
+  type TransactionConnection,
+  transactionConnection,
+} from "./transaction_connection.ts";
 
 /** How one session runs. */
 export interface SessionOptions {
@@ -54,14 +59,22 @@ export interface SessionOptions {
   readonly context?: SessionContext;
 }
 
-/** What a session is made of; a sessionmaker prepares it once. */
-export interface SessionParts {
+/**
+ * What a session is made of; a sessionmaker prepares it once.
+ *
+ * @typeParam Schema The schema of the sessions.
+ */
+export interface SessionParts<
+  Schema extends Record<string, unknown> = Record<string, never>,
+> {
   /** Lends connections. */
   readonly engine: Engine;
   /** What all sessions of the sessionmaker have in common. */
   readonly shape: SessionShape;
   /** How its transactions run that say nothing else. */
   readonly transaction: TransactionOptions;
+  /** What runs around its transactions. */
+  readonly hooks: SessionHooks<Schema>;
 }
 
 /**
@@ -110,13 +123,14 @@ export class Session<
    * @param parts What it is made of.
    * @param options How it runs.
    */
-  constructor(parts: SessionParts, options: SessionOptions = {}) {
+  constructor(parts: SessionParts<Schema>, options: SessionOptions = {}) {
     const { name = "a session", parent } = options;
     const holder: PoolHolder = { name, parent };
     const core = new SessionCore(parts.engine, {
       transaction: { ...parts.transaction, ...options.transaction },
       atomic: options.atomic ?? false,
       holder,
+      hooks: coreHooks(parts.hooks, () => this, () => runner),
     });
     const { shape } = parts;
     const runner = runnerFor(shape, core, options.context);
@@ -202,6 +216,29 @@ export class Session<
   }
 
   /**
+   * Runs a block as Drizzle's `transaction` does: inside a savepoint where a
+   * transaction was begun explicitly or has written, else in a transaction of
+   * its own.
+   *
+   * @typeParam T What the block returns.
+   * @param transaction Given the handle to use meanwhile.
+   * @param config How a transaction of its own runs.
+   * @returns What the block returned.
+   * @throws {StateError} When a nested block is open, or a savepoint is asked
+   * for other options than its transaction has.
+   */
+  override transaction<T>(
+    transaction: (tx: SessionTransaction<Schema>) => Promise<T>,
+    config?: PgTransactionConfig,
+  ): Promise<T> {
+    // The runner makes nothing but transactions of this session's own schema.
+    return this.#runner.transaction(
+      (tx) => transaction(tx as SessionTransaction<Schema>),
+      config,
+    );
+  }
+
+  /**
    * Opens a savepoint; SAVEPOINT is sent before the first statement inside.
    *
    * @returns Its handle: `commit()` keeps its work, `rollback()` undoes it.
@@ -220,13 +257,12 @@ export class Session<
   beginNested<T>(
     block: (tx: SessionTransaction<Schema>) => Promise<T>,
   ): Promise<T>;
-  async beginNested<T>(
+  beginNested<T>(
     block?: (tx: SessionTransaction<Schema>) => Promise<T>,
   ): Promise<T | TransactionHandle> {
-    if (block === undefined) return this.#core.openNested(this.#core);
     // The runner makes nothing but transactions of this session's own schema.
-    return await this.#runner.nested((tx) =>
-      block(tx as SessionTransaction<Schema>)
+    return this.#runner.nested(
+      block && ((tx) => block(tx as SessionTransaction<Schema>)),
     );
   }
 
@@ -289,6 +325,35 @@ export class Session<
   }
 
   /**
+   * The connection of the session's transaction, for what Drizzle cannot
+   * express; begins a transaction if there is none, and sends nothing. It
+   * belongs to the session, which alone gives it back.
+   *
+   * @example Columns of the same name
+   * ```ts
+   * import { createEngine, sessionmaker } from "@nullpool/db";
+   * import { pglite } from "@nullpool/db/pglite";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using engine = createEngine(pglite());
+   * await using db = sessionmaker(engine)();
+   * const connection = await db.connection();
+   * const { rows } = await connection.query<number[]>(
+   *   "select $1::int as n, $2::int as n",
+   *   [1, 2],
+   *   { rowMode: "array" },
+   * );
+   * assertEquals(rows, [[1, 2]]);
+   * ```
+   *
+   * @returns It; when the transaction has ended, so has this.
+   * @throws {StateError} When the session cannot run statements now.
+   */
+  async connection(): Promise<TransactionConnection> {
+    return await Promise.resolve(transactionConnection(this.#core));
+  }
+
+  /**
    * Registers what is to run after the commit, when the connection is given
    * back: it may use a session of its own. A rollback drops it, also that of
    * a savepoint that is open now.
@@ -299,6 +364,20 @@ export class Session<
    */
   afterCommit(hook: () => unknown): void {
     this.#core.afterCommit(hook);
+  }
+
+  /**
+   * Registers what is to run when the work so far is undone, with the
+   * transaction or with the savepoint that is open now: a file to delete, a
+   * counter to set back. It runs when the transaction has ended and the
+   * connection is given back.
+   *
+   * @param hook Runs, and is waited for; what it throws is told as a
+   * `listenerError` event.
+   * @throws {StateError} When the session cannot run statements now.
+   */
+  afterRollback(hook: () => unknown): void {
+    this.#core.afterRollback(hook);
   }
 
   /**

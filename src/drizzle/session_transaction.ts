@@ -1,11 +1,18 @@
 import { entityKind, type ExtractTablesWithRelations } from "drizzle-orm";
 import { PgTransaction } from "drizzle-orm/pg-core";
+import type { TransactionHandle } from "../session/transaction_handle.ts";
 import { defineStructure } from "./_define_structure.ts";
 import type { SessionShape } from "./session_shape.ts";
 import type {
   SessionQueryResultHKT,
   StatementRunner,
+  StreamableQuery,
 } from "./statement_runner.ts";
+import type { StreamOptions } from "./stream_rows.ts";
+import {
+  type TransactionConnection,
+  transactionConnection,
+} from "./transaction_connection.ts";
 
 /**
  * What `transaction(fn)` hands out: a Drizzle transaction whose statements run
@@ -44,6 +51,8 @@ export class SessionTransaction<
   /** Drizzle's name for the class; `is()` compares it. */
   static override readonly [entityKind]: string = "NullpoolTransaction";
 
+  readonly #runner: StatementRunner;
+
   /**
    * Creates a handle; `transaction(fn)` and `beginNested(fn)` do.
    *
@@ -53,6 +62,7 @@ export class SessionTransaction<
   constructor(shape: SessionShape, runner: StatementRunner) {
     super(shape.dialect, runner, undefined);
     defineStructure(this, shape, runner);
+    this.#runner = runner;
   }
 
   /**
@@ -64,14 +74,89 @@ export class SessionTransaction<
    * ended.
    */
   override transaction<T>(
-    transaction: (
-      tx: PgTransaction<
-        SessionQueryResultHKT,
-        Schema,
-        ExtractTablesWithRelations<Schema>
-      >,
-    ) => Promise<T>,
+    transaction: (tx: SessionTransaction<Schema>) => Promise<T>,
   ): Promise<T> {
-    return this._.session.transaction(transaction);
+    // The runner makes nothing but transactions of this schema.
+    return this.#runner.transaction((tx) =>
+      transaction(tx as SessionTransaction<Schema>)
+    );
+  }
+
+  /**
+   * Opens a savepoint inside this one; SAVEPOINT is sent before the first
+   * statement inside.
+   *
+   * @returns Its handle.
+   * @throws {StateError} When this one has ended, or a block is open inside.
+   */
+  beginNested(): Promise<TransactionHandle>;
+  /**
+   * Runs a block inside a savepoint, kept at its end and rolled back when the
+   * block throws.
+   *
+   * @typeParam T What the block returns.
+   * @param block Given the handle to use meanwhile.
+   * @returns What the block returned.
+   * @throws {StateError} When this one has ended, or a block is open inside.
+   */
+  beginNested<T>(
+    block: (tx: SessionTransaction<Schema>) => Promise<T>,
+  ): Promise<T>;
+  beginNested<T>(
+    block?: (tx: SessionTransaction<Schema>) => Promise<T>,
+  ): Promise<T | TransactionHandle> {
+    // The runner makes nothing but transactions of this schema.
+    return this.#runner.nested(
+      block && ((tx) => block(tx as SessionTransaction<Schema>)),
+    );
+  }
+
+  /**
+   * Reads a query row by row, as `Session.stream` does.
+   *
+   * @typeParam Row What the query gives for a row.
+   * @param query A select builder, a relational query, or SQL.
+   * @param options How it reads.
+   * @returns The rows.
+   * @throws {TypeError} When the query is none of the three.
+   * @throws {RangeError} When `batchSize` is not a whole number above zero.
+   */
+  stream<Row>(
+    query: StreamableQuery<Row>,
+    options: StreamOptions = {},
+  ): AsyncGenerator<Row, void, void> {
+    // The query's own type says what its rows are.
+    return this.#runner.stream(query, options) as AsyncGenerator<Row>;
+  }
+
+  /**
+   * The connection of the transaction, as `Session.connection` gives it.
+   *
+   * @returns It; when the transaction has ended, so has this.
+   * @throws {StateError} When this one has ended, or a block is open inside.
+   */
+  async connection(): Promise<TransactionConnection> {
+    return await Promise.resolve(transactionConnection(this.#runner.handle));
+  }
+
+  /**
+   * Registers what is to run after the commit, as `Session.afterCommit` does.
+   *
+   * @param hook What to run.
+   * @throws {StateError} When the session cannot run statements now.
+   */
+  afterCommit(hook: () => unknown): void {
+    this.#runner.handle.core.afterCommit(hook);
+  }
+
+  /**
+   * Registers what is to run when this work is undone, as
+   * `Session.afterRollback` does.
+   *
+   * @param hook What to run.
+   * @throws {StateError} When the session cannot run statements now.
+   */
+  afterRollback(hook: () => unknown): void {
+    this.#runner.handle.core.afterRollback(hook);
   }
 }

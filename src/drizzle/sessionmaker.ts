@@ -11,6 +11,7 @@ import { defineStructure } from "./_define_structure.ts";
 import { unboundRunner } from "./runner_for.ts";
 import { Session, type SessionOptions } from "./session.ts";
 import type { SessionContext } from "./session_context.ts";
+import type { SessionHooks } from "./session_hooks.ts";
 import { type Casing, sessionShape } from "./session_shape.ts";
 import type { SessionQueryResultHKT } from "./statement_runner.ts";
 
@@ -64,6 +65,12 @@ export interface SessionmakerOptions<
    * @default {the engine's}
    */
   readonly transaction?: TransactionOptions;
+  /**
+   * What runs around every transaction of the sessions.
+   *
+   * @default {nothing}
+   */
+  readonly hooks?: SessionHooks<Schema>;
 }
 
 /**
@@ -162,6 +169,7 @@ export function sessionmaker<
     engine,
     shape,
     transaction: { ...engine.transaction, ...options.transaction },
+    hooks: options.hooks ?? {},
   };
   const contexts: SessionContext[] = [];
   function make(sessionOptions: SessionOptions = {}): Session<Schema> {

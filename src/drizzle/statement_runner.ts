@@ -17,6 +17,7 @@ import { toWireParameter } from "../driver/parameter.ts";
 import type { Field, Result, Statement } from "../driver/statement.ts";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { SessionHandle } from "../session/session_core.ts";
+import type { TransactionHandle } from "../session/transaction_handle.ts";
 import { mapRows, type SelectedColumns } from "./_internals.ts";
 import { throughCache } from "./query_cache.ts";
 import { type QueryMetadata, statementAccess } from "./statement_access.ts";
@@ -62,8 +63,6 @@ export interface RunnerContext {
   readonly handle: () => SessionHandle;
   /** Through whom prepared queries are issued, when they are executed. */
   readonly preparedHandle: () => SessionHandle;
-  /** Through whom rows are streamed: the innermost of its own blocks. */
-  readonly streamHandle: () => SessionHandle;
   /** Makes what a nested block is given, and runs the block with it. */
   readonly runBlock: <T>(
     handle: SessionHandle,
@@ -145,20 +144,31 @@ export class StatementRunner extends PgSession<SessionQueryResultHKT> {
       ? query.prepare("nullpool_stream")
       : this.#prepareRaw(query);
     if (prepared instanceof SessionPreparedQuery) {
-      return prepared.stream(options, this.#context.streamHandle());
+      return prepared.stream(options, this.handle);
     }
     throw new TypeError(
       "Cannot stream: expected a select or a relational query of a session, or SQL",
     );
   }
 
-  /** Runs a block inside a savepoint. */
-  nested<T>(block: (tx: AnyTransaction) => Promise<T>): Promise<T> {
+  /** Runs a block inside a savepoint, or opens one without a block. */
+  async nested<T>(
+    block?: (tx: AnyTransaction) => Promise<T>,
+  ): Promise<T | TransactionHandle> {
     const outer = this.handle;
-    return outer.core.runNested(
+    if (block === undefined) return outer.core.openNested(outer);
+    return await outer.core.runNested(
       outer,
-      (inner) => this.#context.runBlock(inner, block),
+      (inner) => this.runBlock(inner, block),
     );
+  }
+
+  /** Runs a block with a transaction that speaks through a handle. */
+  runBlock<T>(
+    handle: SessionHandle,
+    block: (tx: AnyTransaction) => Promise<T>,
+  ): Promise<T> {
+    return this.#context.runBlock(handle, block);
   }
 
   /** Counts rows, for `$count`. */

@@ -50,6 +50,7 @@ export interface EngineParts {
  */
 export class Engine {
   readonly #parts: EngineParts;
+  readonly #settling = new Set<Promise<void>>();
 
   /**
    * Creates an engine; `createEngine` does, and checks the parts.
@@ -102,11 +103,7 @@ export class Engine {
    * const texts: string[] = [];
    * engine.on("statement", (event) => texts.push(event.text));
    * await sessionmaker(engine).begin((db) => db.execute("select 1"));
-   * assertEquals(texts, [
-   *   "begin isolation level read committed",
-   *   "select 1",
-   *   "commit",
-   * ]);
+   * assertEquals(texts, ["select 1"]);
    * ```
    *
    * @param type Which events.
@@ -148,8 +145,20 @@ export class Engine {
   }
 
   /** Resolves when no connection is being given back or closed. */
-  idle(): Promise<void> {
-    return this.#parts.pool.idle();
+  async idle(): Promise<void> {
+    await Promise.all(this.#settling);
+    await this.#parts.pool.idle();
+  }
+
+  /**
+   * Makes `idle()` and `dispose()` wait for something that nobody else waits
+   * for; sessions call it.
+   *
+   * @param work What is going on; it never rejects.
+   */
+  settle(work: Promise<void>): void {
+    this.#settling.add(work);
+    void work.then(() => this.#settling.delete(work));
   }
 
   /**
@@ -162,6 +171,7 @@ export class Engine {
    */
   async dispose(options: DisposeOptions = {}): Promise<void> {
     await this.#parts.pool.dispose(options);
+    await this.idle();
     await this.#parts.driver.dispose?.();
   }
 

@@ -27,6 +27,12 @@ export interface WrappedFlight {
 }
 
 /**
+ * Tells what the answer to a statement means, such as `begin`, in place of the
+ * `statement` event.
+ */
+export type Teller = (result: Result) => void;
+
+/**
  * One checkout of a connection: sends flights, tells events, turns driver
  * errors into ours (here and nowhere else), gives back exactly once.
  *
@@ -71,17 +77,20 @@ export class EngineConnection {
    * Sends statements as one flight. It never rejects.
    *
    * @param statements At least one.
+   * @param tellers By place in the flight: for statements with an event of
+   * their own.
    * @returns The results up to the first failure.
    */
-  async send(statements: readonly Statement[]): Promise<WrappedFlight> {
+  async send(
+    statements: readonly Statement[],
+    tellers: readonly (Teller | undefined)[] = [],
+  ): Promise<WrappedFlight> {
     const start = performance.now();
     const wrapped = this.#wrap(
       await this.#exchange(statements),
       statements,
     );
-    if (this.#parts.emitter.hears("statement")) {
-      this.#tell(statements, wrapped, performance.now() - start);
-    }
+    this.#tell(statements, wrapped, tellers, performance.now() - start);
     return wrapped;
   }
 
@@ -135,19 +144,22 @@ export class EngineConnection {
 
   #tell(
     statements: readonly Statement[],
-    flight: WrappedFlight,
+    { results, failure }: WrappedFlight,
+    tellers: readonly (Teller | undefined)[],
     duration: number,
   ): void {
-    const answered = statements.slice(0, flight.results.length + 1);
-    for (const [index, statement] of answered.entries()) {
-      const result = flight.results[index];
-      this.#parts.emitter.emit({
-        type: "statement",
-        text: statement.text,
-        duration,
-        rowCount: result?.rowCount ?? null,
-        error: result === undefined ? flight.failure?.code : undefined,
-      });
+    const { emitter } = this.#parts;
+    const isHeard = emitter.hears("statement");
+    for (const [index, { text }] of statements.entries()) {
+      const result = results[index];
+      const teller = tellers[index];
+      if (result !== undefined && teller !== undefined) teller(result);
+      else if (isHeard) {
+        const rowCount = result?.rowCount ?? null;
+        const error = result === undefined ? failure?.code : undefined;
+        emitter.emit({ type: "statement", text, duration, rowCount, error });
+      }
+      if (result === undefined) break; // The server skipped the rest.
     }
   }
 }

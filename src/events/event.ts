@@ -38,7 +38,20 @@ export interface BeginEvent {
   readonly options: TransactionOptions;
 }
 
-/** A statement was answered. */
+/** A savepoint was opened, kept or undone on the server. */
+export interface SavepointEvent {
+  /** Tells the events apart. */
+  readonly type: "savepoint";
+  /** Its name, which is never used twice in a transaction. */
+  readonly name: string;
+  /** What became of it. */
+  readonly action: "begin" | "release" | "rollback";
+}
+
+/**
+ * A statement was answered; BEGIN, COMMIT, ROLLBACK and savepoints have events
+ * of their own.
+ */
 export interface StatementEvent {
   /** Tells the events apart. */
   readonly type: "statement";
@@ -88,6 +101,8 @@ export interface EventMap {
   checkin: CheckinEvent;
   /** A transaction began on the server. */
   begin: BeginEvent;
+  /** A savepoint was opened, kept or undone. */
+  savepoint: SavepointEvent;
   /** A statement was answered. */
   statement: StatementEvent;
   /** A transaction was committed. */

@@ -28,6 +28,9 @@ const OF_THE_BLOCK: ReadonlySet<PropertyKey> = new Set([
   "$count",
   "refreshMaterializedView",
   "transaction",
+  "beginNested",
+  "stream",
+  "connection",
 ]);
 
 /**

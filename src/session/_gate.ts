@@ -1,6 +1,6 @@
 import type { NullpoolError } from "../errors/error.ts";
 import { BlockStack } from "./_block_stack.ts";
-import { refusal } from "./_refusals.ts";
+import { busyError, refusal } from "./_refusals.ts";
 import {
   type SessionCall,
   type SessionState,
@@ -9,20 +9,28 @@ import {
   verdictOn,
 } from "./session_state.ts";
 
+/** What a gate has to know of the open transaction. */
+interface OpenTransaction {
+  /** What it has failed with. */
+  readonly failure: NullpoolError | undefined;
+  /** Whether a statement was issued and not answered yet. */
+  readonly busy: boolean;
+}
+
 /** Who may do what, now: the state of a session and its open blocks. */
 export class Gate<Handle> {
   /** The open nested blocks. */
   readonly blocks: BlockStack<Handle>;
-  readonly #failure: () => NullpoolError | undefined;
+  readonly #open: () => OpenTransaction | undefined;
   #state: SessionState = "idle";
 
   /**
    * @param root Speaks while no block is open.
-   * @param failure What the open transaction has failed with.
+   * @param open Finds the open transaction.
    */
-  constructor(root: Handle, failure: () => NullpoolError | undefined) {
+  constructor(root: Handle, open: () => OpenTransaction | undefined) {
     this.blocks = new BlockStack(root);
-    this.#failure = failure;
+    this.#open = open;
   }
 
   /** Where the session stands. */
@@ -51,7 +59,16 @@ export class Gate<Handle> {
   permit(call: SessionCall): SessionState {
     const verdict = verdictOn(this.#state, call);
     if ("next" in verdict) return verdict.next;
-    throw refusal(call, verdict.refusal, this.#state, this.#failure());
+    throw refusal(call, verdict.refusal, this.#state, this.#open()?.failure);
+  }
+
+  /**
+   * Refuses what has to wait for a statement.
+   *
+   * @throws {StateError} When one is running.
+   */
+  refuseBusy(call: string): void {
+    if (this.#open()?.busy) throw busyError(call, "a statement");
   }
 
   /** Goes where a call leads. */

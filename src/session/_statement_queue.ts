@@ -1,14 +1,14 @@
 import type { Result, Statement } from "../driver/statement.ts";
-import type { WrappedFlight } from "../engine/engine_connection.ts";
+import type { Teller, WrappedFlight } from "../engine/engine_connection.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import { failedError } from "./_refusals.ts";
+import type { ToldStatement } from "./_server_transaction.ts";
 import type { Savepoint } from "./savepoint.ts";
 
 /** A statement that waits to be sent, or the SAVEPOINT that leads one. */
-interface Pending {
+interface Pending extends ToldStatement {
   /** Its place among all that were issued. */
   readonly number: number;
-  readonly statement: Statement;
   readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -16,13 +16,18 @@ interface Pending {
 /** Statements that were issued together, as one flight carries them. */
 export class Batch {
   /** In the order in which they were issued. */
-  readonly statements: readonly Statement[];
+  readonly statements: readonly ToldStatement[];
   readonly #pending: readonly Pending[];
 
   /** @param pending What the queue held. */
   constructor(pending: readonly Pending[]) {
     this.#pending = pending;
-    this.statements = pending.map(({ statement }) => statement);
+    this.statements = pending;
+  }
+
+  /** How many of them are the user's. */
+  get size(): number {
+    return this.#pending.filter(({ tell }) => tell === undefined).length;
   }
 
   /**
@@ -30,20 +35,18 @@ export class Batch {
    * error, those behind it were skipped by the server.
    *
    * @param flight The answer.
-   * @param offset How many statements led the flight.
    */
-  settle(flight: WrappedFlight, offset: number): void {
+  settle({ results, failure }: WrappedFlight): void {
     for (const [index, { resolve, reject }] of this.#pending.entries()) {
-      const position = offset + index;
-      const result = flight.results[position];
+      const result = results[index];
       if (result !== undefined) resolve(result);
-      else if (position === flight.results.length) reject(flight.failure);
-      else reject(failedError("execute", flight.failure));
+      else if (index === results.length) reject(failure);
+      else reject(failedError("execute", failure));
     }
   }
 
   /** Rejects all of them: none was run. */
-  reject(error: NullpoolError): void {
+  reject(error: NullpoolError | undefined): void {
     for (const { reject } of this.#pending) reject(error);
   }
 }
@@ -66,18 +69,30 @@ export class StatementQueue {
   /** Queues a statement. */
   add(statement: Statement): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.#push(statement, resolve, reject);
+      this.#pending.push({
+        number: ++this.#issued,
+        statement,
+        resolve,
+        reject,
+      });
     });
   }
 
-  /** Queues the SAVEPOINT itself, ahead of the first statement inside. */
-  addSavepoint(savepoint: Savepoint): void {
+  /**
+   * Queues the SAVEPOINT itself, ahead of the first statement inside.
+   *
+   * @param savepoint One that was not sent yet.
+   * @param tell Told when the server has it.
+   */
+  addSavepoint(savepoint: Savepoint, tell: Teller): void {
     savepoint.state = "queued";
-    this.#push(
-      savepoint.begin,
-      () => savepoint.state = "open",
-      () => savepoint.state = "unsent",
-    );
+    this.#pending.push({
+      number: ++this.#issued,
+      statement: savepoint.begin,
+      tell,
+      resolve: () => savepoint.state = "open",
+      reject: () => savepoint.state = "unsent",
+    });
   }
 
   /** Takes all that wait. */
@@ -95,18 +110,5 @@ export class StatementQueue {
     const spared =
       this.#pending.filter(({ number }) => number <= issuedBefore).length;
     for (const { reject } of this.#pending.splice(spared)) reject(error);
-  }
-
-  #push(
-    statement: Statement,
-    resolve: (result: Result) => void,
-    reject: (error: unknown) => void,
-  ): void {
-    this.#pending.push({
-      number: ++this.#issued,
-      statement,
-      resolve,
-      reject,
-    });
   }
 }

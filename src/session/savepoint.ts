@@ -1,4 +1,5 @@
 import { command, type Statement } from "../driver/statement.ts";
+import type { HookMark } from "./_hook_list.ts";
 
 /**
  * A savepoint: sent when the first statement inside it is, never named twice
@@ -13,18 +14,18 @@ export class Savepoint {
   /** `open` once the server has it; `queued` while it is on its way. */
   state: "unsent" | "queued" | "open" = "unsent";
 
-  /** How many hooks the transaction had before it: the rest ends with it. */
-  readonly hooksBefore: number;
+  /** Which hooks the transaction had before it: the rest ends with it. */
+  readonly hooksBefore: HookMark;
 
   /** How many statements were issued before it: they are none of its work. */
   readonly issuedBefore: number;
 
   /**
    * @param number Counts the savepoints of the transaction.
-   * @param hooksBefore How many hooks the transaction has.
+   * @param hooksBefore Which hooks the transaction has.
    * @param issuedBefore How many statements were issued.
    */
-  constructor(number: number, hooksBefore: number, issuedBefore: number) {
+  constructor(number: number, hooksBefore: HookMark, issuedBefore: number) {
     this.name = `nullpool_${number}`;
     this.hooksBefore = hooksBefore;
     this.issuedBefore = issuedBefore;

@@ -5,15 +5,21 @@ import {
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { Block } from "./_block_stack.ts";
 import { Gate } from "./_gate.ts";
-import { busyError, openError, rollbackOnlyError } from "./_refusals.ts";
-import type { Savepoint } from "./savepoint.ts";
+import { Nesting } from "./_nesting.ts";
+import {
+  busyError,
+  endedError,
+  openError,
+  rollbackOnlyError,
+} from "./_refusals.ts";
 import type { SessionState } from "./session_state.ts";
 import type { SessionCoreOptions } from "./session_core_options.ts";
 import { newStats, type SessionStats } from "./session_stats.ts";
 import { makeHandle, type TransactionHandle } from "./transaction_handle.ts";
-import { type Hook, type RollbackOptions, Transaction } from "./transaction.ts";
+import type { Hook } from "./_hook_list.ts";
+import { HookRunner } from "./_hook_runner.ts";
+import { type RollbackOptions, Transaction } from "./transaction.ts";
 
 /**
  * Who issues a statement: the session itself, or the handle that a nested
@@ -36,10 +42,15 @@ export class SessionCore implements SessionHandle {
 
   readonly #engine: Engine;
   readonly #options: SessionCoreOptions;
+  readonly #hooks: HookRunner;
   readonly #markClosed: () => void;
   readonly #gate = new Gate<SessionHandle>(
     this,
-    () => this.#transaction?.failure,
+    () => this.#transaction,
+  );
+  readonly #nesting = new Nesting<SessionHandle>(
+    this.#gate,
+    () => ({ core: this }),
   );
   #transaction: Transaction | undefined;
   /** The transaction that a running `begin(fn)` block owns. */
@@ -57,6 +68,7 @@ export class SessionCore implements SessionHandle {
   constructor(engine: Engine, options: SessionCoreOptions) {
     this.#engine = engine;
     this.#options = options;
+    this.#hooks = new HookRunner(options.hooks, engine);
     let markClosed = () => {};
     this.closed = new Promise((resolve) => markClosed = resolve);
     this.#markClosed = markClosed;
@@ -88,6 +100,28 @@ export class SessionCore implements SessionHandle {
     return this.#transaction;
   }
 
+  /**
+   * Begins a transaction if there is none; nothing is sent.
+   *
+   * @param handle Who asks.
+   * @returns It, to tell it from others.
+   * @throws {StateError} When the session cannot run statements now.
+   */
+  join(handle: SessionHandle): object {
+    this.#gate.allow("execute", handle);
+    return this.#autobegin();
+  }
+
+  /**
+   * Refuses whoever belongs to a transaction that has ended.
+   *
+   * @param transaction What `join` returned.
+   * @throws {StateError} When it is not the open one.
+   */
+  checkTransaction(transaction: object): void {
+    if (transaction !== this.#transaction) throw endedError("query");
+  }
+
   /** Whether the transaction can only be rolled back. */
   get rollbackOnly(): boolean {
     return this.#rollbackOnly;
@@ -105,6 +139,8 @@ export class SessionCore implements SessionHandle {
     handle: SessionHandle,
     statement: Statement,
   ): Promise<Result> {
+    const first = this.#hooks.executeFirst(handle, statement);
+    if (first !== undefined) return await first;
     this.#gate.allow("execute", handle);
     return await this.#autobegin().execute(statement);
   }
@@ -139,7 +175,7 @@ export class SessionCore implements SessionHandle {
   #begin(options: TransactionOptions): Transaction {
     checkTransactionOptions(options);
     this.#gate.allow("begin", this);
-    this.#refuseBusy("begin");
+    this.#gate.refuseBusy("begin");
     const transaction = this.#autobegin();
     const wanted = { ...this.#options.transaction, ...options };
     const obstacle = obstacleTo(transaction, wanted);
@@ -198,7 +234,7 @@ export class SessionCore implements SessionHandle {
       open?.explicit || (open?.writes ?? 0) > 0;
     if (!nested) {
       return await this.runTransaction(
-        () => this.#inBlock(undefined, ({ handle }) => block(handle)),
+        () => this.#nesting.inBlock(undefined, ({ handle }) => block(handle)),
         options,
       );
     }
@@ -222,27 +258,7 @@ export class SessionCore implements SessionHandle {
     block: (handle: SessionHandle) => Promise<T>,
   ): Promise<T> {
     this.#gate.allow("beginNested", outer);
-    const transaction = this.#autobegin();
-    const savepoint = transaction.pushSavepoint();
-    return await this.#inBlock(savepoint, async (open) => {
-      try {
-        const result = await block(open.handle);
-        // A rollback of the root inside the block has ended it already.
-        if (this.#gate.blocks.includes(open)) {
-          this.#gate.allow("release", open.handle);
-          this.#refuseBusy("end the nested block");
-          transaction.release(savepoint);
-        }
-        return result;
-      } catch (error) {
-        // Before the block is left: a statement of the outer handle must not
-        // slip in ahead of ROLLBACK TO.
-        if (this.#gate.blocks.includes(open)) {
-          await this.#undo(transaction, savepoint, open);
-        }
-        throw error;
-      }
-    });
+    return await this.#nesting.run(this.#autobegin(), block);
   }
 
   /**
@@ -253,26 +269,8 @@ export class SessionCore implements SessionHandle {
    */
   openNested(outer: SessionHandle): TransactionHandle {
     this.#gate.allow("beginNested", outer);
-    this.#refuseBusy("begin a savepoint");
-    const transaction = this.#autobegin();
-    const savepoint = transaction.pushSavepoint();
-    const open = this.#gate.blocks.push(outer, savepoint);
-    return makeHandle(
-      () => this.#gate.blocks.includes(open) && !open.isEnding,
-      {
-        commit: () => {
-          this.#gate.allow("release", outer);
-          this.#refuseBusy("release the savepoint");
-          transaction.release(savepoint);
-          this.#gate.blocks.leave(open);
-        },
-        rollback: async () => {
-          this.#gate.permit("rollbackTo");
-          await this.#undo(transaction, savepoint, open);
-          this.#gate.blocks.leave(open);
-        },
-      },
-    );
+    this.#gate.refuseBusy("begin a savepoint");
+    return this.#nesting.open(this.#autobegin(), outer);
   }
 
   /**
@@ -284,12 +282,18 @@ export class SessionCore implements SessionHandle {
    * @throws {CommitOutcomeError} When the answer was lost.
    */
   async commit(): Promise<void> {
-    const committing = this.#gate.allow("commit", this);
-    this.#refuseBusy("commit");
-    if (this.#rollbackOnly) throw rollbackOnlyError();
+    this.#allowCommit();
+    const before = this.#transaction;
+    const preparing = this.#hooks.beforeCommit();
+    if (preparing !== undefined) await preparing;
     const transaction = this.#transaction;
-    if (transaction === undefined) return;
-    this.#gate.enter(committing);
+    if (before !== undefined && before !== transaction) {
+      throw endedError("commit");
+    }
+    if (transaction === undefined) {
+      return await this.#hooks.afterCommit(undefined);
+    }
+    this.#gate.enter(this.#allowCommit());
     this.#committing = transaction.commit();
     try {
       await this.#committing;
@@ -297,7 +301,17 @@ export class SessionCore implements SessionHandle {
     } finally {
       this.#committing = undefined;
     }
-    await transaction.runHooks();
+    await this.#hooks.afterCommit(transaction.hooks);
+  }
+
+  #allowCommit(): SessionState {
+    const next = this.#gate.allow("commit", this);
+    this.#gate.refuseBusy("commit");
+    if (this.#hooks.isPreparing) {
+      throw busyError("commit", "the beforeCommit hook");
+    }
+    if (this.#rollbackOnly) throw rollbackOnlyError();
+    return next;
   }
 
   /**
@@ -314,7 +328,8 @@ export class SessionCore implements SessionHandle {
     this.#gate.enter(this.#gate.permit("rollback"));
     this.#gate.blocks.clear();
     await transaction.rollback(options);
-    this.#forget(transaction);
+    if (!this.#forget(transaction)) return;
+    await this.#hooks.afterRollback(transaction.hooks);
   }
 
   /** A name that no other cursor of this session has. */
@@ -341,7 +356,18 @@ export class SessionCore implements SessionHandle {
    */
   afterCommit(hook: Hook): void {
     this.#gate.allow("execute", this.#gate.blocks.innermost);
-    this.#autobegin().afterCommit(hook);
+    this.#autobegin().hooks.afterCommit(hook);
+  }
+
+  /**
+   * Registers what is to run when the work so far is undone.
+   *
+   * @param hook Runs when the connection is given back.
+   * @throws {StateError} When the session cannot run statements now.
+   */
+  afterRollback(hook: Hook): void {
+    this.#gate.allow("execute", this.#gate.blocks.innermost);
+    this.#autobegin().hooks.afterRollback(hook);
   }
 
   /** Marks the transaction: it can only be rolled back from now on. */
@@ -376,20 +402,24 @@ export class SessionCore implements SessionHandle {
     if (this.#transaction === undefined) {
       this.#gate.enter("active");
       this.#transaction = new Transaction(
-        this.#engine,
         this.#options.transaction,
         {
+          engine: this.#engine,
           stats: this.stats,
           holder: this.#options.holder,
           onFailure: () => this.#gate.turn("fail"),
+          afterBegin: this.#hooks.hearsBegin
+            ? (execute) => this.#hooks.afterBegin({ core: this }, execute)
+            : undefined,
         },
       );
     }
     return this.#transaction;
   }
 
-  #forget(transaction: Transaction): void {
-    if (this.#transaction !== transaction) return;
+  /** Whether it was the present one. */
+  #forget(transaction: Transaction): boolean {
+    if (this.#transaction !== transaction) return false;
     this.#transaction = undefined;
     this.#gate.turn(
       this.#blockTransaction === transaction ? "endInBlock" : "end",
@@ -398,31 +428,7 @@ export class SessionCore implements SessionHandle {
     this.#rollbackOnly = false;
     const before = this.#returned;
     this.#returned = transaction.returned.then(() => before);
-  }
-
-  async #undo(
-    transaction: Transaction,
-    savepoint: Savepoint,
-    open: Block<SessionHandle>,
-  ): Promise<void> {
-    open.isEnding = true;
-    if (await transaction.rollbackTo(savepoint)) this.#gate.turn("recover");
-  }
-
-  async #inBlock<T>(
-    savepoint: Savepoint | undefined,
-    block: (open: Block<SessionHandle>) => Promise<T>,
-  ): Promise<T> {
-    const open = this.#gate.blocks.push({ core: this }, savepoint);
-    try {
-      return await block(open);
-    } finally {
-      this.#gate.blocks.leave(open);
-    }
-  }
-
-  #refuseBusy(call: string): void {
-    if (this.#transaction?.busy) throw busyError(call, "a statement");
+    return true;
   }
 }
 

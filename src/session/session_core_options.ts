@@ -1,5 +1,19 @@
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { PoolHolder } from "../pool/pool_holder.ts";
+import type { SessionHandle } from "./session_core.ts";
+import type { Settings } from "./transaction.ts";
+
+/** What runs around the transactions of a session. */
+export interface CoreHooks {
+  /** Given the only handle that may speak before the first statement. */
+  afterBegin?(first: SessionHandle): Promise<Settings | void>;
+  /** Before COMMIT; what it throws keeps the transaction open. */
+  beforeCommit?(): Promise<void>;
+  /** When the connection is given back. */
+  afterCommit?(): unknown;
+  /** When the connection is given back. */
+  afterRollback?(): unknown;
+}
 
 /** How a session runs. */
 export interface SessionCoreOptions {
@@ -12,4 +26,6 @@ export interface SessionCoreOptions {
   readonly atomic: boolean;
   /** The session as a pool sees it. */
   readonly holder: PoolHolder;
+  /** What runs around its transactions. */
+  readonly hooks: CoreHooks;
 }

@@ -1,36 +1,27 @@
-import { command, type Result, type Statement } from "../driver/statement.ts";
+import type { Result, Statement } from "../driver/statement.ts";
 import {
-  beginStatements,
   endsTransaction,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
-import type {
-  EngineConnection,
-  WrappedFlight,
-} from "../engine/engine_connection.ts";
-import type { Engine } from "../engine/engine.ts";
-import {
-  CommitOutcomeError,
-  ConnectionError,
-} from "../errors/connection_error.ts";
-import { DatabaseError } from "../errors/database_error.ts";
 import type { NullpoolError } from "../errors/error.ts";
-import type { PoolHolder } from "../pool/pool_holder.ts";
+import type { StateError } from "../errors/state_error.ts";
+import type { SavepointEvent } from "../events/event.ts";
+import { HookList } from "./_hook_list.ts";
 import {
   failedError,
   neverBegunError,
   rawControlError,
   rolledBackError,
 } from "./_refusals.ts";
-import { type Batch, StatementQueue } from "./_statement_queue.ts";
+import {
+  ServerTransaction,
+  type ServerTransactionParts,
+} from "./_server_transaction.ts";
+import { StatementQueue } from "./_statement_queue.ts";
 import { Savepoint } from "./savepoint.ts";
-import type { SessionStats } from "./session_stats.ts";
 
 /** Milliseconds that a rollback waits for a running flight before it drops the connection. */
 const ROLLBACK_DEADLINE = 5_000;
-
-/** Runs when a transaction has ended. */
-export type Hook = () => unknown;
 
 /** Why a transaction was rolled back. */
 export interface RollbackOptions {
@@ -38,20 +29,28 @@ export interface RollbackOptions {
   readonly reason?: string | undefined;
 }
 
+/** Settings local to a transaction, by name. */
+export type Settings = Readonly<Record<string, string>>;
+
+/** Runs a statement ahead of all others. */
+export type ExecuteFirst = (statement: Statement) => Promise<Result>;
+
 /** What a transaction needs of its session. */
-export interface TransactionOwner {
-  /** Counted on. */
-  readonly stats: SessionStats;
-  /** Whom the pool lends to. */
-  readonly holder: PoolHolder;
+export interface TransactionOwner extends ServerTransactionParts {
   /** Told that it can only be rolled back from now on, at least in part. */
   onFailure(): void;
+  /**
+   * Runs when a connection is there and nothing was sent; what it returns is
+   * set ahead of the first statement.
+   */
+  readonly afterBegin?:
+    | ((execute: ExecuteFirst) => Promise<Settings | void>)
+    | undefined;
 }
 
 /**
- * A root transaction on the wire: borrows the connection at the first
- * statement, sends BEGIN in the same flight, gives the connection back at the
- * end.
+ * A root transaction as its session sees it: statements that wait, savepoints,
+ * the first failure, and what runs after the end.
  *
  * Statements issued in the same turn travel in one flight, in order. The first
  * failure fails the transaction: PostgreSQL would answer everything behind it
@@ -62,38 +61,31 @@ export class Transaction {
   options: TransactionOptions;
   /** Whether `begin()` was called, and not only a statement issued. */
   explicit = false;
+  /** What runs after its end. */
+  readonly hooks = new HookList();
 
-  readonly #engine: Engine;
   readonly #owner: TransactionOwner;
+  readonly #server: ServerTransaction;
   readonly #queue = new StatementQueue();
   readonly #savepoints: Savepoint[] = [];
-  readonly #afterCommit: Hook[] = [];
   #savepointCount = 0;
-  #connection: EngineConnection | undefined;
-  #lead: Statement[] = [];
   #connecting: AbortController | undefined;
   #pumping: Promise<void> | undefined;
   #rollingBack: Promise<void> | undefined;
   #failure: NullpoolError | undefined;
-  /** Why there is no transaction although statements were issued. */
-  #neverBegun: unknown;
+  /** Why nothing was begun although statements were issued. */
+  #neverBegun: StateError | undefined;
   #writes = 0;
   #reads = 0;
-  #returned: Promise<void> = Promise.resolve();
 
   /**
-   * @param engine Lends the connection.
    * @param options How it runs.
    * @param owner The session.
    */
-  constructor(
-    engine: Engine,
-    options: TransactionOptions,
-    owner: TransactionOwner,
-  ) {
-    this.#engine = engine;
+  constructor(options: TransactionOptions, owner: TransactionOwner) {
     this.options = options;
     this.#owner = owner;
+    this.#server = new ServerTransaction(owner);
   }
 
   /** The first failure, until a rollback. */
@@ -118,7 +110,7 @@ export class Transaction {
 
   /** Settles when the connection is back in the pool, or closed. */
   get returned(): Promise<void> {
-    return this.#returned;
+    return this.#server.returned;
   }
 
   /**
@@ -137,28 +129,19 @@ export class Transaction {
     if (statement.access === "write") this.#writes++;
     else this.#reads++;
     for (const savepoint of this.#savepoints) {
-      if (savepoint.state === "unsent") this.#queue.addSavepoint(savepoint);
+      if (savepoint.state !== "unsent") continue;
+      this.#queue.addSavepoint(savepoint, this.#teller(savepoint, "begin"));
     }
     const answer = this.#queue.add(statement);
     this.#pumping ??= this.#pump();
     return answer;
   }
 
-  /**
-   * Registers what is to run after the commit, when the connection is given
-   * back. A rollback, also of the savepoint that is open now, drops it.
-   *
-   * @param hook Runs; what it throws is told as a `listenerError`.
-   */
-  afterCommit(hook: Hook): void {
-    this.#afterCommit.push(hook);
-  }
-
   /** Opens a savepoint; nothing is sent before a statement needs it. */
   pushSavepoint(): Savepoint {
     const savepoint = new Savepoint(
       ++this.#savepointCount,
-      this.#afterCommit.length,
+      this.hooks.mark(),
       this.#queue.issued,
     );
     this.#savepoints.push(savepoint);
@@ -173,7 +156,8 @@ export class Transaction {
    */
   release(savepoint: Savepoint): void {
     this.#pop(savepoint);
-    if (savepoint.state === "open") this.#lead.push(savepoint.release);
+    if (savepoint.state !== "open") return;
+    this.#server.lead(savepoint.release, this.#teller(savepoint, "release"));
   }
 
   /**
@@ -185,12 +169,13 @@ export class Transaction {
    */
   async rollbackTo(savepoint: Savepoint): Promise<boolean> {
     await this.#settle(savepoint.issuedBefore);
-    const isOpen = savepoint.state === "open" && this.#connection?.usable;
+    const isOpen = savepoint.state === "open" && this.#server.isUsable;
     // The rollback of an outer one may have undone it meanwhile.
     if (this.#pop(savepoint)) {
-      this.#afterCommit.length = savepoint.hooksBefore;
+      this.hooks.undoSince(savepoint.hooksBefore);
       if (isOpen) {
-        this.#lead.push(savepoint.rollback);
+        const tell = this.#teller(savepoint, "rollback");
+        this.#server.lead(savepoint.rollback, tell);
         this.#failure = undefined;
       }
     }
@@ -205,34 +190,10 @@ export class Transaction {
    * @throws {CommitOutcomeError} When the answer was lost.
    */
   async commit(): Promise<void> {
-    if (this.#connection !== undefined) await this.#commit(this.#connection);
-    else if (this.#neverBegun !== undefined) {
-      throw this.#fail(neverBegunError(this.#neverBegun));
-    }
-  }
-
-  /**
-   * Runs what waited for the commit. It is no part of it: a hook may use the
-   * session, or close it.
-   */
-  async runHooks(): Promise<void> {
-    for (const hook of this.#afterCommit) {
-      try {
-        await hook();
-      } catch (error) {
-        // The commit stands, whatever comes after it.
-        this.#engine.emit({ type: "listenerError", error });
-      }
-    }
-  }
-
-  async #commit(connection: EngineConnection): Promise<void> {
-    const statements = [...this.#takeLead(), command("commit")];
-    const flight = await this.#send(connection, statements);
-    const error = commitError(flight);
-    this.#giveBack({ discard: error !== undefined });
-    if (error !== undefined) throw this.#fail(error);
-    this.#engine.emit({ type: "commit" });
+    const error = this.#server.isOpen
+      ? await this.#server.commit()
+      : this.#neverBegun;
+    if (error) throw this.#fail(error);
   }
 
   /**
@@ -249,20 +210,11 @@ export class Transaction {
 
   async #rollback({ reason }: RollbackOptions): Promise<void> {
     await this.#settle();
-    const connection = this.#connection;
-    if (connection !== undefined) {
-      const flight = connection.usable
-        ? await this.#send(connection, [command("rollback")])
-        : undefined;
-      this.#giveBack({ discard: flight?.results.length !== 1 });
-    }
-    if (this.used) {
-      this.#engine.emit({
-        type: "rollback",
-        reason,
-        changes: this.#writes,
-      });
-    }
+    await this.#server.rollback(() => {
+      if (!this.used) return;
+      const changes = this.#writes;
+      this.#owner.engine.emit({ type: "rollback", reason, changes });
+    });
   }
 
   #pop(savepoint: Savepoint): boolean {
@@ -284,7 +236,7 @@ export class Transaction {
     const outcome = await Promise.race([pumping, deadline]);
     clearTimeout(timer);
     if (outcome !== "late") return;
-    this.#giveBack({ discard: true });
+    this.#server.giveBack({ discard: true });
     await pumping;
   }
 
@@ -296,48 +248,74 @@ export class Transaction {
   }
 
   async #flight(): Promise<void> {
-    let connection: EngineConnection;
-    const starting = this.#connection === undefined;
-    try {
-      connection = this.#connection ?? await this.#connect();
-    } catch (error) {
-      // Nothing has begun: the session stays usable.
-      if (!this.#queue.isEmpty) this.#neverBegun = error;
-      this.#queue.reject(error);
-      return;
-    }
-    if (this.#queue.isEmpty) {
-      // Rolled back while connecting: nothing is sent any more.
-      this.#giveBack({ discard: false });
-      return;
+    if (!this.#server.isOpen) {
+      await this.#open();
+      if (!this.#server.isOpen) return;
     }
     const batch = this.#queue.take();
-    const lead = this.#takeLead();
-    this.#owner.stats.statements += batch.statements.length;
-    const flight = await this.#send(connection, [...lead, ...batch.statements]);
-    const begun = flight.results.length >= lead.length;
-    if (starting && begun) {
-      this.#neverBegun = undefined;
-      this.#engine.emit({ type: "begin", options: this.options });
-    }
-    if (flight.failure !== undefined && starting && !begun) {
+    this.#owner.stats.statements += batch.size;
+    const flight = await this.#server.send(batch.statements);
+    if (flight.failure === undefined || this.#server.hasBegun) {
+      batch.settle(flight);
+      if (flight.failure !== undefined) await this.#end(flight.failure);
+    } else {
       // BEGIN itself failed, so there is no transaction that could be failed.
-      this.#giveBack({ discard: true });
-      this.#neverBegun = flight.failure;
+      this.#neverBegun = neverBegunError(flight.failure);
       batch.reject(flight.failure);
       this.#queue.reject(flight.failure);
-    } else {
-      this.#answer(batch, flight, lead.length);
     }
   }
 
-  #answer(batch: Batch, flight: WrappedFlight, offset: number): void {
-    batch.settle(flight, offset);
-    if (flight.failure === undefined) return;
-    this.#fail(flight.failure);
-    // Nothing can be done on a broken connection: its slot is free at once.
-    if (!this.#connection?.usable) this.#giveBack({ discard: true });
-    this.#queue.reject(failedError("execute", flight.failure));
+  /** Connects; afterwards nothing is open if there is nothing to send. */
+  async #open(): Promise<void> {
+    this.#connecting = new AbortController();
+    try {
+      await this.#server.open(this.options, this.#connecting.signal);
+      this.#connecting = undefined;
+      await this.#begin();
+    } catch (error) {
+      // Nothing has begun: the session stays usable.
+      await this.#server.rollback();
+      if (!this.#queue.isEmpty) this.#neverBegun = neverBegunError(error);
+      this.#queue.reject(error);
+    } finally {
+      this.#connecting = undefined;
+    }
+    // Rolled back meanwhile: nothing is sent any more.
+    if (this.#queue.isEmpty) await this.#server.rollback();
+  }
+
+  async #begin(): Promise<void> {
+    if (this.#owner.afterBegin === undefined) return;
+    let last: Promise<unknown> = Promise.resolve();
+    const settings = await this.#owner.afterBegin((statement) => {
+      const answer = last.then(() => this.#executeFirst(statement));
+      last = answer.catch(() => {});
+      return answer;
+    });
+    await last;
+    if (this.#failure) throw failedError("execute", this.#failure);
+    if (settings) this.#server.leadSettings(settings);
+  }
+
+  async #executeFirst(statement: Statement): Promise<Result> {
+    if (this.#failure) throw failedError("execute", this.#failure);
+    const { results: [result], failure } = await this.#server.send([{
+      statement,
+    }]);
+    if (result !== undefined) return result;
+    throw this.#fail(failure ?? rolledBackError());
+  }
+
+  /** Follows a failure of the transaction. */
+  async #end(failure: NullpoolError): Promise<void> {
+    this.#fail(failure);
+    this.#queue.reject(failedError("execute", failure));
+    // Nothing can be saved any more: its slot is free at once, and the
+    // rollback that has to come sends nothing.
+    if (!this.#server.isUsable || this.#savepoints.length === 0) {
+      await this.#server.rollback();
+    }
   }
 
   /** The first failure stays the first. */
@@ -347,64 +325,8 @@ export class Transaction {
     return error;
   }
 
-  async #connect(): Promise<EngineConnection> {
-    const start = performance.now();
-    this.#connecting = new AbortController();
-    const { signal } = this.#connecting;
-    try {
-      const connection = await this.#engine.connect({
-        signal,
-        holder: this.#owner.holder,
-      });
-      this.#connection = connection;
-      this.#owner.stats.connections++;
-      this.#lead = beginStatements(this.options, this.#engine.settings);
-      return connection;
-    } finally {
-      this.#connecting = undefined;
-      this.#owner.stats.duration += performance.now() - start;
-    }
+  #teller(savepoint: Savepoint, action: SavepointEvent["action"]): () => void {
+    const { name } = savepoint;
+    return () => this.#owner.engine.emit({ type: "savepoint", name, action });
   }
-
-  async #send(
-    connection: EngineConnection,
-    statements: readonly Statement[],
-  ): Promise<WrappedFlight> {
-    const start = performance.now();
-    const flight = await connection.send(statements);
-    this.#owner.stats.roundTrips++;
-    this.#owner.stats.duration += performance.now() - start;
-    return flight;
-  }
-
-  #takeLead(): Statement[] {
-    const lead = this.#lead;
-    this.#lead = [];
-    return lead;
-  }
-
-  #giveBack(options: { readonly discard: boolean }): void {
-    const connection = this.#connection;
-    if (connection === undefined) return;
-    this.#connection = undefined;
-    this.#returned = connection.release(options);
-  }
-}
-
-/** Why a COMMIT did not commit, if it did not. */
-function commitError(flight: WrappedFlight): NullpoolError | undefined {
-  const { failure } = flight;
-  if (failure instanceof ConnectionError) {
-    return new CommitOutcomeError(
-      `The answer to COMMIT was lost: ${failure.message}`,
-      { cause: failure },
-    );
-  }
-  if (failure !== undefined) return failure;
-  if (flight.results.at(-1)?.command !== "ROLLBACK") return undefined;
-  return new DatabaseError(
-    "COMMIT_ROLLED_BACK",
-    "Cannot commit: the server answered COMMIT with ROLLBACK; nothing was saved",
-    { sqlstate: "25P02" },
-  );
 }

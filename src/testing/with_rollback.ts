@@ -1,5 +1,6 @@
 import {
-  beginStatements,
+  beginStatement,
+  settingsStatement,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
 import { command } from "../driver/statement.ts";
@@ -66,11 +67,10 @@ export async function withRollback<T, Schema extends Record<string, unknown>>(
   const { engine } = Session;
   const outer = await engine.connect();
   try {
-    const begin = beginStatements(
-      { ...engine.transaction, ...options.transaction },
-      engine.settings,
-    );
-    const { failure } = await outer.send(begin);
+    const { failure } = await outer.send([
+      beginStatement({ ...engine.transaction, ...options.transaction }),
+      settingsStatement(engine.settings),
+    ]);
     if (failure !== undefined) throw failure;
     const inside = Session.on(createEngine(
       savepointDriver(outer, () => engine.driver.describe()),

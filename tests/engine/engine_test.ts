@@ -39,8 +39,6 @@ Deno.test("Engine tells what happens, in order", async () => {
   assertEquals(events.map(({ type }) => type), [
     "connect",
     "checkout",
-    "statement",
-    "statement",
     "begin",
     "statement",
     "commit",
@@ -64,7 +62,7 @@ Deno.test("Engine a listener that throws breaks nothing", async () => {
     throw new Error("and again");
   });
   await sessionmaker(engine).begin((db) => db.execute("select 1"));
-  assertEquals(heard.map(String), Array(3).fill("Error: a listener's own"));
+  assertEquals(heard.map(String), ["Error: a listener's own"]);
 });
 
 Deno.test("Engine.dispose() lends nothing more and ends the driver", async () => {

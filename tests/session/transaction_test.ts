@@ -12,8 +12,10 @@ import {
   IntegrityError,
   sessionmaker,
   StateError,
+  StaticPool,
 } from "../../mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
+import { recordingDriver } from "../../src/testing/mod.ts";
 import { testDatabase } from "../support/postgres.ts";
 import { BEGIN, issue, sessionTest, turns } from "./session_bed.ts";
 
@@ -447,4 +449,57 @@ Deno.test("Session a connect failure leaves it usable", async () => {
   assert(!String(error.stack).includes("wrong-secret"));
   url = database.url;
   assertEquals((await db.execute("select 1 as n")).rows, [{ n: 1 }]);
+});
+
+Deno.test("Session the connection of a failed transaction is free at once", async () => {
+  await using database = await testDatabase();
+  await using engine = createEngine(postgres(database.url), {
+    pool: (driver) => new StaticPool(driver),
+  });
+  const Session = sessionmaker(engine);
+  await using failed = Session();
+  await assertRejects(() => issue(failed, "no sql"), DatabaseError);
+  await using other = Session();
+  await other.execute("select 1");
+  assertEquals(failed.state, "failed");
+  await failed.rollback();
+  await failed.execute("select 2 as two").catch(() => {});
+  assertEquals(
+    (await database.log()).filter((text) => text === "rollback").length,
+    1,
+  );
+});
+
+Deno.test("Session COMMIT of a read-only transaction is not waited for", async () => {
+  const recorded = recordingDriver();
+  let answer = () => {};
+  const answered = new Promise<void>((resolve) => answer = resolve);
+  await using engine = createEngine({
+    ...recorded,
+    async connect(options) {
+      const connection = await recorded.connect(options);
+      return {
+        get usable() {
+          return connection.usable;
+        },
+        async send(statements) {
+          if (statements[0]?.text === "commit") await answered;
+          return await connection.send(statements);
+        },
+        close: () => connection.close(),
+      };
+    },
+  });
+  await using db = sessionmaker(engine)();
+  await db.begin({ readOnly: true, isolationLevel: "repeatable read" });
+  await db.execute("select 1");
+  await db.commit();
+  assertEquals([db.state, engine.status().checkedOut], ["idle", 1]);
+  let isIdle = false;
+  const idle = engine.idle().then(() => isIdle = true);
+  await turns(20);
+  assertEquals([isIdle, engine.status().checkedOut], [false, 1]);
+  answer();
+  await idle;
+  assertEquals(engine.status().checkedOut, 0);
 });

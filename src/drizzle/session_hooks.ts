@@ -1,0 +1,93 @@
+import type { CoreHooks } from "../session/session_core_options.ts";
+import type { Settings } from "../session/transaction.ts";
+import type { Session } from "./session.ts";
+import type { SessionTransaction } from "./session_transaction.ts";
+import type { StatementRunner } from "./statement_runner.ts";
+
+/**
+ * What runs around every transaction of a sessionmaker's sessions. All of them
+ * may be async, and are waited for.
+ *
+ * @typeParam Schema The schema of the sessions.
+ */
+export interface SessionHooks<
+  Schema extends Record<string, unknown> = Record<string, never>,
+> {
+  /**
+   * Runs when a transaction begins, ahead of its first statement.
+   *
+   * Settings that it returns end with the transaction (PostgreSQL,
+   * `set_config(.., true)`) and travel with BEGIN, at no extra round trip: the
+   * place for what row-level security asks for. When it throws, the statements
+   * that wait reject with its error and nothing has begun.
+   *
+   * @param tx Its statements run inside the transaction, ahead of all others,
+   * each a round trip. It is dead when the hook has ended.
+   * @param db The session.
+   */
+  afterBegin?(
+    tx: SessionTransaction<Schema>,
+    db: Session<Schema>,
+  ): Settings | void | Promise<Settings | void>;
+  /**
+   * Runs before COMMIT, inside the transaction. When it throws, `commit()`
+   * rejects with its error and the transaction stays open.
+   *
+   * @param db The session.
+   */
+  beforeCommit?(db: Session<Schema>): unknown;
+  /**
+   * Runs after COMMIT, when the connection is given back: it may use this
+   * session, or another one. What it throws is told as a `listenerError`.
+   *
+   * @param db The session.
+   */
+  afterCommit?(db: Session<Schema>): unknown;
+  /**
+   * Runs after ROLLBACK, as `afterCommit` does after COMMIT.
+   *
+   * @param db The session.
+   */
+  afterRollback?(db: Session<Schema>): unknown;
+}
+
+/**
+ * Hooks as the kernel runs them, for one session.
+ *
+ * @param hooks The sessionmaker's.
+ * @param session Given to them.
+ * @param runner Makes what `afterBegin` speaks through.
+ */
+export function coreHooks<Schema extends Record<string, unknown>>(
+  hooks: SessionHooks<Schema>,
+  session: () => Session<Schema>,
+  runner: () => StatementRunner,
+): CoreHooks {
+  const { afterBegin, beforeCommit, afterCommit, afterRollback } = hooks;
+  return {
+    ...(afterBegin && {
+      afterBegin: (first) =>
+        runner().runBlock(
+          first,
+          async (tx) =>
+            // The runner makes nothing but transactions of this schema.
+            await afterBegin.call(
+              hooks,
+              tx as SessionTransaction<Schema>,
+              session(),
+            ),
+        ),
+    }),
+    ...(beforeCommit && {
+      beforeCommit: async () => {
+        await beforeCommit.call(hooks, session());
+      },
+    }),
+    ...(afterCommit && {
+      afterCommit: () => afterCommit.call(hooks, session()),
+    }),
+    ...(afterRollback && {
+      afterRollback: () => afterRollback.call(hooks, session()),
+    }),
+  };
+}

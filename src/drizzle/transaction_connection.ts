@@ -1,0 +1,74 @@
+import { toWireParameter } from "../driver/parameter.ts";
+import type { SessionHandle } from "../session/session_core.ts";
+import { statementAccess } from "./statement_access.ts";
+import type { QueryResult } from "./statement_runner.ts";
+
+/** How {@linkcode TransactionConnection.query} returns rows. */
+export interface RawQueryOptions {
+  /**
+   * Rows as objects by column name, or as arrays: columns of the same name are
+   * told apart only there.
+   *
+   * @default {"object"}
+   */
+  readonly rowMode?: "object" | "array";
+}
+
+/**
+ * The connection of a session's transaction, for what Drizzle cannot express:
+ * SQL text with placeholders. It belongs to the session, which alone gives it
+ * back; when the transaction has ended, so has this.
+ */
+export interface TransactionConnection {
+  /** Whether the transaction has not ended. */
+  readonly isActive: boolean;
+  /**
+   * Runs one statement in the session's transaction.
+   *
+   * @typeParam Row What a row looks like.
+   * @param text SQL with placeholders `$1`, `$2`, ...
+   * @param values Their values, in order.
+   * @param options How rows are returned.
+   * @returns What the server answered.
+   * @throws {StateError} When the transaction has ended, or cannot run
+   * statements now.
+   * @throws {DatabaseError} When the server refused.
+   */
+  query<Row = Record<string, unknown>>(
+    text: string,
+    values?: readonly unknown[],
+    options?: RawQueryOptions,
+  ): Promise<QueryResult<Row>>;
+}
+
+/**
+ * Makes the connection of a handle's transaction.
+ *
+ * @param handle Through which statements are issued.
+ */
+export function transactionConnection(
+  handle: SessionHandle,
+): TransactionConnection {
+  const { core } = handle;
+  const transaction = core.join(handle);
+  return {
+    get isActive() {
+      return core.transaction === transaction;
+    },
+    async query<Row>(
+      text: string,
+      values: readonly unknown[] = [],
+      { rowMode = "object" }: RawQueryOptions = {},
+    ) {
+      core.checkTransaction(transaction);
+      const result = await core.execute(handle, {
+        text,
+        params: values.map(toWireParameter),
+        rowMode,
+        access: statementAccess(text, undefined),
+      });
+      // What a row looks like is the caller's word.
+      return result as QueryResult<Row>;
+    },
+  };
+}

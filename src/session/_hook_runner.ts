@@ -1,0 +1,102 @@
+import type { Result, Statement } from "../driver/statement.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Hook, HookList } from "./_hook_list.ts";
+import type { SessionHandle } from "./session_core.ts";
+import type { CoreHooks } from "./session_core_options.ts";
+import type { ExecuteFirst, Settings } from "./transaction.ts";
+
+/** Runs what a session has to run around its transactions. */
+export class HookRunner {
+  readonly #hooks: CoreHooks;
+  readonly #engine: Engine;
+  #first: { handle: SessionHandle; execute: ExecuteFirst } | undefined;
+  #isPreparing = false;
+
+  /**
+   * @param hooks What to run.
+   * @param engine Told what a hook threw that nobody waits for.
+   */
+  constructor(hooks: CoreHooks, engine: Engine) {
+    this.#hooks = hooks;
+    this.#engine = engine;
+  }
+
+  /** Whether anything runs ahead of the first statement. */
+  get hearsBegin(): boolean {
+    return this.#hooks.afterBegin !== undefined;
+  }
+
+  /** Whether the hook before a commit is running. */
+  get isPreparing(): boolean {
+    return this.#isPreparing;
+  }
+
+  /**
+   * Runs a statement of the hook that runs ahead of all others.
+   *
+   * @param handle Through which it was issued.
+   * @param statement What to run.
+   * @returns Nothing where it is not the hook's.
+   */
+  executeFirst(
+    handle: SessionHandle,
+    statement: Statement,
+  ): Promise<Result> | undefined {
+    if (handle === this.#first?.handle) return this.#first.execute(statement);
+  }
+
+  /**
+   * Runs when a connection is there.
+   *
+   * @param handle Speaks meanwhile, and is dead afterwards.
+   * @param execute Runs its statements.
+   */
+  async afterBegin(
+    handle: SessionHandle,
+    execute: ExecuteFirst,
+  ): Promise<Settings | void> {
+    this.#first = { handle, execute };
+    try {
+      return await this.#hooks.afterBegin?.(handle);
+    } finally {
+      this.#first = undefined;
+    }
+  }
+
+  /**
+   * Runs before COMMIT, in the transaction that is committed.
+   *
+   * @returns Nothing where nothing is to run: a commit must not wait for it,
+   * or a statement would slip in.
+   */
+  beforeCommit(): Promise<void> | undefined {
+    if (this.#hooks.beforeCommit === undefined) return undefined;
+    this.#isPreparing = true;
+    return this.#hooks.beforeCommit().finally(() => this.#isPreparing = false);
+  }
+
+  /** Runs after COMMIT. */
+  async afterCommit(ofTransaction: HookList | undefined): Promise<void> {
+    await this.#runAll(ofTransaction?.ofCommit ?? [], this.#hooks.afterCommit);
+  }
+
+  /** Runs after ROLLBACK. */
+  async afterRollback(ofTransaction: HookList): Promise<void> {
+    await this.#runAll(ofTransaction.ofRollback, this.#hooks.afterRollback);
+  }
+
+  /** They are no part of the transaction: one may use the session, or close it. */
+  async #runAll(
+    hooks: readonly Hook[],
+    last: Hook | undefined,
+  ): Promise<void> {
+    for (const hook of last ? [...hooks, last] : hooks) {
+      try {
+        await hook();
+      } catch (error) {
+        // What has ended stays so, whatever comes after it.
+        this.#engine.emit({ type: "listenerError", error });
+      }
+    }
+  }
+}

@@ -1,0 +1,309 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  createEngine,
+  DatabaseError,
+  type Engine,
+  type EventMap,
+  type Session,
+  type SessionHooks,
+  sessionmaker,
+  StateError,
+} from "../../mod.ts";
+import { postgres } from "../../src/postgres/mod.ts";
+import { recordingDriver } from "../../src/testing/mod.ts";
+import { type TestDatabase, testDatabase } from "../support/postgres.ts";
+import { BEGIN, issue } from "./session_bed.ts";
+
+/** A session over PostgreSQL with hooks. */
+function hooksTest(
+  name: string,
+  hooks: SessionHooks,
+  run: (bed: {
+    database: TestDatabase;
+    engine: Engine;
+    db: Session;
+  }) => Promise<void>,
+): void {
+  Deno.test(`Session hooks: ${name}`, async () => {
+    await using database = await testDatabase({
+      setup: "create table notes (id int primary key)",
+    });
+    await using engine = createEngine(postgres(database.url));
+    await using db = sessionmaker(engine, { hooks })();
+    await run({ database, engine, db });
+    await db.close();
+    await engine.idle();
+    await database.waitFor(async () => await database.connections() === 0);
+  });
+}
+
+/** Writes down what an engine tells and what hooks see. */
+function record() {
+  const heard: string[] = [];
+  const engine = createEngine(recordingDriver());
+  const see = (hook: string) => (db: Session) => {
+    heard.push(`${hook}: ${db.state}, ${engine.status().checkedOut} lent`);
+  };
+  const Session = sessionmaker(engine, {
+    hooks: {
+      afterBegin: (_, db) => see("afterBegin")(db),
+      beforeCommit: see("beforeCommit"),
+      afterCommit: see("afterCommit"),
+      afterRollback: see("afterRollback"),
+    },
+  });
+  const types: readonly (keyof EventMap)[] = [
+    "checkout",
+    "begin",
+    "savepoint",
+    "statement",
+    "commit",
+    "rollback",
+    "checkin",
+  ];
+  for (const type of types) {
+    engine.on(type, (event) => {
+      heard.push("action" in event ? `savepoint ${event.action}` : type);
+    });
+  }
+  return { heard, Session };
+}
+
+Deno.test("Session hooks and events come in SQLAlchemy's order", async () => {
+  const { heard, Session } = record();
+  await using db = Session();
+  await db.begin();
+  await db.execute("select 1");
+  await db.beginNested(async (tx) => {
+    await tx.execute("select 2");
+  });
+  await assertRejects(() =>
+    db.beginNested(async (tx) => {
+      await tx.execute("select 3");
+      throw new Error("of the user");
+    })
+  );
+  await db.commit();
+  assertEquals(heard.splice(0), [
+    "checkout",
+    "afterBegin: active, 1 lent",
+    "begin",
+    "statement",
+    "savepoint begin",
+    "statement",
+    "savepoint release",
+    "savepoint begin",
+    "statement",
+    "beforeCommit: active, 1 lent",
+    "savepoint rollback",
+    "commit",
+    "checkin",
+    "afterCommit: idle, 0 lent",
+  ]);
+  await db.execute("select 4");
+  await db.rollback();
+  assertEquals(heard.splice(0), [
+    "checkout",
+    "afterBegin: active, 1 lent",
+    "begin",
+    "statement",
+    "rollback",
+    "checkin",
+    "afterRollback: idle, 0 lent",
+  ]);
+  await db.commit();
+  assertEquals(heard, [
+    "beforeCommit: idle, 0 lent",
+    "afterCommit: idle, 0 lent",
+  ]);
+});
+
+hooksTest(
+  "settings of afterBegin travel with BEGIN",
+  { afterBegin: () => ({ "app.user": "u-7" }) },
+  async ({ db, database }) => {
+    const { rows } = await db.execute(
+      "select current_setting('app.user') as user",
+    );
+    assertEquals(rows, [{ user: "u-7" }]);
+    assertEquals(db.stats.roundTrips, 1);
+    await db.commit();
+    assertEquals((await database.log()).slice(0, 2), [
+      BEGIN,
+      "select set_config($1, $2, true)",
+    ]);
+  },
+);
+
+hooksTest(
+  "statements of afterBegin run ahead of all others",
+  {
+    afterBegin: async (tx) => {
+      await Promise.all([
+        tx.execute("insert into notes values (1)"),
+        tx.execute("insert into notes values (2)"),
+      ]);
+    },
+  },
+  async ({ db, database }) => {
+    await Promise.all([issue(db, "select 1"), issue(db, "select 2")]);
+    await db.commit();
+    assertEquals(await database.log(), [
+      BEGIN,
+      "insert into notes values (1)",
+      "insert into notes values (2)",
+      "select 1",
+      "select 2",
+      "commit",
+    ]);
+  },
+);
+
+hooksTest(
+  "afterBegin that throws lets nothing run",
+  {
+    afterBegin: async (tx) => {
+      await tx.execute("insert into notes values (1)");
+      throw new Error("no such tenant");
+    },
+  },
+  async ({ db, database, engine }) => {
+    await assertRejects(
+      () => issue(db, "insert into notes values (2)"),
+      Error,
+      "no such tenant",
+    );
+    assertEquals(engine.status().checkedOut, 0);
+    const error = await assertRejects(() => db.commit(), StateError);
+    assertEquals(error.code, "TRANSACTION_FAILED");
+    await db.rollback();
+    assertEquals(await database.query("select * from notes"), []);
+  },
+);
+
+hooksTest(
+  "a statement of afterBegin that fails fails the transaction",
+  { afterBegin: (tx) => tx.execute("no sql").then(() => {}, () => {}) },
+  async ({ db }) => {
+    const error = await assertRejects(() => issue(db, "select 1"), StateError);
+    assertEquals(error.code, "TRANSACTION_FAILED");
+    assert(error.cause instanceof DatabaseError);
+    await db.rollback();
+    assertEquals(db.state, "idle");
+  },
+);
+
+Deno.test("Session hooks: what afterBegin was given is dead afterwards", async () => {
+  let kept: Pick<Session, "execute"> | undefined;
+  const Session = sessionmaker(createEngine(recordingDriver()), {
+    hooks: { afterBegin: (tx) => void (kept = tx) },
+  });
+  await using db = Session();
+  await db.execute("select 1");
+  const error = await assertRejects(
+    async () => await kept?.execute("select 2"),
+    StateError,
+  );
+  assertEquals(error.code, "TRANSACTION_ENDED");
+});
+
+hooksTest(
+  "beforeCommit writes what is committed, once",
+  {
+    beforeCommit: async (db) => {
+      await db.execute("insert into notes values (100)");
+      const error = await assertRejects(() => db.commit(), StateError);
+      assertEquals(error.code, "SESSION_BUSY");
+    },
+  },
+  async ({ db, database }) => {
+    await db.execute("insert into notes values (1)");
+    await db.commit();
+    assertEquals(
+      await database.query("select id from notes order by id"),
+      [{ id: 1 }, { id: 100 }],
+    );
+  },
+);
+
+hooksTest(
+  "beforeCommit that throws keeps the transaction open",
+  {
+    beforeCommit: () => {
+      throw new Error("not balanced");
+    },
+  },
+  async ({ db, database }) => {
+    await db.execute("insert into notes values (1)");
+    await assertRejects(() => db.commit(), Error, "not balanced");
+    assertEquals(db.state, "active");
+    await db.rollback();
+    assertEquals(await database.query("select id from notes"), []);
+  },
+);
+
+hooksTest(
+  "beforeCommit that rolls back does not let the commit succeed",
+  { beforeCommit: (db) => db.rollback() },
+  async ({ db }) => {
+    await db.execute("insert into notes values (1)");
+    const error = await assertRejects(() => db.commit(), StateError);
+    assertEquals(error.code, "TRANSACTION_ENDED");
+  },
+);
+
+hooksTest("afterCommit may use the same session", {
+  afterCommit: async (db) => {
+    if (db.stats.statements > 1) return;
+    await db.execute("insert into notes values (2)");
+    await db.commit();
+  },
+}, async ({ db, database }) => {
+  await db.execute("insert into notes values (1)");
+  await db.commit();
+  assertEquals(
+    await database.query("select id from notes order by id"),
+    [{ id: 1 }, { id: 2 }],
+  );
+});
+
+Deno.test("Session hooks: one that throws after the end is told, and breaks nothing", async () => {
+  const engine = createEngine(recordingDriver());
+  const told: string[] = [];
+  engine.on("listenerError", ({ error }) => told.push(String(error)));
+  const fail = (message: string) => () => Promise.reject(new Error(message));
+  const hooks = {
+    afterCommit: fail("commit"),
+    afterRollback: fail("rollback"),
+  };
+  await using db = sessionmaker(engine, { hooks })();
+  await db.execute("select 1");
+  await db.commit();
+  await db.execute("select 2");
+  await db.rollback();
+  assertEquals(told, ["Error: commit", "Error: rollback"]);
+});
+
+Deno.test("Session.afterRollback() runs for work that a savepoint undid", async () => {
+  await using db = sessionmaker(createEngine(recordingDriver()))();
+  const ran: string[] = [];
+  await db.begin();
+  db.afterRollback(() => ran.push("undo root"));
+  db.afterCommit(() => ran.push("done root"));
+  await assertRejects(() =>
+    db.beginNested((tx) => {
+      tx.afterRollback(() => ran.push("undo savepoint"));
+      tx.afterCommit(() => ran.push("done savepoint"));
+      return Promise.reject(new Error("of the user"));
+    })
+  );
+  assertEquals(ran, []);
+  await db.commit();
+  assertEquals(ran.splice(0), ["undo savepoint", "done root"]);
+
+  await db.begin();
+  db.afterRollback(() => ran.push("undo root"));
+  db.afterCommit(() => ran.push("done root"));
+  await db.close();
+  assertEquals(ran, ["undo root"]);
+});
