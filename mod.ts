@@ -62,6 +62,7 @@ export {
   type SessionmakerOptions,
 } from "./src/drizzle/sessionmaker.ts";
 export type {
+  BlockOptions,
   QueryResult,
   SessionQueryResultHKT,
   StreamableQuery,
@@ -78,6 +79,7 @@ export {
 export type {
   ConnectionParts,
   EngineConnection,
+  Teller,
   WrappedFlight,
 } from "./src/engine/engine_connection.ts";
 export {

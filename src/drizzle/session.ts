@@ -1,5 +1,5 @@
 import { entityKind, type ExtractTablesWithRelations } from "drizzle-orm";
-import { PgDatabase, type PgTransactionConfig } from "drizzle-orm/pg-core";
+import { PgDatabase } from "drizzle-orm/pg-core";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { PoolHolder } from "../pool/pool_holder.ts";
@@ -15,6 +15,7 @@ import { coreHooks, type SessionHooks } from "./session_hooks.ts";
 import type { SessionShape } from "./session_shape.ts";
 import type { SessionTransaction } from "./session_transaction.ts";
 import type {
+  BlockOptions,
   SessionQueryResultHKT,
   StatementRunner,
   StreamableQuery,
@@ -229,7 +230,7 @@ export class Session<
    */
   override transaction<T>(
     transaction: (tx: SessionTransaction<Schema>) => Promise<T>,
-    config?: PgTransactionConfig,
+    config?: BlockOptions,
   ): Promise<T> {
     // The runner makes nothing but transactions of this session's own schema.
     return this.#runner.transaction(

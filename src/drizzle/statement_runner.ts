@@ -10,7 +10,6 @@ import {
   type PgQueryResultHKT,
   PgSession,
   type PgTransaction,
-  type PgTransactionConfig,
   type PreparedQueryConfig,
 } from "drizzle-orm/pg-core";
 import { toWireParameter } from "../driver/parameter.ts";
@@ -50,6 +49,12 @@ export interface SessionQueryResultHKT extends PgQueryResultHKT {
 export type StreamableQuery<Row> =
   | (PromiseLike<Row[]> & { prepare(name: string): unknown })
   | SQL<Row>;
+
+/** How a block runs that is a transaction of its own. */
+export interface BlockOptions extends TransactionOptions {
+  /** As in Drizzle; `readOnly` says the same. */
+  readonly accessMode?: "read only" | "read write" | undefined;
+}
 
 /** Any transaction handle, whatever its schema. */
 // deno-lint-ignore no-explicit-any -- Drizzle's own base class is declared so
@@ -119,7 +124,7 @@ export class StatementRunner extends PgSession<SessionQueryResultHKT> {
   /** Runs a block as Drizzle's `transaction()` does. */
   override transaction<T>(
     transaction: (tx: AnyTransaction) => Promise<T>,
-    config: PgTransactionConfig = {},
+    config: BlockOptions = {},
   ): Promise<T> {
     const outer = this.handle;
     return outer.core.runBlock(
@@ -317,10 +322,9 @@ function arrayRows(result: Result): unknown[][] {
   return result.rows.filter((row) => Array.isArray(row));
 }
 
-function transactionOptions(config: PgTransactionConfig): TransactionOptions {
-  return {
-    ...(config.isolationLevel && { isolationLevel: config.isolationLevel }),
-    ...(config.accessMode && { readOnly: config.accessMode === "read only" }),
-    ...(config.deferrable !== undefined && { deferrable: config.deferrable }),
-  };
+function transactionOptions(
+  { accessMode, ...options }: BlockOptions,
+): TransactionOptions {
+  if (accessMode === undefined) return options;
+  return { ...options, readOnly: accessMode === "read only" };
 }
