@@ -75,7 +75,7 @@ export interface SessionParts<
   /** How its transactions run that say nothing else. */
   readonly transaction: TransactionOptions;
   /** What runs around its transactions. */
-  readonly hooks: SessionHooks<Schema>;
+  readonly hooks: SessionHooks<Session<Schema>, Schema>;
 }
 
 /**

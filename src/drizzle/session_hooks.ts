@@ -1,6 +1,6 @@
+import type { SessionHandle } from "../session/session_core.ts";
 import type { CoreHooks } from "../session/session_core_options.ts";
 import type { Settings } from "../session/transaction.ts";
-import type { Session } from "./session.ts";
 import type { SessionTransaction } from "./session_transaction.ts";
 import type { StatementRunner } from "./statement_runner.ts";
 
@@ -8,9 +8,11 @@ import type { StatementRunner } from "./statement_runner.ts";
  * What runs around every transaction of a sessionmaker's sessions. All of them
  * may be async, and are waited for.
  *
+ * @typeParam Db A session.
  * @typeParam Schema The schema of the sessions.
  */
 export interface SessionHooks<
+  Db,
   Schema extends Record<string, unknown> = Record<string, never>,
 > {
   /**
@@ -27,7 +29,7 @@ export interface SessionHooks<
    */
   afterBegin?(
     tx: SessionTransaction<Schema>,
-    db: Session<Schema>,
+    db: Db,
   ): Settings | void | Promise<Settings | void>;
   /**
    * Runs before COMMIT, inside the transaction. When it throws, `commit()`
@@ -35,20 +37,20 @@ export interface SessionHooks<
    *
    * @param db The session.
    */
-  beforeCommit?(db: Session<Schema>): unknown;
+  beforeCommit?(db: Db): unknown;
   /**
    * Runs after COMMIT, when the connection is given back: it may use this
    * session, or another one. What it throws is told as a `listenerError`.
    *
    * @param db The session.
    */
-  afterCommit?(db: Session<Schema>): unknown;
+  afterCommit?(db: Db): unknown;
   /**
    * Runs after ROLLBACK, as `afterCommit` does after COMMIT.
    *
    * @param db The session.
    */
-  afterRollback?(db: Session<Schema>): unknown;
+  afterRollback?(db: Db): unknown;
 }
 
 /**
@@ -58,11 +60,11 @@ export interface SessionHooks<
  * @param session Given to them.
  * @param runner Makes what `afterBegin` speaks through.
  */
-export function coreHooks<Schema extends Record<string, unknown>>(
-  hooks: SessionHooks<Schema>,
-  session: () => Session<Schema>,
+export function coreHooks<Db, Schema extends Record<string, unknown>>(
+  hooks: SessionHooks<Db, Schema>,
+  session: () => Db,
   runner: () => StatementRunner,
-): CoreHooks {
+): CoreHooks<SessionHandle> {
   const { afterBegin, beforeCommit, afterCommit, afterRollback } = hooks;
   return {
     ...(afterBegin && {

@@ -70,7 +70,7 @@ export interface SessionmakerOptions<
    *
    * @default {nothing}
    */
-  readonly hooks?: SessionHooks<Schema>;
+  readonly hooks?: SessionHooks<Session<Schema>, Schema>;
 }
 
 /**

@@ -1,22 +1,21 @@
 import type { Result, Statement } from "../driver/statement.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Hook, HookList } from "./_hook_list.ts";
-import type { SessionHandle } from "./session_core.ts";
 import type { CoreHooks } from "./session_core_options.ts";
 import type { ExecuteFirst, Settings } from "./transaction.ts";
 
 /** Runs what a session has to run around its transactions. */
-export class HookRunner {
-  readonly #hooks: CoreHooks;
+export class HookRunner<Handle> {
+  readonly #hooks: CoreHooks<Handle>;
   readonly #engine: Engine;
-  #first: { handle: SessionHandle; execute: ExecuteFirst } | undefined;
+  #first: { handle: Handle; execute: ExecuteFirst } | undefined;
   #isPreparing = false;
 
   /**
    * @param hooks What to run.
    * @param engine Told what a hook threw that nobody waits for.
    */
-  constructor(hooks: CoreHooks, engine: Engine) {
+  constructor(hooks: CoreHooks<Handle>, engine: Engine) {
     this.#hooks = hooks;
     this.#engine = engine;
   }
@@ -39,7 +38,7 @@ export class HookRunner {
    * @returns Nothing where it is not the hook's.
    */
   executeFirst(
-    handle: SessionHandle,
+    handle: Handle,
     statement: Statement,
   ): Promise<Result> | undefined {
     if (handle === this.#first?.handle) return this.#first.execute(statement);
@@ -52,7 +51,7 @@ export class HookRunner {
    * @param execute Runs its statements.
    */
   async afterBegin(
-    handle: SessionHandle,
+    handle: Handle,
     execute: ExecuteFirst,
   ): Promise<Settings | void> {
     this.#first = { handle, execute };

@@ -41,8 +41,8 @@ export class SessionCore implements SessionHandle {
   readonly closed: Promise<void>;
 
   readonly #engine: Engine;
-  readonly #options: SessionCoreOptions;
-  readonly #hooks: HookRunner;
+  readonly #options: SessionCoreOptions<SessionHandle>;
+  readonly #hooks: HookRunner<SessionHandle>;
   readonly #markClosed: () => void;
   readonly #gate = new Gate<SessionHandle>(
     this,
@@ -65,7 +65,7 @@ export class SessionCore implements SessionHandle {
    * @param engine Lends connections.
    * @param options How it runs.
    */
-  constructor(engine: Engine, options: SessionCoreOptions) {
+  constructor(engine: Engine, options: SessionCoreOptions<SessionHandle>) {
     this.#engine = engine;
     this.#options = options;
     this.#hooks = new HookRunner(options.hooks, engine);

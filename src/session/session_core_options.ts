@@ -1,12 +1,15 @@
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { PoolHolder } from "../pool/pool_holder.ts";
-import type { SessionHandle } from "./session_core.ts";
 import type { Settings } from "./transaction.ts";
 
-/** What runs around the transactions of a session. */
-export interface CoreHooks {
+/**
+ * What runs around the transactions of a session.
+ *
+ * @typeParam Handle Who issues statements.
+ */
+export interface CoreHooks<Handle> {
   /** Given the only handle that may speak before the first statement. */
-  afterBegin?(first: SessionHandle): Promise<Settings | void>;
+  afterBegin?(first: Handle): Promise<Settings | void>;
   /** Before COMMIT; what it throws keeps the transaction open. */
   beforeCommit?(): Promise<void>;
   /** When the connection is given back. */
@@ -15,8 +18,12 @@ export interface CoreHooks {
   afterRollback?(): unknown;
 }
 
-/** How a session runs. */
-export interface SessionCoreOptions {
+/**
+ * How a session runs.
+ *
+ * @typeParam Handle Who issues statements.
+ */
+export interface SessionCoreOptions<Handle> {
   /** How transactions run that say nothing else. */
   readonly transaction: TransactionOptions;
   /**
@@ -27,5 +34,5 @@ export interface SessionCoreOptions {
   /** The session as a pool sees it. */
   readonly holder: PoolHolder;
   /** What runs around its transactions. */
-  readonly hooks: CoreHooks;
+  readonly hooks: CoreHooks<Handle>;
 }

@@ -17,7 +17,7 @@ import { BEGIN, issue } from "./session_bed.ts";
 /** A session over PostgreSQL with hooks. */
 function hooksTest(
   name: string,
-  hooks: SessionHooks,
+  hooks: SessionHooks<Session>,
   run: (bed: {
     database: TestDatabase;
     engine: Engine;
