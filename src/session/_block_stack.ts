@@ -1,3 +1,4 @@
+import type { CallSites } from "./_call_site.ts";
 import { busyError, endedError, openBlockError } from "./_refusals.ts";
 import type { Savepoint } from "./savepoint.ts";
 import type { SessionCall } from "./session_state.ts";
@@ -10,16 +11,23 @@ export interface Block<Handle> {
   readonly savepoint: Savepoint | undefined;
   /** Set when its end has begun: nobody may speak until it is over. */
   isEnding: boolean;
+  /** Where it was opened, in development mode. */
+  readonly place: string;
 }
 
 /** The open nested blocks of a session, and who may speak. */
 export class BlockStack<Handle> {
   readonly #root: Handle;
+  readonly #sites: CallSites | undefined;
   readonly #blocks: Block<Handle>[] = [];
 
-  /** @param root Speaks while no block is open. */
-  constructor(root: Handle) {
+  /**
+   * @param root Speaks while no block is open.
+   * @param sites Remembers who called, in development mode.
+   */
+  constructor(root: Handle, sites: CallSites | undefined) {
     this.#root = root;
+    this.#sites = sites;
   }
 
   /** Who may speak now. */
@@ -39,7 +47,8 @@ export class BlockStack<Handle> {
 
   /** Opens one inside the others. */
   push(handle: Handle, savepoint: Savepoint | undefined): Block<Handle> {
-    const block = { handle, savepoint, isEnding: false };
+    const place = this.#sites?.of("beginNested") ?? "";
+    const block = { handle, savepoint, isEnding: false, place };
     this.#blocks.push(block);
     return block;
   }
@@ -69,12 +78,13 @@ export class BlockStack<Handle> {
     const isOpen = handle === this.#root ||
       this.#blocks.some((block) => block.handle === handle);
     if (!isOpen) throw endedError(call);
-    if (handle !== this.innermost) throw openBlockError(call);
-    if (!this.#blocks.at(-1)?.isEnding) return;
+    const inner = this.#blocks.at(-1);
+    if (handle !== this.innermost) throw openBlockError(call, inner?.place);
+    if (!inner?.isEnding) return;
     // A block's own handle is dead from here on; a bare savepoint has none.
     const outer = this.#blocks.at(-2)?.handle ?? this.#root;
     throw handle === outer
-      ? busyError(call, "the rollback of a savepoint")
+      ? busyError(call, "the rollback of a savepoint", inner.place)
       : endedError(call);
   }
 }

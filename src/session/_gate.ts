@@ -1,5 +1,6 @@
 import type { NullpoolError } from "../errors/error.ts";
 import { BlockStack } from "./_block_stack.ts";
+import type { CallSites } from "./_call_site.ts";
 import { busyError, refusal } from "./_refusals.ts";
 import {
   type SessionCall,
@@ -22,15 +23,22 @@ export class Gate<Handle> {
   /** The open nested blocks. */
   readonly blocks: BlockStack<Handle>;
   readonly #open: () => OpenTransaction | undefined;
+  readonly #sites: CallSites | undefined;
   #state: SessionState = "idle";
 
   /**
    * @param root Speaks while no block is open.
    * @param open Finds the open transaction.
+   * @param sites Remembers who called, in development mode.
    */
-  constructor(root: Handle, open: () => OpenTransaction | undefined) {
-    this.blocks = new BlockStack(root);
+  constructor(
+    root: Handle,
+    open: () => OpenTransaction | undefined,
+    sites: CallSites | undefined,
+  ) {
+    this.blocks = new BlockStack(root, sites);
     this.#open = open;
+    this.#sites = sites;
   }
 
   /** Where the session stands. */
@@ -45,8 +53,9 @@ export class Gate<Handle> {
    * @throws {StateError} When it is refused.
    */
   allow(call: SessionCall, handle: Handle): SessionState {
-    const next = this.permit(call);
+    const next = this.#check(call);
     this.blocks.check(call, handle);
+    this.#sites?.note(call);
     return next;
   }
 
@@ -57,9 +66,9 @@ export class Gate<Handle> {
    * @throws {StateError} When it is refused.
    */
   permit(call: SessionCall): SessionState {
-    const verdict = verdictOn(this.#state, call);
-    if ("next" in verdict) return verdict.next;
-    throw refusal(call, verdict.refusal, this.#state, this.#open()?.failure);
+    const next = this.#check(call);
+    this.#sites?.note(call);
+    return next;
   }
 
   /**
@@ -68,7 +77,18 @@ export class Gate<Handle> {
    * @throws {StateError} When one is running.
    */
   refuseBusy(call: string): void {
-    if (this.#open()?.busy) throw busyError(call, "a statement");
+    if (!this.#open()?.busy) return;
+    throw busyError(call, "a statement", this.#sites?.of("execute"));
+  }
+
+  #check(call: SessionCall): SessionState {
+    const verdict = verdictOn(this.#state, call);
+    if ("next" in verdict) return verdict.next;
+    throw refusal(call, verdict.refusal, {
+      state: this.#state,
+      failure: this.#open()?.failure,
+      placeOf: (earlier) => this.#sites?.of(earlier) ?? "",
+    });
   }
 
   /** Goes where a call leads. */

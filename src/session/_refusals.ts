@@ -1,27 +1,36 @@
 import type { ErrorCode } from "../errors/codes.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import { StateError } from "../errors/state_error.ts";
-import type { SessionState } from "./session_state.ts";
+import type { SessionCall, SessionState } from "./session_state.ts";
+
+/** What is known when a call is refused. */
+interface Refused {
+  /** Where the session stands. */
+  readonly state: SessionState;
+  /** What its transaction failed with. */
+  readonly failure: NullpoolError | undefined;
+  /** Where the last call of a kind came from, in development mode. */
+  readonly placeOf: (call: SessionCall) => string;
+}
 
 /**
  * The error for a call that the table of states refuses.
  *
  * @param call What was asked.
  * @param code What the table says.
- * @param state Where the session stands.
- * @param failure What its transaction failed with.
+ * @param refused What is known.
  */
 export function refusal(
-  call: string,
+  call: SessionCall,
   code: ErrorCode,
-  state: SessionState,
-  failure: NullpoolError | undefined,
+  { state, failure, placeOf }: Refused,
 ): StateError {
+  const ending = state === "committing" ? "commit" : "rollback";
   switch (code) {
     case "SESSION_CLOSED":
-      return closedError(call);
+      return closedError(call, placeOf("close"));
     case "SESSION_BUSY":
-      return busyError(call, state === "committing" ? "commit" : "rollback");
+      return busyError(call, ending, placeOf(ending));
     case "TRANSACTION_FAILED":
       return failedError(call, failure);
     default:
@@ -30,10 +39,14 @@ export function refusal(
 }
 
 /** A call that has to wait for another one of the same session. */
-export function busyError(call: string, running: string): StateError {
+export function busyError(
+  call: string,
+  running: string,
+  place = "",
+): StateError {
   return new StateError(
     "SESSION_BUSY",
-    `Cannot ${call}: ${running} of this session is still running; await it first, or give parallel work a session each`,
+    `Cannot ${call}: ${running} of this session${place} is still running; await it first, or give parallel work a session each`,
   );
 }
 
@@ -99,10 +112,10 @@ export function rawControlError(): StateError {
 }
 
 /** A call through the outer handle while a nested block is open. */
-export function openBlockError(call: string): StateError {
+export function openBlockError(call: string, place = ""): StateError {
   return new StateError(
     "NESTED_BLOCK_OPEN",
-    `Cannot ${call}: a nested block is open on this session; use the handle it was given, or wait until it has ended`,
+    `Cannot ${call}: a nested block${place} is open on this session; use the handle it was given, or wait until it has ended`,
   );
 }
 
@@ -115,9 +128,9 @@ export function rollbackOnlyError(): StateError {
 }
 
 /** Any work on a session that is closed. */
-function closedError(call: string): StateError {
+function closedError(call: string, place: string): StateError {
   return new StateError(
     "SESSION_CLOSED",
-    `Cannot ${call}: the session is closed; open another one`,
+    `Cannot ${call}: the session is closed${place}; open another one`,
   );
 }

@@ -5,6 +5,7 @@ import {
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
+import { CallSites } from "./_call_site.ts";
 import { Gate } from "./_gate.ts";
 import { Nesting } from "./_nesting.ts";
 import {
@@ -44,14 +45,8 @@ export class SessionCore implements SessionHandle {
   readonly #options: SessionCoreOptions<SessionHandle>;
   readonly #hooks: HookRunner<SessionHandle>;
   readonly #markClosed: () => void;
-  readonly #gate = new Gate<SessionHandle>(
-    this,
-    () => this.#transaction,
-  );
-  readonly #nesting = new Nesting<SessionHandle>(
-    this.#gate,
-    () => ({ core: this }),
-  );
+  readonly #gate: Gate<SessionHandle>;
+  readonly #nesting: Nesting<SessionHandle>;
   #transaction: Transaction | undefined;
   /** The transaction that a running `begin(fn)` block owns. */
   #blockTransaction: Transaction | undefined;
@@ -69,6 +64,9 @@ export class SessionCore implements SessionHandle {
     this.#engine = engine;
     this.#options = options;
     this.#hooks = new HookRunner(options.hooks, engine);
+    const sites = engine.mode === "development" ? new CallSites() : undefined;
+    this.#gate = new Gate<SessionHandle>(this, () => this.#transaction, sites);
+    this.#nesting = new Nesting(this.#gate, () => ({ core: this }));
     let markClosed = () => {};
     this.closed = new Promise((resolve) => markClosed = resolve);
     this.#markClosed = markClosed;
