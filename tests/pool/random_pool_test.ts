@@ -7,6 +7,7 @@ import type { Pool } from "../../src/pool/pool.ts";
 import type { PoolHolder } from "../../src/pool/pool_holder.ts";
 import { QueuePool } from "../../src/pool/queue_pool.ts";
 import { StaticPool } from "../../src/pool/static_pool.ts";
+import { type Random, seeded, testSeed } from "../support/random.ts";
 import {
   GatedConnection,
   GatedDriver,
@@ -17,20 +18,6 @@ import {
 const ROUNDS = 400;
 const STEPS = 60;
 const TIMEOUT = 5_000;
-
-/** A random number from 0 below `limit`, the same for the same seed. */
-type Random = (limit: number) => number;
-
-/** Mulberry32. */
-function seeded(seed: number): Random {
-  let state = seed;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return (((t ^ (t >>> 14)) >>> 0) / 2 ** 32 * limit) | 0;
-  };
-}
 
 /** One checkout that was asked for. */
 interface Asked {
@@ -258,9 +245,7 @@ class Play {
 }
 
 Deno.test("pools keep their promises whatever happens", async () => {
-  const given = Deno.env.get("NULLPOOL_TEST_SEED");
-  const seed = Number(given ?? crypto.getRandomValues(new Uint32Array(1))[0]);
-  console.log(`NULLPOOL_TEST_SEED=${seed}`);
+  const seed = testSeed();
   const random = seeded(seed);
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_000_000 });
   const outcomes = new Set<unknown>();
