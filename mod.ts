@@ -86,6 +86,7 @@ export {
   Engine,
   type EngineMode,
   type EngineParts,
+  type EngineVariant,
 } from "./src/engine/engine.ts";
 export { Emitter, type Listener } from "./src/events/emitter.ts";
 export type { ErrorCode, ErrorCodes } from "./src/errors/codes.ts";

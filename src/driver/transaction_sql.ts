@@ -1,11 +1,18 @@
 import { command, type Statement } from "./statement.ts";
+import { statementStart } from "./statement_start.ts";
 
-/** PostgreSQL's isolation levels. */
+/**
+ * PostgreSQL's isolation levels, and `autocommit`: no transaction at all, each
+ * statement stands for itself. It is for what PostgreSQL refuses inside of one
+ * (VACUUM, CREATE DATABASE, CREATE INDEX CONCURRENTLY); a rollback undoes
+ * nothing there.
+ */
 export type IsolationLevel =
   | "read uncommitted"
   | "read committed"
   | "repeatable read"
-  | "serializable";
+  | "serializable"
+  | "autocommit";
 
 /** How a transaction runs. */
 export interface TransactionOptions {
@@ -29,6 +36,13 @@ export interface TransactionOptions {
    * @default {false}
    */
   readonly deferrable?: boolean | undefined;
+  /**
+   * Whether a connection is held from the first statement on. Every transaction
+   * does so today.
+   *
+   * @default {false}
+   */
+  readonly interactive?: boolean | undefined;
 }
 
 const ISOLATION_LEVELS: ReadonlySet<unknown> = new Set([
@@ -36,17 +50,19 @@ const ISOLATION_LEVELS: ReadonlySet<unknown> = new Set([
   "read committed",
   "repeatable read",
   "serializable",
+  "autocommit",
 ]);
 
 /**
  * Checks options that come from the user.
  *
  * @param options What was given.
- * @throws {RangeError} When the isolation level is none of PostgreSQL's.
- * @throws {TypeError} When `readOnly` or `deferrable` is not a boolean.
+ * @throws {RangeError} When the isolation level is unknown, or contradicts the
+ * others.
+ * @throws {TypeError} When one of the others is not a boolean.
  */
 export function checkTransactionOptions(options: TransactionOptions): void {
-  const { isolationLevel, readOnly, deferrable } = options;
+  const { isolationLevel, readOnly, deferrable, interactive } = options;
   if (isolationLevel !== undefined && !ISOLATION_LEVELS.has(isolationLevel)) {
     throw new RangeError(
       `Cannot use option "isolationLevel": it is one of ${
@@ -54,11 +70,45 @@ export function checkTransactionOptions(options: TransactionOptions): void {
       }`,
     );
   }
-  for (const [name, value] of Object.entries({ readOnly, deferrable })) {
+  if (isAutocommit(options) && (readOnly || deferrable)) {
+    throw new RangeError(
+      'Cannot use isolation level "autocommit" with "readOnly" or "deferrable": there is no transaction that could be so',
+    );
+  }
+  for (
+    const [name, value] of Object.entries({ readOnly, deferrable, interactive })
+  ) {
     if (value !== undefined && typeof value !== "boolean") {
       throw new TypeError(`Cannot use option "${name}": it is a boolean`);
     }
   }
+}
+
+/**
+ * Checks settings that come from the user.
+ *
+ * @param settings What was given.
+ * @throws {TypeError} When a value is not a string.
+ */
+export function checkSettings(
+  settings: Readonly<Record<string, string>>,
+): void {
+  for (const [name, value] of Object.entries(settings)) {
+    if (typeof value !== "string") {
+      throw new TypeError(
+        `Cannot use setting "${name}": its value is a string`,
+      );
+    }
+  }
+}
+
+/**
+ * Whether there is no transaction around statements.
+ *
+ * @param options How they run.
+ */
+export function isAutocommit(options: TransactionOptions): boolean {
+  return options.isolationLevel === "autocommit";
 }
 
 /**
@@ -112,7 +162,7 @@ export function commitNeedsAnswer(options: TransactionOptions): boolean {
 }
 
 const ENDS_TRANSACTION =
-  /^(?:\s|--.*\n|\/\*(?:[^*]|\*(?!\/))*\*\/)*(?:commit|end|abort|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b)|prepare\s+transaction)\b/i;
+  /^(?:commit|end|abort|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b)|prepare\s+transaction)\b/i;
 
 /**
  * Whether SQL would end the transaction that it runs in. Those to a savepoint
@@ -121,7 +171,16 @@ const ENDS_TRANSACTION =
  * @param text One statement.
  */
 export function endsTransaction(text: string): boolean {
-  return ENDS_TRANSACTION.test(text);
+  return ENDS_TRANSACTION.test(statementStart(text));
+}
+
+/**
+ * Whether SQL would begin a transaction.
+ *
+ * @param text One statement.
+ */
+export function beginsTransaction(text: string): boolean {
+  return /^(?:begin|start\s+transaction)\b/i.test(statementStart(text));
 }
 
 function beginText(options: TransactionOptions): string {

@@ -43,6 +43,14 @@ export interface SessionOptions {
    */
   readonly atomic?: boolean;
   /**
+   * Whether a statement or a savepoint begins a transaction by itself. Without
+   * it `begin()` has to be called before, and again after each end (as
+   * SQLAlchemy's option of this name).
+   *
+   * @default {true}
+   */
+  readonly autobegin?: boolean;
+  /**
    * Named where a pool says who holds its connections; without any value or
    * secret.
    *
@@ -130,6 +138,7 @@ export class Session<
     const core = new SessionCore(parts.engine, {
       transaction: { ...parts.transaction, ...options.transaction },
       atomic: options.atomic ?? false,
+      autobegin: options.autobegin ?? true,
       holder,
       hooks: coreHooks(parts.hooks, () => this, () => runner),
     });
@@ -405,6 +414,17 @@ export class Session<
    */
   close(): Promise<void> {
     return this.#core.close();
+  }
+
+  /**
+   * Closes the session and throws its connection away without a word to the
+   * server, which rolls back when it notices: for a connection that is known
+   * to be in a bad way.
+   *
+   * @returns As `close`.
+   */
+  invalidate(): Promise<void> {
+    return this.#core.invalidate();
   }
 
   /** Closes the session at the end of an `await using` block. */

@@ -1,5 +1,6 @@
 import type { Driver } from "../driver/driver.ts";
 import {
+  checkSettings,
   checkTransactionOptions,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
@@ -109,14 +110,4 @@ function defaultPool(driver: Driver): Pool {
   return driver.maxConnections === 1
     ? new StaticPool(driver)
     : new NullPool(driver);
-}
-
-function checkSettings(settings: Readonly<Record<string, string>>): void {
-  for (const [name, value] of Object.entries(settings)) {
-    if (typeof value !== "string") {
-      throw new TypeError(
-        `Cannot use setting "${name}": its value is a string`,
-      );
-    }
-  }
 }

@@ -1,5 +1,9 @@
 import type { Driver } from "../driver/driver.ts";
-import type { TransactionOptions } from "../driver/transaction_sql.ts";
+import {
+  checkSettings,
+  checkTransactionOptions,
+  type TransactionOptions,
+} from "../driver/transaction_sql.ts";
 import { wrapDriverError } from "../errors/wrap_driver_error.ts";
 import type { Emitter, Listener } from "../events/emitter.ts";
 import type { EngineEvent, EventMap } from "../events/event.ts";
@@ -13,6 +17,14 @@ import { EngineConnection } from "./engine_connection.ts";
 
 /** `development` adds call sites to errors and leak reports. */
 export type EngineMode = "production" | "development";
+
+/** What may differ between engines that share a pool. */
+export interface EngineVariant {
+  /** Settings local to each transaction, added to those of the engine. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** How transactions run that say nothing else. */
+  readonly transaction?: TransactionOptions;
+}
 
 /** What an engine is made of, checked by `createEngine`. */
 export interface EngineParts {
@@ -32,6 +44,9 @@ export interface EngineParts {
   readonly exposeServerDetail: boolean;
 }
 
+/** What is going on that nobody waits for, by pool. */
+const SETTLING = new WeakMap<Pool, Set<Promise<void>>>();
+
 /**
  * A driver, a pool and the options that all sessions share. Make one per
  * process or isolate with `createEngine`; it opens nothing until a session
@@ -50,7 +65,8 @@ export interface EngineParts {
  */
 export class Engine {
   readonly #parts: EngineParts;
-  readonly #settling = new Set<Promise<void>>();
+  /** Shared by all engines of a pool: they are idle together. */
+  readonly #settling: Set<Promise<void>>;
 
   /**
    * Creates an engine; `createEngine` does, and checks the parts.
@@ -59,6 +75,41 @@ export class Engine {
    */
   constructor(parts: EngineParts) {
     this.#parts = parts;
+    this.#settling = SETTLING.get(parts.pool) ?? new Set();
+    SETTLING.set(parts.pool, this.#settling);
+  }
+
+  /**
+   * Makes an engine that shares this one's driver, pool and listeners, with
+   * other options: an analytics engine that reads only, or one without
+   * transactions (`autocommit`). Disposing either disposes both.
+   *
+   * @example Maintenance
+   * ```ts
+   * import { createEngine, sessionmaker } from "@nullpool/db";
+   * import { recordingDriver } from "@nullpool/db/testing";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const driver = recordingDriver();
+   * const engine = createEngine(driver);
+   * const outside = engine.with({ transaction: { isolationLevel: "autocommit" } });
+   * await sessionmaker(outside).begin((db) => db.execute("vacuum"));
+   * assertEquals(driver.log, ["connect", "vacuum", "close"]);
+   * ```
+   *
+   * @param options What is different; the rest stays as it is.
+   * @returns The engine.
+   * @throws {TypeError} When an option has the wrong type.
+   * @throws {RangeError} When an option has a value that is none of its own.
+   */
+  with(options: EngineVariant): Engine {
+    checkTransactionOptions(options.transaction ?? {});
+    checkSettings(options.settings ?? {});
+    return new Engine({
+      ...this.#parts,
+      settings: { ...this.settings, ...options.settings },
+      transaction: { ...this.transaction, ...options.transaction },
+    });
   }
 
   /** Opens connections. */

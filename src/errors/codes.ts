@@ -33,6 +33,13 @@ export interface ErrorCodes {
    */
   TRANSACTION_OPEN: "StateError";
   /**
+   * A call needs a transaction, and the session has none: it was made with
+   * `autobegin: false`, so call `begin()` first; or its isolation level is
+   * `autocommit`, which has no savepoints and no settings local to a
+   * transaction.
+   */
+  NO_TRANSACTION: "StateError";
+  /**
    * `commit`, `begin` or a nested block was asked for while a statement or
    * another such call of the same session is still running. Await the first
    * one, or give parallel work a session each (`mapTasks`).

@@ -103,11 +103,27 @@ export function openError(call: string, obstacle: string): StateError {
   );
 }
 
-/** SQL that would end the transaction without the session's knowledge. */
+/** What needs a transaction where there is none by choice. */
+export function autocommitError(call: string): StateError {
+  return new StateError(
+    "NO_TRANSACTION",
+    `Cannot ${call}: the isolation level is "autocommit", so there is no transaction; use another level`,
+  );
+}
+
+/** Work on a session that begins nothing by itself. */
+export function notBegunError(call: string): StateError {
+  return new StateError(
+    "NO_TRANSACTION",
+    `Cannot ${call}: no transaction was begun and the option "autobegin" is off; call begin() first`,
+  );
+}
+
+/** SQL that would begin or end a transaction without the session's knowledge. */
 export function rawControlError(): StateError {
   return new StateError(
     "TRANSACTION_OPEN",
-    "Cannot execute: the statement would end the transaction behind the session's back; call commit() or rollback() of the session",
+    "Cannot execute: the statement would begin or end a transaction behind the session's back; call begin(), commit() or rollback() of the session",
   );
 }
 

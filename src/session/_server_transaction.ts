@@ -2,6 +2,7 @@ import { command, type Statement } from "../driver/statement.ts";
 import {
   beginStatement,
   commitNeedsAnswer,
+  isAutocommit,
   settingsStatement,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
@@ -59,7 +60,7 @@ export class ServerTransaction {
     return this.#connection !== undefined;
   }
 
-  /** Whether BEGIN was answered. */
+  /** Whether BEGIN was answered, or needs none. */
   get hasBegun(): boolean {
     return this.#hasBegun;
   }
@@ -91,9 +92,10 @@ export class ServerTransaction {
       stats.duration += performance.now() - start;
     }
     stats.connections++;
-    this.#hasBegun = false;
     this.#lead = [];
     this.#options = options;
+    this.#hasBegun = isAutocommit(options);
+    if (this.#hasBegun) return;
     this.lead(
       beginStatement(options),
       () => engine.emit({ type: "begin", options }),
@@ -155,6 +157,10 @@ export class ServerTransaction {
    * @returns What went wrong, if anything did.
    */
   async commit(): Promise<NullpoolError | undefined> {
+    if (isAutocommit(this.#options)) {
+      this.giveBack({ discard: !this.isUsable });
+      return undefined;
+    }
     const committing = this.#sendCommit();
     if (commitNeedsAnswer(this.#options)) return await committing;
     this.#returned = committing.then(() => this.#released);
@@ -182,13 +188,14 @@ export class ServerTransaction {
    */
   async rollback(tell = () => {}): Promise<void> {
     this.#lead = [];
-    const isSent = this.#hasBegun && this.isUsable;
+    const isOver = !this.#hasBegun || isAutocommit(this.#options);
+    const isSent = !isOver && this.isUsable;
     const flight = isSent
       ? await this.send([{ statement: command("rollback"), tell }])
       : undefined;
     const isAnswered = flight?.results.length === 1;
     if (!isAnswered) tell();
-    this.giveBack({ discard: this.#hasBegun && !isAnswered });
+    this.giveBack({ discard: !isOver && !isAnswered });
   }
 
   /**

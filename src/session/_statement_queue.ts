@@ -95,9 +95,13 @@ export class StatementQueue {
     });
   }
 
-  /** Takes all that wait. */
-  take(): Batch {
-    return new Batch(this.#pending.splice(0));
+  /**
+   * Takes what waits.
+   *
+   * @param limit How many of them.
+   */
+  take(limit = Infinity): Batch {
+    return new Batch(this.#pending.splice(0, limit));
   }
 
   /**

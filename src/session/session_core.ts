@@ -1,6 +1,7 @@
 import type { Result, Statement } from "../driver/statement.ts";
 import {
   checkTransactionOptions,
+  isAutocommit,
   sameTransactionOptions,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
@@ -9,12 +10,14 @@ import { CallSites } from "./_call_site.ts";
 import { Gate } from "./_gate.ts";
 import { Nesting } from "./_nesting.ts";
 import {
+  autocommitError,
   busyError,
   endedError,
+  notBegunError,
   openError,
   rollbackOnlyError,
 } from "./_refusals.ts";
-import type { SessionState } from "./session_state.ts";
+import type { SessionCall, SessionState } from "./session_state.ts";
 import type { SessionCoreOptions } from "./session_core_options.ts";
 import { newStats, type SessionStats } from "./session_stats.ts";
 import { makeHandle, type TransactionHandle } from "./transaction_handle.ts";
@@ -107,7 +110,7 @@ export class SessionCore implements SessionHandle {
    */
   join(handle: SessionHandle): object {
     this.#gate.allow("execute", handle);
-    return this.#autobegin();
+    return this.#autobegin("execute");
   }
 
   /**
@@ -140,7 +143,7 @@ export class SessionCore implements SessionHandle {
     const first = this.#hooks.executeFirst(handle, statement);
     if (first !== undefined) return await first;
     this.#gate.allow("execute", handle);
-    return await this.#autobegin().execute(statement);
+    return await this.#autobegin("execute").execute(statement);
   }
 
   /**
@@ -174,7 +177,7 @@ export class SessionCore implements SessionHandle {
     checkTransactionOptions(options);
     this.#gate.allow("begin", this);
     this.#gate.refuseBusy("begin");
-    const transaction = this.#autobegin();
+    const transaction = this.#autobegin("begin");
     const wanted = { ...this.#options.transaction, ...options };
     const obstacle = obstacleTo(transaction, wanted);
     if (obstacle !== undefined) throw openError("begin", obstacle);
@@ -230,14 +233,16 @@ export class SessionCore implements SessionHandle {
     const open = this.#transaction;
     const nested = this.#options.atomic || this.#gate.blocks.isOpen ||
       open?.explicit || (open?.writes ?? 0) > 0;
+    const wanted = { ...this.#options.transaction, ...options };
+    if (isAutocommit(wanted)) throw autocommitError("run transaction()");
     if (!nested) {
       return await this.runTransaction(
         () => this.#nesting.inBlock(undefined, ({ handle }) => block(handle)),
         options,
       );
     }
-    const wanted = { ...this.#autobegin().options, ...options };
-    if (!sameTransactionOptions(this.#autobegin().options, wanted)) {
+    const own = this.#autobegin("beginNested").options;
+    if (!sameTransactionOptions(own, { ...own, ...options })) {
       throw openError("change its options", "a savepoint has none of its own");
     }
     return await this.runNested(outer, block);
@@ -256,7 +261,7 @@ export class SessionCore implements SessionHandle {
     block: (handle: SessionHandle) => Promise<T>,
   ): Promise<T> {
     this.#gate.allow("beginNested", outer);
-    return await this.#nesting.run(this.#autobegin(), block);
+    return await this.#nesting.run(this.#nestable(), block);
   }
 
   /**
@@ -268,7 +273,7 @@ export class SessionCore implements SessionHandle {
   openNested(outer: SessionHandle): TransactionHandle {
     this.#gate.allow("beginNested", outer);
     this.#gate.refuseBusy("begin a savepoint");
-    return this.#nesting.open(this.#autobegin(), outer);
+    return this.#nesting.open(this.#nestable(), outer);
   }
 
   /**
@@ -354,7 +359,7 @@ export class SessionCore implements SessionHandle {
    */
   afterCommit(hook: Hook): void {
     this.#gate.allow("execute", this.#gate.blocks.innermost);
-    this.#autobegin().hooks.afterCommit(hook);
+    this.#autobegin("execute").hooks.afterCommit(hook);
   }
 
   /**
@@ -365,7 +370,7 @@ export class SessionCore implements SessionHandle {
    */
   afterRollback(hook: Hook): void {
     this.#gate.allow("execute", this.#gate.blocks.innermost);
-    this.#autobegin().hooks.afterRollback(hook);
+    this.#autobegin("execute").hooks.afterRollback(hook);
   }
 
   /** Marks the transaction: it can only be rolled back from now on. */
@@ -374,7 +379,7 @@ export class SessionCore implements SessionHandle {
     if (this.#gate.state !== "failed") {
       this.#gate.allow("execute", this.#gate.blocks.innermost);
     }
-    this.#autobegin();
+    this.#autobegin("execute");
     this.#rollbackOnly = true;
   }
 
@@ -390,14 +395,28 @@ export class SessionCore implements SessionHandle {
     return this.#closing;
   }
 
+  /**
+   * Closes without a word to the server: the connection is thrown away, and
+   * the server rolls back when it notices.
+   *
+   * @returns As `close`.
+   */
+  invalidate(): Promise<void> {
+    this.#transaction?.invalidate();
+    return this.close();
+  }
+
   async #close(): Promise<void> {
     this.#gate.enter(this.#gate.permit("close"));
     await this.rollback();
     void this.#returned.then(this.#markClosed);
   }
 
-  #autobegin(): Transaction {
+  /** The open transaction, begun on demand. */
+  #autobegin(call: SessionCall): Transaction {
     if (this.#transaction === undefined) {
+      const isFree = this.#options.autobegin || this.#options.atomic;
+      if (call !== "begin" && !isFree) throw notBegunError(call);
       this.#gate.enter("active");
       this.#transaction = new Transaction(
         this.#options.transaction,
@@ -413,6 +432,12 @@ export class SessionCore implements SessionHandle {
       );
     }
     return this.#transaction;
+  }
+
+  #nestable(): Transaction {
+    const transaction = this.#autobegin("beginNested");
+    if (!isAutocommit(transaction.options)) return transaction;
+    throw autocommitError("beginNested");
   }
 
   /** Whether it was the present one. */

@@ -31,6 +31,8 @@ export interface SessionCoreOptions<Handle> {
    * each were begun by `begin()`: `transaction(fn)` is then a savepoint.
    */
   readonly atomic: boolean;
+  /** Whether work begins a transaction by itself. */
+  readonly autobegin: boolean;
   /** The session as a pool sees it. */
   readonly holder: PoolHolder;
   /** What runs around its transactions. */

@@ -1,6 +1,8 @@
 import type { Result, Statement } from "../driver/statement.ts";
 import {
+  beginsTransaction,
   endsTransaction,
+  isAutocommit,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
 import type { NullpoolError } from "../errors/error.ts";
@@ -8,6 +10,7 @@ import type { StateError } from "../errors/state_error.ts";
 import type { SavepointEvent } from "../events/event.ts";
 import { HookList } from "./_hook_list.ts";
 import {
+  autocommitError,
   failedError,
   neverBegunError,
   rawControlError,
@@ -123,7 +126,12 @@ export class Transaction {
     if (this.#rollingBack !== undefined) {
       return Promise.reject(rolledBackError());
     }
-    if (endsTransaction(statement.text)) {
+    const { text } = statement;
+    if (
+      isAutocommit(this.options)
+        ? beginsTransaction(text)
+        : endsTransaction(text)
+    ) {
       return Promise.reject(rawControlError());
     }
     if (statement.access === "write") this.#writes++;
@@ -208,6 +216,13 @@ export class Transaction {
     return this.#rollingBack;
   }
 
+  /** Throws the connection away: what runs on it fails. */
+  invalidate(): void {
+    this.#queue.reject(rolledBackError());
+    this.#connecting?.abort();
+    this.#server.giveBack({ discard: true });
+  }
+
   async #rollback({ reason }: RollbackOptions): Promise<void> {
     await this.#settle();
     await this.#server.rollback(() => {
@@ -252,7 +267,8 @@ export class Transaction {
       await this.#open();
       if (!this.#server.isOpen) return;
     }
-    const batch = this.#queue.take();
+    // A flight is atomic: without a transaction each statement needs its own.
+    const batch = this.#queue.take(isAutocommit(this.options) ? 1 : undefined);
     this.#owner.stats.statements += batch.size;
     const flight = await this.#server.send(batch.statements);
     if (flight.failure === undefined || this.#server.hasBegun) {
@@ -270,6 +286,7 @@ export class Transaction {
   async #open(): Promise<void> {
     this.#connecting = new AbortController();
     try {
+      this.#checkSettings(this.#owner.engine.settings);
       await this.#server.open(this.options, this.#connecting.signal);
       this.#connecting = undefined;
       await this.#begin();
@@ -295,7 +312,16 @@ export class Transaction {
     });
     await last;
     if (this.#failure) throw failedError("execute", this.#failure);
-    if (settings) this.#server.leadSettings(settings);
+    if (!settings) return;
+    this.#checkSettings(settings);
+    this.#server.leadSettings(settings);
+  }
+
+  /** They end with the transaction: without one they would never be there. */
+  #checkSettings(settings: Settings): void {
+    if (isAutocommit(this.options) && Object.keys(settings).length > 0) {
+      throw autocommitError("set settings");
+    }
   }
 
   async #executeFirst(statement: Statement): Promise<Result> {
@@ -309,6 +335,7 @@ export class Transaction {
 
   /** Follows a failure of the transaction. */
   async #end(failure: NullpoolError): Promise<void> {
+    if (isAutocommit(this.options) && this.#server.isUsable) return;
     this.#fail(failure);
     this.#queue.reject(failedError("execute", failure));
     // Nothing can be saved any more: its slot is free at once, and the
