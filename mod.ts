@@ -129,8 +129,11 @@ export type { SessionState } from "./src/session/session_state.ts";
 export type { SessionStats } from "./src/session/session_stats.ts";
 export type { RollbackOptions, Settings } from "./src/session/transaction.ts";
 export type { TransactionHandle } from "./src/session/transaction_handle.ts";
+export type { Items } from "./src/tasks/_item_source.ts";
 export {
   mapTasks,
   type MapTasksOptions,
   type TaskContext,
+  type TaskProgress,
+  type TaskWorker,
 } from "./src/tasks/map_tasks.ts";

@@ -55,6 +55,7 @@ interface Declaration {
   location: { filename: string; line: number };
   declarationKind: string;
   jsDoc?: JsDoc;
+  def?: { hasBody?: boolean };
 }
 
 interface JsDoc {
@@ -86,7 +87,11 @@ export function missingDocs(
     if (first === undefined) return [];
     const where = `${inProject(first.location.filename)}: ${name}`;
     const problems: string[] = [];
-    for (const { jsDoc } of declarations) {
+    for (const { jsDoc, kind, def } of declarations) {
+      // The body behind overloads is nobody's signature.
+      const isHidden = kind === "function" && def?.hasBody === true &&
+        declarations.length > 1;
+      if (isHidden) continue;
       if (!/^[A-Z`"'][^]*?[.:](\s|$)/.test(jsDoc?.doc ?? "")) {
         problems.push(`${where} has no first sentence`);
       }

@@ -117,6 +117,14 @@ export class Engine {
     return this.#parts.driver;
   }
 
+  /**
+   * How many connections can be in use at once; nothing where neither pool nor
+   * driver has a limit.
+   */
+  get capacity(): number | undefined {
+    return this.#parts.pool.capacity ?? this.driver.maxConnections;
+  }
+
   /** How much is reported. */
   get mode(): EngineMode {
     return this.#parts.mode;

@@ -112,6 +112,11 @@ export class AssertionPool implements Pool {
     return this.#pool.dispose(options);
   }
 
+  /** One connection, and no other. */
+  get capacity(): number {
+    return 1;
+  }
+
   /** What the pool holds right now. */
   status(): PoolStatus {
     return this.#pool.status();

@@ -111,6 +111,11 @@ export class NullPool implements Pool {
     return this.#lending.dispose(options);
   }
 
+  /** How many connections it lends at once; nothing where there is no limit. */
+  get capacity(): number | undefined {
+    return this.#lending.capacity;
+  }
+
   /** What the pool holds right now. */
   status(): PoolStatus {
     return this.#lending.status();

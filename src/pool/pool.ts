@@ -72,6 +72,9 @@ export interface PoolStatus {
 
 /** Lends connections. */
 export interface Pool {
+  /** How many connections it lends at once; nothing where there is no limit. */
+  readonly capacity?: number | undefined;
+
   /**
    * Borrows a connection.
    *

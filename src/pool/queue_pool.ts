@@ -345,6 +345,11 @@ export class QueuePool implements Pool {
     return new QueuePool(this.#driver, this.#options);
   }
 
+  /** How many connections it lends at once; nothing where there is no limit. */
+  get capacity(): number | undefined {
+    return this.#lending.capacity;
+  }
+
   /** What the pool holds right now. */
   status(): PoolStatus {
     return this.#lending.status();

@@ -116,6 +116,11 @@ export class StaticPool implements Pool {
     return this.#lending.dispose(options);
   }
 
+  /** How many connections it lends at once; nothing where there is no limit. */
+  get capacity(): number | undefined {
+    return this.#lending.capacity;
+  }
+
   /** What the pool holds right now. */
   status(): PoolStatus {
     return this.#lending.status();

@@ -1,13 +1,23 @@
 import type { Session } from "../drizzle/session.ts";
 import type { Sessionmaker } from "../drizzle/sessionmaker.ts";
-import { NullpoolError } from "../errors/error.ts";
+import { type Items, ItemSource } from "./_item_source.ts";
+
+/** How far a call of {@linkcode mapTasks} is. */
+export interface TaskProgress {
+  /** Items that are done, failed ones included. */
+  readonly done: number;
+  /** Those of them that failed. */
+  readonly failed: number;
+  /** Items in all, where the input knows: an array, a set, a map. */
+  readonly total: number | undefined;
+}
 
 /** How {@linkcode mapTasks} runs. */
 export interface MapTasksOptions {
   /**
    * How many items are worked on at once.
    *
-   * @default {what the driver can have open, else 5}
+   * @default {what the engine can lend at once, else 5}
    */
   readonly concurrency?: number;
   /**
@@ -16,7 +26,19 @@ export interface MapTasksOptions {
    * @default {"each"}
    */
   readonly commit?: "each" | "none";
-  /** Hands out no more items when it fires, and is passed on to workers. */
+  /**
+   * Whether the first failure ends the call, or each item's outcome is
+   * returned as `Promise.allSettled` does.
+   *
+   * @default {"throw"}
+   */
+  readonly onError?: "throw" | "collect";
+  /** Told after each item. What it throws ends the call. */
+  readonly onProgress?: (progress: TaskProgress) => void;
+  /**
+   * Hands out no more items when it fires, and is passed on to workers; the
+   * call throws its reason when they have ended.
+   */
   readonly signal?: AbortSignal;
 }
 
@@ -27,6 +49,19 @@ export interface TaskContext {
   /** Fires when another worker failed or the caller gave up. */
   readonly signal: AbortSignal;
 }
+
+/**
+ * Works on one item.
+ *
+ * @typeParam Item What is worked on.
+ * @typeParam Output What it returns.
+ * @typeParam Schema The schema of the session.
+ */
+export type TaskWorker<Item, Output, Schema extends Record<string, unknown>> = (
+  db: Session<Schema>,
+  item: Item,
+  context: TaskContext,
+) => Promise<Output>;
 
 /**
  * Works on items in parallel, each with a session of its own.
@@ -59,77 +94,117 @@ export interface TaskContext {
  * @typeParam Output What a worker returns.
  * @typeParam Schema The schema of the sessions.
  * @param Session Makes the sessions.
+ * @param items What is worked on; an async iterable is asked for an item when
+ * a worker is free, not before.
+ * @param worker Given a session, an item and the context.
+ * @param options How many at once, and what becomes of failures.
+ * @returns What the workers returned, in the order of the items; with
+ * `onError: "collect"` each one's outcome.
+ * @throws {RangeError} When an option has a value that is none of its own.
+ * @throws The first failure of a worker, with those of its siblings in
+ * `suppressed`.
+ */
+export function mapTasks<
+  Item,
+  Output,
+  Schema extends Record<string, unknown>,
+>(
+  Session: Sessionmaker<Schema>,
+  items: Items<Item>,
+  worker: TaskWorker<Item, Output, Schema>,
+  options: MapTasksOptions & { readonly onError: "collect" },
+): Promise<PromiseSettledResult<Output>[]>;
+/**
+ * Works on items in parallel, each with a session of its own; the first
+ * failure ends the call.
+ *
+ * @typeParam Item What is worked on.
+ * @typeParam Output What a worker returns.
+ * @typeParam Schema The schema of the sessions.
+ * @param Session Makes the sessions.
  * @param items What is worked on.
  * @param worker Given a session, an item and the context.
  * @param options How many at once.
  * @returns What the workers returned, in the order of the items.
- * @throws {RangeError} When `concurrency` is not a whole number above zero.
- * @throws The first failure of a worker, with those of its siblings in
- * `suppressed` where it is an error of this library.
  */
+export function mapTasks<
+  Item,
+  Output,
+  Schema extends Record<string, unknown>,
+>(
+  Session: Sessionmaker<Schema>,
+  items: Items<Item>,
+  worker: TaskWorker<Item, Output, Schema>,
+  options?: MapTasksOptions & { readonly onError?: "throw" },
+): Promise<Output[]>;
 export async function mapTasks<
   Item,
   Output,
   Schema extends Record<string, unknown>,
 >(
   Session: Sessionmaker<Schema>,
-  items: Iterable<Item>,
-  worker: (
-    db: Session<Schema>,
-    item: Item,
-    context: TaskContext,
-  ) => Promise<Output>,
+  items: Items<Item>,
+  worker: TaskWorker<Item, Output, Schema>,
   options: MapTasksOptions = {},
-): Promise<Output[]> {
-  const concurrency = options.concurrency ??
-    Session.engine.driver.maxConnections ?? 5;
+): Promise<(Output | PromiseSettledResult<Output>)[]> {
+  const { concurrency = Session.engine.capacity ?? 5 } = options;
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new RangeError(
       'Cannot use option "concurrency": it is a whole number, 1 or more',
     );
   }
-  const { commit = "each" } = options;
-  if (commit !== "each" && commit !== "none") {
-    throw new RangeError('Cannot use option "commit": it is "each" or "none"');
-  }
-  const run = new TaskRun(Session, items, worker, commit);
-  return await run.finish(concurrency, options.signal);
+  checkChoice("commit", options.commit, ["each", "none"]);
+  checkChoice("onError", options.onError, ["throw", "collect"]);
+  const run = new TaskRun(Session, items, worker, options);
+  const outcomes = await run.finish(concurrency);
+  if (options.onError === "collect") return outcomes;
+  return outcomes.map((outcome) => {
+    if (outcome.status === "rejected") throw outcome.reason;
+    return outcome.value;
+  });
 }
 
-type Worker<Item, Output, Schema extends Record<string, unknown>> = (
-  db: Session<Schema>,
-  item: Item,
-  context: TaskContext,
-) => Promise<Output>;
+function checkChoice(
+  name: string,
+  value: string | undefined,
+  choices: readonly string[],
+): void {
+  if (value === undefined || choices.includes(value)) return;
+  const list = choices.map((choice) => `"${choice}"`).join(" or ");
+  throw new RangeError(`Cannot use option "${name}": it is ${list}`);
+}
 
 /** One call of `mapTasks`. */
 class TaskRun<Item, Output, Schema extends Record<string, unknown>> {
   readonly #makeSession: Sessionmaker<Schema>;
-  readonly #items: Iterator<Item>;
-  readonly #worker: Worker<Item, Output, Schema>;
-  readonly #commit: "each" | "none";
-  readonly #outputs: Output[] = [];
-  readonly #failures: unknown[] = [];
+  readonly #source: ItemSource<Item>;
+  readonly #total: number | undefined;
+  readonly #worker: TaskWorker<Item, Output, Schema>;
+  readonly #options: MapTasksOptions;
+  readonly #outcomes: PromiseSettledResult<Output>[] = [];
+  /** What ends the call; a worker may rethrow what it was told by its signal. */
+  readonly #failures = new Set<unknown>();
   readonly #abort = new AbortController();
-  #handedOut = 0;
-  #hasEnded = false;
+  #done = 0;
+  #failed = 0;
 
   constructor(
     makeSession: Sessionmaker<Schema>,
-    items: Iterable<Item>,
-    worker: Worker<Item, Output, Schema>,
-    commit: "each" | "none",
+    items: Items<Item>,
+    worker: TaskWorker<Item, Output, Schema>,
+    options: MapTasksOptions,
   ) {
     this.#makeSession = makeSession;
-    this.#items = items[Symbol.iterator]();
+    this.#source = new ItemSource(items);
+    this.#total = sizeOf(items);
     this.#worker = worker;
-    this.#commit = commit;
+    this.#options = options;
   }
 
   async finish(
     concurrency: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Output[]> {
+  ): Promise<PromiseSettledResult<Output>[]> {
+    const { signal } = this.#options;
     const onAbort = () => this.#fail(signal?.reason);
     signal?.addEventListener("abort", onAbort);
     if (signal?.aborted) onAbort();
@@ -137,45 +212,49 @@ class TaskRun<Item, Output, Schema extends Record<string, unknown>> {
       await Promise.all(
         Array.from({ length: concurrency }, () => this.#work()),
       );
+      await this.#source.end();
+    } catch (error) {
+      this.#fail(error);
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
-    this.#endItems();
-    if (this.#failures.length === 0) return this.#outputs;
-    // Workers rethrow the signal's reason, which is the first failure itself.
-    const [first, ...others] = new Set(this.#failures);
-    if (first instanceof NullpoolError) first.suppressed.push(...others);
-    throw first;
+    if (this.#failures.size === 0) return this.#outcomes;
+    const [first, ...others] = this.#failures;
+    throw withSuppressed(first, others);
   }
 
+  /** It never rejects: siblings must not be left behind. */
   async #work(): Promise<void> {
-    while (!this.#abort.signal.aborted) {
+    const { signal } = this.#abort;
+    const aborted = new Promise<undefined>((resolve) =>
+      signal.addEventListener("abort", () => resolve(undefined))
+    );
+    while (!signal.aborted) {
       try {
-        const next = this.#next();
-        if (next.done) return;
-        const index = this.#handedOut++;
-        this.#outputs[index] = await this.#runOne(next.value, index);
+        // A source that is slow does not keep a failed call from ending.
+        const next = await Promise.race([this.#source.next(), aborted]);
+        if (next === undefined || signal.aborted) return;
+        await this.#settle(next.value, next.index);
       } catch (error) {
         this.#fail(error);
       }
     }
   }
 
-  #next(): IteratorResult<Item> {
-    this.#hasEnded = true; // stays so when `next` throws
-    const next = this.#items.next();
-    this.#hasEnded = next.done === true;
-    return next;
-  }
-
-  /** Whoever made the items may have something to close. */
-  #endItems(): void {
-    if (this.#hasEnded) return;
+  async #settle(item: Item, index: number): Promise<void> {
     try {
-      this.#items.return?.();
-    } catch (error) {
-      this.#fail(error);
+      const value = await this.#runOne(item, index);
+      this.#outcomes[index] = { status: "fulfilled", value };
+    } catch (reason) {
+      this.#failed++;
+      this.#outcomes[index] = { status: "rejected", reason };
+      if (this.#options.onError !== "collect") this.#fail(reason);
     }
+    this.#options.onProgress?.({
+      done: ++this.#done,
+      failed: this.#failed,
+      total: this.#total,
+    });
   }
 
   async #runOne(item: Item, index: number): Promise<Output> {
@@ -183,7 +262,7 @@ class TaskRun<Item, Output, Schema extends Record<string, unknown>> {
     const session = this.#makeSession({ name: `task ${index}` });
     try {
       const output = await this.#worker(session, item, context);
-      if (this.#commit === "each") await session.commit();
+      if (this.#options.commit !== "none") await session.commit();
       return output;
     } finally {
       await session.close();
@@ -191,7 +270,30 @@ class TaskRun<Item, Output, Schema extends Record<string, unknown>> {
   }
 
   #fail(error: unknown): void {
-    this.#failures.push(error);
+    this.#failures.add(error);
     this.#abort.abort(error);
   }
+}
+
+function sizeOf(items: object): number | undefined {
+  if ("length" in items && typeof items.length === "number") {
+    return items.length;
+  }
+  return "size" in items && typeof items.size === "number"
+    ? items.size
+    : undefined;
+}
+
+/** Attaches failures to the first one, where it is an object that can carry them. */
+function withSuppressed(first: unknown, others: readonly unknown[]): unknown {
+  if (others.length === 0 || !(first instanceof Error)) return first;
+  if ("suppressed" in first && Array.isArray(first.suppressed)) {
+    first.suppressed.push(...others);
+  } else if (Object.isExtensible(first)) {
+    Object.defineProperty(first, "suppressed", {
+      value: others,
+      configurable: true,
+    });
+  }
+  return first;
 }

@@ -1,14 +1,21 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { sql } from "drizzle-orm";
 import {
+  AssertionPool,
   createEngine,
   DatabaseError,
   mapTasks,
+  NullPool,
+  type PoolFactory,
+  QueuePool,
   type Sessionmaker,
   sessionmaker,
+  StaticPool,
+  type TaskProgress,
 } from "../../mod.ts";
 import { pglite } from "../../src/pglite/mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
+import { recordingDriver } from "../../src/testing/mod.ts";
 import { testPGlite } from "../support/pglite.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres.ts";
 
@@ -124,4 +131,143 @@ Deno.test("mapTasks on PGlite takes turns", async () => {
     return rows[0]?.n;
   }, { concurrency: 4 });
   assertEquals(results, [1, 2, 3, 4]);
+});
+
+taskTest("collects what became of each", async (Session, database) => {
+  const progress: TaskProgress[] = [];
+  const outcomes = await mapTasks(Session, [1, 2, 3], async (db, n) => {
+    await db.execute(sql`insert into done values (${n})`);
+    if (n === 2) throw new Error("the second fails");
+    return n;
+  }, {
+    concurrency: 1,
+    onError: "collect",
+    onProgress: (at) => progress.push(at),
+  });
+  assertEquals(outcomes.map(({ status }) => status), [
+    "fulfilled",
+    "rejected",
+    "fulfilled",
+  ]);
+  assertEquals(progress, [
+    { done: 1, failed: 0, total: 3 },
+    { done: 2, failed: 1, total: 3 },
+    { done: 3, failed: 1, total: 3 },
+  ]);
+  assertEquals(
+    await database.query("select n from done order by n"),
+    [{ n: 1 }, { n: 3 }],
+  );
+});
+
+taskTest("asks an async source when a worker is free", async (Session) => {
+  let asked = 0;
+  let done = 0;
+  let isClosed = false;
+  async function* source() {
+    try {
+      for (let n = 0; n < 20; n++) {
+        // One ahead of those that are worked on would be too many.
+        assert(++asked - done <= 2, `${asked} asked, ${done} done`);
+        yield await Promise.resolve(n);
+      }
+    } finally {
+      isClosed = true;
+    }
+  }
+  const squares = await mapTasks(Session, source(), async (db, n) => {
+    const { rows } = await db.execute(sql`select ${n}::int * ${n}::int as s`);
+    done++;
+    return rows[0]?.s;
+  }, { concurrency: 2 });
+  assertEquals(squares, Array.from({ length: 20 }, (_, n) => n * n));
+  assert(isClosed);
+});
+
+taskTest("ends a source that is slow when a task fails", async (Session) => {
+  const never = new Promise<number>(() => {});
+  const answers = [Promise.resolve(1)];
+  const source = {
+    [Symbol.asyncIterator]: () => ({
+      next: async () => ({
+        done: false as const,
+        value: await (answers.shift() ?? never),
+      }),
+      return: () => Promise.reject(new Error("is pending")),
+    }),
+  };
+  await assertRejects(
+    () => mapTasks(Session, source, () => Promise.reject(new Error("fails"))),
+    Error,
+    "fails",
+  );
+});
+
+taskTest("throws the caller's reason when told to stop", async (Session) => {
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  let started = 0;
+  const error = await mapTasks(Session, [1, 2, 3], async (_, n, { signal }) => {
+    started++;
+    if (n === 2) controller.abort(reason);
+    await Promise.resolve();
+    signal.throwIfAborted();
+  }, { concurrency: 1, signal: controller.signal, onError: "collect" })
+    .catch((thrown) => thrown);
+  assert(error === reason);
+  assertEquals(started, 2);
+});
+
+Deno.test("mapTasks attaches the other failures to any error", async () => {
+  const Session = sessionmaker(createEngine(recordingDriver()));
+  const bothRun = Promise.withResolvers<void>();
+  const error = await mapTasks(Session, [1, 2], async (_, n) => {
+    if (n === 2) bothRun.resolve();
+    await bothRun.promise;
+    throw new Error(`failure ${n}`);
+  }).catch((thrown) => thrown);
+  assertEquals(String(error), "Error: failure 1");
+  assertEquals(error.suppressed.map(String), ["Error: failure 2"]);
+  assertEquals(Object.keys(error), []);
+});
+
+Deno.test("mapTasks works on as many as the engine can lend", async () => {
+  const pools: [PoolFactory, number][] = [
+    [(driver) => new StaticPool(driver), 1],
+    [(driver) => new AssertionPool(driver), 1],
+    [(driver) => new QueuePool(driver, { poolSize: 2, maxOverflow: 1 }), 3],
+    [(driver) => new NullPool(driver, { maxOpen: 4 }), 4],
+    [(driver) => new NullPool(driver), 5],
+    [(driver) => new QueuePool(driver, { maxOverflow: -1 }), 5],
+  ];
+  for (const [pool, expected] of pools) {
+    await using engine = createEngine(recordingDriver(), { pool });
+    let running = 0;
+    let most = 0;
+    await mapTasks(sessionmaker(engine), Array(20).fill(0), async (db) => {
+      most = Math.max(most, ++running);
+      await db.execute("select 1");
+      running--;
+    });
+    assertEquals(most, expected);
+  }
+});
+
+Deno.test("mapTasks refuses options by name", async () => {
+  const Session = sessionmaker(createEngine(recordingDriver()));
+  const work = () => Promise.resolve();
+  for (
+    const [name, options] of [
+      ["concurrency", { concurrency: 1.5 }],
+      ["commit", { commit: "all" }],
+      ["onError", { onError: "ignore" }],
+    ] as const
+  ) {
+    await assertRejects(
+      // deno-lint-ignore no-explicit-any -- what JavaScript may pass
+      () => mapTasks(Session, [], work, options as any),
+      RangeError,
+      `"${name}"`,
+    );
+  }
 });

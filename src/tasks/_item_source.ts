@@ -1,0 +1,66 @@
+/** What items come from. */
+export type Items<Item> = Iterable<Item> | AsyncIterable<Item>;
+
+/** One item with its place in the input. */
+export interface NumberedItem<Item> {
+  /** The item. */
+  readonly value: Item;
+  /** Its place. */
+  readonly index: number;
+}
+
+/**
+ * Hands out items one at a time, each when it is asked for: a source is never
+ * ahead of the workers.
+ */
+export class ItemSource<Item> {
+  readonly #iterator: Iterator<Item> | AsyncIterator<Item>;
+  #last: Promise<NumberedItem<Item> | undefined> = Promise.resolve(undefined);
+  #handedOut = 0;
+  #hasEnded = false;
+  #isAsked = false;
+
+  /** @param items Where they come from. */
+  constructor(items: Items<Item>) {
+    this.#iterator = Symbol.asyncIterator in items
+      ? items[Symbol.asyncIterator]()
+      : items[Symbol.iterator]();
+  }
+
+  /**
+   * The next item, or nothing at the end. The source is asked once at a time:
+   * not every iterator bears more.
+   */
+  next(): Promise<NumberedItem<Item> | undefined> {
+    this.#last = this.#last.catch(() => {}).then(() => this.#next());
+    return this.#last;
+  }
+
+  async #next(): Promise<NumberedItem<Item> | undefined> {
+    if (this.#hasEnded) return undefined;
+    this.#hasEnded = true; // stays so when the source throws
+    this.#isAsked = true;
+    try {
+      const { done, value } = await this.#iterator.next();
+      if (done) return undefined;
+      this.#hasEnded = false;
+      return { value, index: this.#handedOut++ };
+    } finally {
+      this.#isAsked = false;
+    }
+  }
+
+  /**
+   * Ends the source before it has ended itself: it may have something to
+   * close.
+   */
+  async end(): Promise<void> {
+    const isPending = this.#isAsked;
+    if (this.#hasEnded && !isPending) return;
+    this.#hasEnded = true;
+    const ending = Promise.resolve(this.#iterator.return?.());
+    // One that is still asked for an item ends when it has answered.
+    if (isPending) void ending.catch(() => {});
+    else await ending;
+  }
+}
