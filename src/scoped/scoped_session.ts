@@ -147,7 +147,7 @@ export class ScopedSession<
     options: ScopeBeginOptions = {},
   ): Promise<T> {
     const { propagation = "required", ...transaction } = options;
-    const session = this.#storage.getStore()?.session;
+    const { session, database } = this.#storage.getStore() ?? {};
     const situation = session === undefined
       ? "no scope"
       : session.inTransaction
@@ -162,7 +162,7 @@ export class ScopedSession<
     switch (action) {
       case "join":
         // In a block the session's own handle is refused.
-        return await task(session.inNestedTransaction ? this.db : session);
+        return await task(database === session ? session : this.db);
       case "begin":
         return await session.begin(task, transaction);
       case "savepoint":

@@ -50,6 +50,8 @@ export function clientDriver(config: ClientDriverConfig): Driver {
         ? `the database of ${config.name}()`
         : describeTarget(target),
     async connect(options = {}) {
+      // Of a signal that has fired already nothing more is heard.
+      options.signal?.throwIfAborted();
       target ??= await orGivenUp(
         resolveUrl(config.url, config.urlParams),
         config.connectTimeout,

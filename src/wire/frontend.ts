@@ -1,5 +1,6 @@
 import type { WireParameter } from "../driver/parameter.ts";
 import type { Statement } from "../driver/statement.ts";
+import { statementStart } from "../driver/statement_start.ts";
 
 /**
  * The messages a client sends, as `pg`, Neon's client and PGlite's serializer
@@ -18,8 +19,7 @@ export interface FrontendMessages {
   sync(): unknown;
 }
 
-const COPY_IN =
-  /^(?:\s|--.*\n|\/\*(?:[^*]|\*(?!\/))*\*\/)*copy\s[^;]*\sfrom\s+stdin\b/i;
+const COPY_IN = /^copy\s[^;]*\sfrom\s+stdin\b/i;
 
 /**
  * Takes the place of COPY FROM STDIN. The server would read the rest of the
@@ -41,8 +41,10 @@ export function writeFlight(
   messages: FrontendMessages,
 ): void {
   for (const statement of statements) {
-    const { text } = statement;
-    messages.parse({ text: COPY_IN.test(text) ? REFUSE_COPY : text });
+    const isCopy = COPY_IN.test(statementStart(statement.text));
+    // Half a surrogate pair has no UTF-8: PGlite would miscount its bytes.
+    const text = isCopy ? REFUSE_COPY : statement.text.toWellFormed();
+    messages.parse({ text });
     messages.bind({ values: statement.params });
     messages.describe({ type: "P" });
     messages.execute({});

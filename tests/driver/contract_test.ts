@@ -157,6 +157,26 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
     }]);
   });
 
+  contract("half a surrogate pair is made whole", async (connection) => {
+    for (const half of ["é\udc00x", "é\ud800x", "é\ud800", "\udc00"]) {
+      const { results, failure } = await connection.send([
+        query("select $1::text as a, $2::text as b", half, "second"),
+        query("select ($1::text[])[1] as a", [half]),
+        query(`select '${half}' as a, $1::text as b`, "second"),
+      ]);
+      assertEquals(failure, undefined);
+      const whole = half.toWellFormed();
+      assertEquals(results.map(({ rows }) => rows), [
+        [{ a: whole, b: "second" }],
+        [{ a: whole }],
+        [{ a: whole, b: "second" }],
+      ]);
+    }
+    assert(connection.usable);
+    const after = await connection.send([query("select 2 as two")]);
+    assertEquals(after.results[0]?.rows, [{ two: 2 }]);
+  });
+
   contract(
     "ten thousand rows and a megabyte come whole",
     async (connection) => {
@@ -176,14 +196,19 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
   });
 
   contract("COPY FROM STDIN is refused, not hung", async (connection) => {
-    const flight = await connection.send([
-      query("create table c (id int)"),
-      query("-- a\n/* b */ copy c from stdin"),
-      query("select 1"),
-    ]);
-    assertEquals(flight.results.length, 1);
-    assert(flight.failure instanceof Error);
-    assert(flight.failure.message.includes("COPY FROM STDIN"));
+    await connection.send([query("create table c (id int)")]);
+    for (
+      const lead of ["", "-- a\n/* b */", "-- a\r\n", "/* a /* b */ c */", ";"]
+    ) {
+      const flight = await connection.send([
+        query("select 1"),
+        query(`${lead} copy c from stdin`),
+        query("select 1"),
+      ]);
+      assertEquals(flight.results.length, 1);
+      assert(flight.failure instanceof Error);
+      assert(flight.failure.message.includes("COPY FROM STDIN"));
+    }
     const after = await connection.send([query("select 2 as two")]);
     assertEquals(after.results[0]?.rows, [{ two: 2 }]);
   });

@@ -1,6 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { createEngine, DatabaseError, migrate } from "../../mod.ts";
+import { postgres } from "../../src/postgres/mod.ts";
 import { driverBeds } from "../support/drivers.ts";
+import { testDatabase } from "../support/postgres.ts";
 
 /** Writes a folder as drizzle-kit does; each entry is a migration's SQL. */
 async function migrationsFolder(files: readonly string[]): Promise<string> {
@@ -68,6 +70,40 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
     }
   });
 }
+
+Deno.test("migrate() two at once see each other's work whatever is the default", async () => {
+  await using database = await testDatabase({
+    setup: "create table gate (id int)",
+  });
+  await using engine = createEngine(postgres(database.url), {
+    transaction: { isolationLevel: "repeatable read", readOnly: true },
+  });
+  const folder = await migrationsFolder([FIRST, "insert into gate values (1)"]);
+  try {
+    await database.query("begin");
+    await database.query("lock table gate");
+    const both = Promise.all([
+      migrate(engine, folder),
+      migrate(engine, folder),
+    ]);
+    // One waits for the table, and the other one for it.
+    await Promise.race([
+      both,
+      database.waitFor(async () => {
+        const rows = await database.query(
+          `select from pg_locks join pg_database on pg_database.oid = database
+            where datname = current_database() and not granted`,
+        );
+        return rows.length === 2;
+      }),
+    ]);
+    await database.query("commit");
+    await both;
+    assertEquals(await database.query("select id from gate"), [{ id: 1 }]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
 
 Deno.test("migrate() names a folder without migrations", async () => {
   const engine = createEngine({

@@ -6,6 +6,7 @@ import {
   type Session,
   type Sessionmaker,
   sessionmaker,
+  StateError,
 } from "../../mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { testDatabase } from "../support/postgres.ts";
@@ -119,6 +120,23 @@ cacheTest("is not asked where a snapshot is kept", async (Session, cache) => {
   });
   assertEquals(cache.notes, []);
 });
+
+cacheTest(
+  "answers no session that may not ask",
+  async (Session, cache) => {
+    const db = Session();
+    await all(db);
+    await db.commit();
+    await db.transaction(async () => {
+      const error = await assertRejects(() => all(db), StateError);
+      assertEquals(error.code, "NESTED_BLOCK_OPEN");
+    });
+    await db.close();
+    const error = await assertRejects(() => all(db), StateError);
+    assertEquals(error.code, "SESSION_CLOSED");
+    assertEquals(cache.notes, ["get", "put"]);
+  },
+);
 
 Deno.test("afterCommit() runs behind the commit and cannot undo it", async () => {
   await using database = await testDatabase({

@@ -1,7 +1,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { gt, relations, sql } from "drizzle-orm";
 import { integer, pgTable } from "drizzle-orm/pg-core";
-import { createEngine, DatabaseError, sessionmaker } from "../../mod.ts";
+import {
+  createEngine,
+  DatabaseError,
+  sessionmaker,
+  StateError,
+} from "../../mod.ts";
 import { driverBeds } from "../support/drivers.ts";
 
 const numbers = pgTable("numbers", { n: integer().primaryKey() });
@@ -89,6 +94,33 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
       assertEquals(error.sqlstate, "22012");
       assertEquals(db.state, "failed");
       await db.rollback();
+    });
+
+    await t.step("ends with its transaction", async () => {
+      let rows = 0;
+      const error = await assertRejects(async () => {
+        const stream = db.stream(db.select().from(numbers), { batchSize: 10 });
+        for await (const _ of stream) {
+          if (++rows !== 5) continue;
+          await db.commit();
+          await db.insert(numbers).values({ n: 3000 });
+        }
+      }, StateError);
+      assertEquals(error.code, "TRANSACTION_ENDED");
+      // What had come with the batch is still handed out.
+      assertEquals(rows, 10);
+      await db.commit();
+      assertEquals(await db.$count(numbers, gt(numbers.n, 2500)), 1);
+    });
+
+    await t.step("leaves the next transaction alone", async () => {
+      for await (const _ of db.stream(db.select().from(numbers))) {
+        await db.commit();
+        await db.insert(numbers).values({ n: 3001 });
+        break;
+      }
+      await db.commit();
+      assertEquals(await db.$count(numbers, gt(numbers.n, 2500)), 2);
     });
 
     await t.step("refuses bad options and queries", async () => {

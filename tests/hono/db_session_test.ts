@@ -9,66 +9,14 @@ import {
   type Engine,
   IntegrityError,
   NullPool,
-  type RollbackEvent,
-  type Session,
-  type Sessionmaker,
   sessionmaker,
   StateError,
 } from "../../mod.ts";
 import { dbSession, type SessionVariables } from "../../src/hono/mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { scopedSession } from "../../src/scoped/mod.ts";
-import { type TestDatabase, testDatabase } from "../support/postgres.ts";
-
-interface Bed {
-  readonly database: TestDatabase;
-  readonly engine: Engine;
-  readonly Session: Sessionmaker;
-  /** Rollbacks that were told. */
-  readonly rollbacks: RollbackEvent[];
-  /** An app behind the middleware, with `POST /:n` as the good handler. */
-  readonly app: Hono<{ Variables: SessionVariables }>;
-  /** What was stored. */
-  stored(): Promise<unknown[]>;
-}
-
-function insert(db: Session, n: number | string): Promise<unknown> {
-  return db.execute(sql`insert into kept values (${Number(n)})`)
-    .then((result) => result);
-}
-
-function requestTest(name: string, run: (bed: Bed) => Promise<void>): void {
-  Deno.test(`dbSession ${name}`, async () => {
-    await using database = await testDatabase({
-      setup: "create table kept (n int unique deferrable initially deferred)",
-    });
-    await using engine = createEngine(postgres(database.url));
-    const Session = sessionmaker(engine);
-    const rollbacks: RollbackEvent[] = [];
-    engine.on("rollback", (event) => rollbacks.push(event));
-    const app = new Hono<{ Variables: SessionVariables }>();
-    app.use(dbSession(Session));
-    app.post("/:n", async (c) => {
-      await insert(c.var.db, c.req.param("n"));
-      return c.text("stored", 201);
-    });
-    app.get("/", async (c) => {
-      const { rows } = await c.var.db.execute("select n from kept order by n");
-      return c.json(rows);
-    });
-    app.onError((error, c) => c.text(`failed: ${error.name}`, 500));
-    const stored = () =>
-      database.query("select n from kept order by n")
-        .then((rows) => rows.map((row) => row.n));
-    await run({ database, engine, Session, rollbacks, app, stored });
-    await engine.idle();
-    await database.waitFor(async () => await database.connections() === 0);
-  });
-}
-
-function post(app: Hono<{ Variables: SessionVariables }>, path: string) {
-  return app.request(path, { method: "POST" });
-}
+import { testDatabase } from "../support/postgres.ts";
+import { insert, post, requestTest } from "./request_bed.ts";
 
 requestTest("commits before the response leaves", async ({ app, stored }) => {
   const response = await post(app, "/1");
@@ -293,6 +241,28 @@ requestTest("a failed commit replaces the response", async (bed) => {
   }
   assertEquals(await stored(), []);
   assertEquals(await database.openTransactions(), 0);
+});
+
+requestTest("a commitWhen that throws replaces the response", async (bed) => {
+  const { Session, stored } = bed;
+  const app = new Hono<{ Variables: SessionVariables }>();
+  app.use(dbSession(Session, {
+    commitWhen() {
+      throw new Error("undecided");
+    },
+  }));
+  app.post("/once", async (c) => {
+    await insert(c.var.db, 1);
+    c.header("Set-Cookie", "order=1");
+    return c.redirect("/orders/1", 303);
+  });
+  app.onError((error, c) => c.text(`failed: ${error.message}`, 500));
+  const response = await post(app, "/once");
+  assertEquals(response.status, 500);
+  assertEquals(await response.text(), "failed: undecided");
+  assertEquals(response.headers.get("location"), null);
+  assertEquals(response.headers.getSetCookie(), []);
+  assertEquals(await stored(), []);
 });
 
 requestTest("onError makes the response of a failed commit", async (bed) => {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { is, sql } from "drizzle-orm";
-import { integer, PgDatabase, pgTable } from "drizzle-orm/pg-core";
+import { PgDatabase } from "drizzle-orm/pg-core";
 import {
   createEngine,
   ScopeError,
@@ -8,40 +8,9 @@ import {
   sessionmaker,
   StateError,
 } from "../../mod.ts";
-import { postgres } from "../../src/postgres/mod.ts";
-import {
-  type Propagation,
-  type ScopedSession,
-  scopedSession,
-} from "../../src/scoped/mod.ts";
+import { type Propagation, scopedSession } from "../../src/scoped/mod.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";
-import { type TestDatabase, testDatabase } from "../support/postgres.ts";
-
-const numbers = pgTable("numbers", { n: integer().notNull() });
-const schema = { numbers };
-
-function scopeTest(
-  name: string,
-  run: (
-    scope: ScopedSession<typeof schema>,
-    database: TestDatabase,
-  ) => Promise<void>,
-): void {
-  Deno.test(`scopedSession ${name}`, async () => {
-    await using database = await testDatabase({
-      setup: "create table numbers (n int not null)",
-    });
-    await using engine = createEngine(postgres(database.url));
-    await run(scopedSession(sessionmaker(engine, { schema })), database);
-    await engine.idle();
-    await database.waitFor(async () => await database.connections() === 0);
-  });
-}
-
-function stored(database: TestDatabase): Promise<unknown[]> {
-  return database.query("select n from numbers order by n")
-    .then((rows) => rows.map((row) => row.n));
-}
+import { numbers, scopeTest, stored } from "./scope_bed.ts";
 
 scopeTest("gives each task its own session", async (scope, database) => {
   const { db } = scope;

@@ -10,6 +10,7 @@ import {
   QueuePool,
   type Sessionmaker,
   sessionmaker,
+  StateError,
   StaticPool,
   type TaskProgress,
 } from "../../mod.ts";
@@ -104,6 +105,114 @@ taskTest("hands out nothing after the caller gave up", async (Session) => {
   );
   assertEquals(started, [1]);
   assert(error === abort.signal.reason);
+});
+
+/** Resolves when a signal fires. */
+function aborted(signal: AbortSignal): Promise<unknown> {
+  return new Promise((resolve) => signal.addEventListener("abort", resolve));
+}
+
+taskTest("the first failure does not suppress itself", async (Session) => {
+  const error = await assertRejects(
+    () =>
+      mapTasks(Session, [1, 2, 3], async (db, n, { signal }) => {
+        if (n === 1) await db.execute("select * from nowhere");
+        await aborted(signal);
+        signal.throwIfAborted();
+      }, { concurrency: 3 }),
+    DatabaseError,
+  );
+  assertEquals(error.suppressed, []);
+  // A circle would throw here.
+  JSON.stringify(error);
+});
+
+/** Numbers, without end if none is given, that note when they are ended. */
+function notingItems(
+  log: string[],
+  options: { readonly count?: number; readonly onEnd?: () => void } = {},
+): Iterable<number> {
+  const { count = Infinity, onEnd } = options;
+  let n = 0;
+  return {
+    [Symbol.iterator]: () => ({
+      next: () =>
+        n < count
+          ? { done: false, value: n++ }
+          : { done: true, value: undefined },
+      return() {
+        log.push("return");
+        onEnd?.();
+        return { done: true, value: undefined };
+      },
+    }),
+  };
+}
+
+const FIRST = "the first failure";
+
+/** Workers at once; the first one fails when the others run, who end after it. */
+async function failFirst(
+  items: Iterable<number>,
+  log: string[],
+  others = 2,
+): Promise<StateError> {
+  const Session = sessionmaker(createEngine(recordingDriver()));
+  const allRun = Promise.withResolvers<void>();
+  return await assertRejects(
+    () =>
+      mapTasks(Session, items, async (_db, n, { signal }) => {
+        if (n === others) allRun.resolve();
+        if (n === 0) {
+          await allRun.promise;
+          throw new StateError("SESSION_BUSY", FIRST);
+        }
+        await aborted(signal);
+        log.push(`end ${n}`);
+      }, { concurrency: 3 }),
+    StateError,
+    FIRST,
+  );
+}
+
+Deno.test("mapTasks ends the items once, behind the last worker", async () => {
+  const log: string[] = [];
+  await failFirst(notingItems(log), log);
+  assertEquals(log, ["end 1", "end 2", "return"]);
+});
+
+Deno.test("mapTasks items that fail to end hide no failure", async () => {
+  const log: string[] = [];
+  const onEnd = () => {
+    throw new Error("of return()");
+  };
+  const error = await failFirst(notingItems(log, { onEnd }), log);
+  assertEquals(error.suppressed.map(String), ["Error: of return()"]);
+  assertEquals(log, ["end 1", "end 2", "return"]);
+});
+
+Deno.test("mapTasks does not end items that have ended", async () => {
+  const log: string[] = [];
+  await failFirst(notingItems(log, { count: 2 }), log, 1);
+  assertEquals(log, ["end 1"]);
+  const items = {
+    [Symbol.iterator]: () => ({
+      next(): IteratorResult<number> {
+        throw new Error("of next()");
+      },
+      return() {
+        log.push("return");
+        return { done: true as const, value: undefined };
+      },
+    }),
+  };
+  const Session = sessionmaker(createEngine(recordingDriver()));
+  await assertRejects(
+    () => mapTasks(Session, items, () => Promise.resolve()),
+    Error,
+    "of next()",
+  );
+  assertEquals(log, ["end 1"]);
 });
 
 Deno.test("mapTasks refuses bad options", async () => {

@@ -1,0 +1,57 @@
+import { assert, assertEquals } from "@std/assert";
+import { Hono } from "hono";
+import { dbSession, type SessionVariables } from "../../src/hono/mod.ts";
+import { scopedSession } from "../../src/scoped/mod.ts";
+import { insert, post, requestTest } from "./request_bed.ts";
+
+requestTest(
+  "scope.begin() joins the request from its first statement on",
+  async ({ Session, rollbacks, stored }) => {
+    const scope = scopedSession(Session);
+    const app = new Hono<{ Variables: SessionVariables }>();
+    app.use(dbSession(scope));
+    app.post("/:n", async (c) => {
+      const n = c.req.param("n");
+      assert(scope.current.inTransaction);
+      await scope.begin((db) => insert(db, n));
+      if (n === "13") throw new Error("behind the block");
+      return c.text("stored", 201);
+    });
+    app.onError((error, c) => c.text(error.message, 500));
+    const failed = await post(app, "/13");
+    assertEquals(await failed.text(), "behind the block");
+    assertEquals(await stored(), []);
+    assertEquals(rollbacks.map(({ changes }) => changes), [1]);
+    assertEquals((await post(app, "/1")).status, 201);
+    assertEquals(await stored(), [1]);
+  },
+);
+
+requestTest(
+  "mounted twice, the outer one's session is back behind the inner",
+  async ({ Session, stored }) => {
+    const app = new Hono<{ Variables: SessionVariables }>();
+    const returned: boolean[] = [];
+    app.use(dbSession(Session));
+    app.use(async (c, next) => {
+      const outer = c.get("db");
+      await next();
+      returned.push(c.get("db") === outer);
+      await insert(c.get("db"), 100);
+    });
+    app.use(dbSession(Session));
+    app.post("/:n", async (c) => {
+      const n = c.req.param("n");
+      await insert(c.get("db"), n);
+      if (n === "13") throw new Error("undo 13");
+      return c.text("stored");
+    });
+    app.onError((error, c) => c.text(error.message, 500));
+    assertEquals((await post(app, "/1")).status, 200);
+    assertEquals(await stored(), [1, 100]);
+    assertEquals(returned, [true]);
+    assertEquals((await post(app, "/13")).status, 500);
+    assertEquals(returned, [true, true]);
+    assertEquals(await stored(), [1, 100]);
+  },
+);

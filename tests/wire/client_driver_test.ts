@@ -1,0 +1,97 @@
+import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
+import { sql } from "drizzle-orm";
+import pg from "pg";
+import {
+  ConnectionError,
+  createEngine,
+  DatabaseError,
+  sessionmaker,
+  StateError,
+} from "../../mod.ts";
+import { neonWebSocket } from "../../src/neon/mod.ts";
+import { postgres } from "../../src/postgres/mod.ts";
+import { clientDriver } from "../../src/wire/client_driver.ts";
+import { testDatabase } from "../support/postgres.ts";
+
+function never(): Promise<string> {
+  return new Promise(() => {});
+}
+
+for (const driverOf of [postgres, neonWebSocket]) {
+  const { name } = driverOf;
+
+  Deno.test(`${name}() gives up on a URL that never comes`, async () => {
+    await using engine = createEngine(driverOf(never, { connectTimeout: 20 }));
+    await using db = sessionmaker(engine)();
+    const error = await assertRejects(
+      () => db.execute("select 1"),
+      ConnectionError,
+      "no answer for 20 ms",
+    );
+    assertEquals(error.code, "CONNECT_FAILED");
+    assertEquals(engine.status().checkedOut, 0);
+  });
+
+  Deno.test(`${name}() a session is closed while its URL is asked for`, async () => {
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+    const driver = driverOf(() => {
+      ask();
+      return never();
+    }, { connectTimeout: 0 });
+    await using engine = createEngine(driver);
+    const db = sessionmaker(engine)();
+    const refused = assertRejects(() => db.execute("select 1"), StateError);
+    await asked;
+    await db.close();
+    assertEquals((await refused).code, "TRANSACTION_ENDED");
+    await db.closed;
+    assertEquals(engine.status().checkedOut, 0);
+  });
+
+  Deno.test(`${name}() asks for no URL when it was aborted before`, async () => {
+    let asked = 0;
+    const driver = driverOf(() => {
+      asked++;
+      return never();
+    }, { connectTimeout: 0 });
+    const signal = AbortSignal.abort(new Error("gone"));
+    await assertRejects(() => driver.connect({ signal }), Error, "gone");
+    assertEquals(asked, 0);
+  });
+}
+
+Deno.test("clientDriver() a type parser that throws leaves the connection usable", async () => {
+  await using database = await testDatabase({
+    setup: "create table notes (id int primary key)",
+  });
+  const driver = clientDriver({
+    name: "parsing",
+    url: database.url,
+    urlParams: [],
+    connectTimeout: 10_000,
+    // 25 is the OID of text.
+    parserOf: (oid) => (text) => {
+      if (oid === 25) throw new Error(`Cannot parse ${text}`);
+      return text;
+    },
+    makeClient: () => new pg.Client(database.url),
+  });
+  await using engine = createEngine(driver);
+  await using db = sessionmaker(engine)();
+  await db.execute("insert into notes values (1)");
+  const error = await assertRejects(
+    () =>
+      db.transaction(async (tx) => {
+        await tx.execute("insert into notes values (2)");
+        await tx.execute(sql`select ${"marker"}::text`);
+      }),
+    DatabaseError,
+  );
+  assertEquals(error.code, "DATABASE_ERROR");
+  const told = [Deno.inspect(error), error.stack, JSON.stringify(error)];
+  assertFalse(told.join().includes("marker"), told.join());
+  assert(db.isActive);
+  await db.commit();
+  assertEquals(db.stats.connections, 1);
+  assertEquals(await database.query("select id from notes"), [{ id: 1 }]);
+});

@@ -1,0 +1,45 @@
+import { assert, assertEquals, assertFalse } from "@std/assert";
+import { DatabaseError } from "../../mod.ts";
+import { command, type Field } from "../../src/driver/statement.ts";
+import { FlightReader } from "../../src/wire/flight_reader.ts";
+
+const TEXT: Field = {
+  name: "v",
+  dataTypeID: 25,
+  tableID: 0,
+  columnID: 0,
+  dataTypeSize: -1,
+  dataTypeModifier: -1,
+};
+
+Deno.test("FlightReader a type parser that throws fails its statement", () => {
+  const reader = new FlightReader(
+    [command("one"), command("two"), command("three")],
+    () => (text) => {
+      if (text === "marker") throw new Error(`Cannot parse ${text}`);
+      return text;
+    },
+  );
+  for (const text of ["fine", "marker", "fine"]) {
+    reader.rowDescription([TEXT]);
+    reader.dataRow([text]);
+    reader.commandComplete("SELECT 1");
+  }
+  const { results, failure } = reader.end();
+  assertEquals(results.map(({ rows }) => rows), [[["fine"]]]);
+  assert(failure instanceof DatabaseError);
+  assertEquals(failure.sqlstate, "22000");
+  const told = [Deno.inspect(failure), failure.stack, JSON.stringify(failure)];
+  assertFalse(told.join().includes("marker"), told.join());
+});
+
+Deno.test("FlightReader the first failure stays", () => {
+  const reader = new FlightReader([command("one")], () => () => {
+    throw new Error("of the parser");
+  });
+  const first = new Error("of the server");
+  reader.rowDescription([TEXT]);
+  reader.fail(first);
+  reader.dataRow(["a"]);
+  assert(reader.end().failure === first);
+});
