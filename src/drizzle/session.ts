@@ -226,6 +226,18 @@ export class Session<
   }
 
   /**
+   * Makes sure that the open transaction runs as whoever joins it asks for:
+   * where nothing has run in it yet it will, else other options are refused.
+   *
+   * @param options How it is to run.
+   * @throws {StateError} When it runs otherwise already.
+   * @throws {RangeError} When an option has a value that is none of its own.
+   */
+  checkOptions(options: TransactionOptions): void {
+    this.#core.checkOptions(options);
+  }
+
+  /**
    * Runs a block as Drizzle's `transaction` does: inside a savepoint where a
    * transaction was begun explicitly or has written, else in a transaction of
    * its own.

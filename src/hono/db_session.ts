@@ -118,6 +118,7 @@ export function dbSession<
     try {
       // Hono keeps an Error in `c.error`; any other thrown value rejects.
       await enter(session, next);
+      reason = "commitWhen threw";
       reason = rollbackReason(c, session, options.commitWhen);
       if (reason === undefined) await commit(c, session, options.onError);
     } finally {

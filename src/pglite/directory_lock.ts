@@ -39,14 +39,15 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   await fs.writeFile(draft, text);
   try {
     while (!await succeeds(() => fs.link(draft, path), "EEXIST")) {
-      const holder = parseHolder(await readText(path));
+      const found = await readText(path);
+      const holder = parseHolder(found);
       if (holder !== undefined && isAlive(holder, self, process)) {
         throw new StateError(
           "DATABASE_IN_USE",
           `Cannot open the data directory "${directory}": process ${holder.pid} uses it (if there is no such process, delete "${path}")`,
         );
       }
-      await removeStale(path);
+      await removeStale(path, found);
     }
   } finally {
     await fs.rm(draft, { force: true });
@@ -62,9 +63,11 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
  * Removes a lock whose holder is gone. One process at a time: another one's
  * fresh lock must not be mistaken for the stale one and removed.
  */
-async function removeStale(path: string): Promise<void> {
+async function removeStale(
+  path: string,
+  stale: string | undefined,
+): Promise<void> {
   const fs = await import("node:fs/promises");
-  const stale = await readText(path);
   const guard = `${path}.takeover`;
   if (await succeeds(() => fs.mkdir(guard), "EEXIST")) {
     try {

@@ -11,6 +11,7 @@ import {
   type AsyncStorageClass,
 } from "./async_context.ts";
 import { StateError } from "../errors/state_error.ts";
+import { KeyedSessions } from "./keyed_sessions.ts";
 import { noScopeError } from "./no_scope_error.ts";
 import {
   type Propagation,
@@ -27,6 +28,15 @@ export interface ScopedSessionOptions {
    * @default {the runtime's `AsyncLocalStorage`}
    */
   readonly AsyncLocalStorage?: AsyncStorageClass;
+  /**
+   * Names the task that is running where no `run` has begun one, as
+   * SQLAlchemy's `scopefunc`: a session is made at its first use in each scope
+   * and kept until `close()`. An object, such as the request of a framework,
+   * is not kept alive by it. Called at each use; `undefined` is no scope.
+   *
+   * @default {none: only `run` and a middleware begin a scope}
+   */
+  readonly scope?: () => unknown;
 }
 
 /** How {@linkcode ScopedSession.begin} runs. */
@@ -71,6 +81,8 @@ export class ScopedSession<
 
   readonly #makeSession: Sessionmaker<Schema>;
   readonly #storage: AsyncStorage<ScopeEntry<Schema>>;
+  readonly #makers: AsyncStorage<Sessionmaker<Schema>>;
+  readonly #keyed: KeyedSessions<Session<Schema>>;
   readonly #context: SessionContext;
 
   /**
@@ -87,15 +99,17 @@ export class ScopedSession<
     const storage = asyncStorage<ScopeEntry<Schema>>(options.AsyncLocalStorage);
     this.#makeSession = makeSession;
     this.#storage = storage;
+    this.#makers = asyncStorage(options.AsyncLocalStorage);
+    this.#keyed = new KeyedSessions(options.scope, () => this.open());
     this.#context = {
       enter: (database, block) =>
-        this.#enterBlock(currentEntry(storage).session, database, block),
-      holder: () => storage.getStore()?.session.holder,
-      current: () => currentEntry(storage).database,
+        this.#enterBlock(this.current, database, block),
+      holder: () => this.#present?.session.holder,
+      current: () => this.#entry.database,
     };
     this.db = scopedDatabase(
       makeSession.unbound(this.#context),
-      () => storage.getStore(),
+      () => this.#findEntry(),
     );
   }
 
@@ -105,7 +119,24 @@ export class ScopedSession<
    * @throws {ScopeError} When there is none.
    */
   get current(): Session<Schema> {
-    return currentEntry(this.#storage).session;
+    return this.#entry.session;
+  }
+
+  /** Makes the sessions of whoever asks. */
+  get Session(): Sessionmaker<Schema> {
+    return this.#makers.getStore() ?? this.#makeSession;
+  }
+
+  /**
+   * Closes the session of the current task, which rolls back what is open; a
+   * scope that has none is left alone. With the option `scope` the next use
+   * makes another session (SQLAlchemy's `remove()`); inside `run` the session
+   * stays closed.
+   */
+  async close(): Promise<void> {
+    const session = this.#present?.session;
+    this.#keyed.forget(session);
+    await session?.close();
   }
 
   /**
@@ -147,7 +178,7 @@ export class ScopedSession<
     options: ScopeBeginOptions = {},
   ): Promise<T> {
     const { propagation = "required", ...transaction } = options;
-    const { session, database } = this.#storage.getStore() ?? {};
+    const { session, database } = this.#findEntry() ?? {};
     const situation = session === undefined
       ? "no scope"
       : session.inTransaction
@@ -161,6 +192,7 @@ export class ScopedSession<
     }
     switch (action) {
       case "join":
+        session.checkOptions(transaction);
         // In a block the session's own handle is refused.
         return await task(database === session ? session : this.db);
       case "begin":
@@ -185,7 +217,7 @@ export class ScopedSession<
   bind<Args extends unknown[], T>(
     callback: (...args: Args) => T,
   ): (...args: Args) => T {
-    const entry = currentEntry(this.#storage);
+    const entry = this.#entry;
     return (...args) => this.#storage.run(entry, () => callback(...args));
   }
 
@@ -197,7 +229,7 @@ export class ScopedSession<
    * @returns The session.
    */
   open(options: SessionOptions = {}): Session<Schema> {
-    const session: Session<Schema> = this.#makeSession({
+    const session: Session<Schema> = this.Session({
       ...options,
       context: {
         ...this.#context,
@@ -219,6 +251,35 @@ export class ScopedSession<
    */
   enter<T>(session: Session<Schema>, task: () => T): T {
     return this.#storage.run({ session, database: session }, task);
+  }
+
+  /**
+   * Runs a function in which sessions are made by another factory: over the
+   * engine of a tenant, or that of a test.
+   *
+   * @typeParam T What the function returns.
+   * @param makeSession Makes them; `Session.on(engine)` has the same schema.
+   * @param task What to run.
+   * @returns What the function returned.
+   */
+  using<T>(makeSession: Sessionmaker<Schema>, task: () => T): T {
+    return this.#makers.run(makeSession, task);
+  }
+
+  /** Who is current, if anybody is already. */
+  get #present(): ScopeEntry<Schema> | undefined {
+    return this.#storage.getStore() ?? entryOf(this.#keyed.present);
+  }
+
+  /** Who is current; a scope that is named has always somebody. */
+  #findEntry(): ScopeEntry<Schema> | undefined {
+    return this.#storage.getStore() ?? entryOf(this.#keyed.current);
+  }
+
+  get #entry(): ScopeEntry<Schema> {
+    const entry = this.#findEntry();
+    if (entry === undefined) throw noScopeError();
+    return entry;
   }
 
   #enterBlock<T>(
@@ -283,10 +344,8 @@ function propagationError(
   );
 }
 
-function currentEntry<Schema extends Record<string, unknown>>(
-  storage: AsyncStorage<ScopeEntry<Schema>>,
-): ScopeEntry<Schema> {
-  const entry = storage.getStore();
-  if (entry === undefined) throw noScopeError();
-  return entry;
+function entryOf<Schema extends Record<string, unknown>>(
+  session: Session<Schema> | undefined,
+): ScopeEntry<Schema> | undefined {
+  return session && { session, database: session };
 }

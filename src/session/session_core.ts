@@ -8,6 +8,7 @@ import {
 import type { Engine } from "../engine/engine.ts";
 import { CallSites } from "./_call_site.ts";
 import { Gate } from "./_gate.ts";
+import { joinExplicitly, joinWithOptions } from "./_join_options.ts";
 import { Nesting } from "./_nesting.ts";
 import {
   autocommitError,
@@ -123,6 +124,19 @@ export class SessionCore implements SessionHandle {
     if (transaction !== this.#transaction) throw endedError("query");
   }
 
+  /**
+   * Refuses options that the open transaction cannot have any more; where
+   * nothing was begun explicitly and nothing has run, it has them from now on.
+   *
+   * @param options How it is to run.
+   * @throws {StateError} When it runs otherwise already.
+   * @throws {RangeError} When an option has a value that is none of its own.
+   */
+  checkOptions(options: TransactionOptions): void {
+    checkTransactionOptions(options);
+    joinWithOptions(this.#autobegin("begin"), options);
+  }
+
   /** Whether the transaction can only be rolled back. */
   get rollbackOnly(): boolean {
     return this.#rollbackOnly;
@@ -179,10 +193,7 @@ export class SessionCore implements SessionHandle {
     this.#gate.refuseBusy("begin");
     const transaction = this.#autobegin("begin");
     const wanted = { ...this.#options.transaction, ...options };
-    const obstacle = obstacleTo(transaction, wanted);
-    if (obstacle !== undefined) throw openError("begin", obstacle);
-    transaction.options = wanted;
-    transaction.explicit = true;
+    joinExplicitly(transaction, wanted);
     return transaction;
   }
 
@@ -453,17 +464,4 @@ export class SessionCore implements SessionHandle {
     this.#returned = transaction.returned.then(() => before);
     return true;
   }
-}
-
-/** Why an open transaction cannot become an explicit one, if it cannot. */
-function obstacleTo(
-  transaction: Transaction,
-  wanted: TransactionOptions,
-): string | undefined {
-  if (transaction.explicit) return "begin() was called before";
-  if (transaction.writes > 0) return "it has written already";
-  const isOther = !sameTransactionOptions(transaction.options, wanted);
-  return transaction.used && isOther
-    ? "its reads ran under other options"
-    : undefined;
 }

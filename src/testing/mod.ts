@@ -4,4 +4,10 @@
  * @module
  */
 export { type RecordingDriver, recordingDriver } from "./recording_driver.ts";
-export { withRollback, type WithRollbackOptions } from "./with_rollback.ts";
+export {
+  type RollbackSource,
+  type RollbackTest,
+  rolledBack,
+  withRollback,
+  type WithRollbackOptions,
+} from "./with_rollback.ts";

@@ -1,13 +1,16 @@
+import { command } from "../driver/statement.ts";
 import {
   beginStatement,
   settingsStatement,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
-import { command } from "../driver/statement.ts";
 import type { Session } from "../drizzle/session.ts";
 import type { Sessionmaker } from "../drizzle/sessionmaker.ts";
 import { createEngine } from "../engine/create_engine.ts";
-import { savepointDriver } from "./_savepoint_driver.ts";
+import type { EngineConnection } from "../engine/engine_connection.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { ScopedSession } from "../scoped/scoped_session.ts";
+import { NestingPool } from "./_nesting_pool.ts";
 
 /** How {@linkcode withRollback} begins. */
 export interface WithRollbackOptions {
@@ -20,12 +23,35 @@ export interface WithRollbackOptions {
 }
 
 /**
+ * What the sessions of a test come from: the application's session factory, or
+ * its scoped session, whose `db` and middleware are inside the test then.
+ *
+ * @typeParam Schema The schema of the sessions.
+ */
+export type RollbackSource<Schema extends Record<string, unknown>> =
+  | Sessionmaker<Schema>
+  | ScopedSession<Schema>;
+
+/**
+ * A test whose database work is undone.
+ *
+ * @typeParam T What it returns.
+ * @typeParam Schema The schema of the sessions.
+ */
+export type RollbackTest<T, Schema extends Record<string, unknown>> = (
+  db: Session<Schema>,
+  Session: Sessionmaker<Schema>,
+) => Promise<T>;
+
+/**
  * Runs a test whose database work is undone at its end, however often the
  * code under test commits and rolls back: each of its transactions is a
  * savepoint of one outer transaction, which is rolled back.
  *
- * There is one connection, so sessions inside take turns; a session that is
- * still in a transaction makes the next one wait. Deferred constraints are not
+ * Given a scoped session, everything that uses it is inside: `scope.db` in
+ * another module, and the requests of an app behind `dbSession(scope)`. The
+ * test's own session may be inside a transaction meanwhile. Other sessions
+ * share the one connection and take turns. Deferred constraints are not
  * checked, because nothing is ever committed. Tests that run side by side have
  * a connection each.
  *
@@ -53,40 +79,115 @@ export interface WithRollbackOptions {
  *
  * @typeParam T What the test returns.
  * @typeParam Schema The schema of the sessions.
- * @param Session The application's session factory.
+ * @param source The application's session factory, or its scoped session.
  * @param test Given a session and a factory, both inside the transaction.
  * @param options How the outer transaction runs.
  * @returns What the test returned.
  * @throws {ConnectionError} When no connection could be opened.
  */
 export async function withRollback<T, Schema extends Record<string, unknown>>(
-  Session: Sessionmaker<Schema>,
-  test: (db: Session<Schema>, Session: Sessionmaker<Schema>) => Promise<T>,
+  source: RollbackSource<Schema>,
+  test: RollbackTest<T, Schema>,
   options: WithRollbackOptions = {},
 ): Promise<T> {
+  const Session = isScope(source) ? source.Session : source;
   const { engine } = Session;
-  const outer = await engine.connect();
+  const outer = await beginOuter(engine, options);
+  const pool = new NestingPool(outer);
+  const inside = Session.on(createEngine(engine.driver, {
+    pool: () => pool,
+    mode: engine.mode,
+  }));
   try {
-    const { failure } = await outer.send([
-      beginStatement({ ...engine.transaction, ...options.transaction }),
-      settingsStatement(engine.settings),
-    ]);
-    if (failure !== undefined) throw failure;
-    const inside = Session.on(createEngine(
-      savepointDriver(outer, () => engine.driver.describe()),
-      { mode: engine.mode },
-    ));
-    const session = inside();
-    try {
-      return await test(session, inside);
-    } finally {
-      await session.close();
-      await inside.engine.dispose();
-    }
+    if (!isScope(source)) return await run(pool, inside(), inside, test);
+    return await source.using(inside, async () => {
+      const session = source.open();
+      return await source.enter(
+        session,
+        () => run(pool, session, inside, test),
+      );
+    });
   } finally {
-    const { failure } = outer.usable
-      ? await outer.send([command("rollback")])
-      : { failure: "lost" };
-    await outer.release({ discard: failure !== undefined });
+    await endOuter(outer.connection);
+  }
+}
+
+/**
+ * Makes a test function for `Deno.test`, `node:test` and vitest, whose
+ * database work is undone as by {@linkcode withRollback}. With vitest's
+ * `test.extend` use that one itself:
+ * `db: ({}, use) => withRollback(Session, use)`.
+ *
+ * @example A test of its own
+ * ```ts
+ * import { createEngine, sessionmaker } from "@nullpool/db";
+ * import { pglite } from "@nullpool/db/pglite";
+ * import { rolledBack } from "@nullpool/db/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const Session = sessionmaker(createEngine(pglite()));
+ *
+ * Deno.test("one is one", rolledBack(Session, async (db) => {
+ *   const { rows } = await db.execute("select 1 as one");
+ *   assertEquals(rows, [{ one: 1 }]);
+ * }));
+ * ```
+ *
+ * @typeParam Schema The schema of the sessions.
+ * @param source The application's session factory, or its scoped session.
+ * @param test Given a session and a factory, both inside the transaction.
+ * @param options How the outer transaction runs.
+ * @returns The function for the test runner.
+ */
+export function rolledBack<Schema extends Record<string, unknown>>(
+  source: RollbackSource<Schema>,
+  test: RollbackTest<void, Schema>,
+  options: WithRollbackOptions = {},
+): () => Promise<void> {
+  return () => withRollback(source, test, options);
+}
+
+function isScope<Schema extends Record<string, unknown>>(
+  source: RollbackSource<Schema>,
+): source is ScopedSession<Schema> {
+  return "using" in source;
+}
+
+async function beginOuter(
+  engine: Engine,
+  options: WithRollbackOptions,
+): Promise<{ connection: EngineConnection; newName: () => string }> {
+  const connection = await engine.connect();
+  const { failure } = await connection.send([
+    beginStatement({ ...engine.transaction, ...options.transaction }),
+    settingsStatement(engine.settings),
+  ]);
+  if (failure !== undefined) {
+    await connection.release({ discard: true });
+    throw failure;
+  }
+  let count = 0;
+  return { connection, newName: () => `nullpool_test_${++count}` };
+}
+
+async function endOuter(connection: EngineConnection): Promise<void> {
+  const { failure } = connection.usable
+    ? await connection.send([command("rollback")])
+    : { failure: "lost" };
+  await connection.release({ discard: failure !== undefined });
+}
+
+async function run<T, Schema extends Record<string, unknown>>(
+  pool: NestingPool,
+  session: Session<Schema>,
+  inside: Sessionmaker<Schema>,
+  test: RollbackTest<T, Schema>,
+): Promise<T> {
+  pool.setBase(session.holder);
+  try {
+    return await test(session, inside);
+  } finally {
+    await session.close();
+    await inside.engine.idle();
   }
 }

@@ -1,5 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Hono } from "hono";
+import { StateError } from "../../mod.ts";
 import { dbSession, type SessionVariables } from "../../src/hono/mod.ts";
 import { scopedSession } from "../../src/scoped/mod.ts";
 import { insert, post, requestTest } from "./request_bed.ts";
@@ -53,5 +54,30 @@ requestTest(
     assertEquals((await post(app, "/13")).status, 500);
     assertEquals(returned, [true, true]);
     assertEquals(await stored(), [1, 100]);
+  },
+);
+
+requestTest(
+  "scope.begin() joins with options, or is refused",
+  async ({ Session, stored }) => {
+    const scope = scopedSession(Session);
+    const app = new Hono<{ Variables: SessionVariables }>();
+    app.use(dbSession(scope));
+    app.post("/:n", async (c) => {
+      const level = await scope.begin(async (db) => {
+        await insert(db, c.req.param("n"));
+        const { rows } = await db.execute("show transaction_isolation");
+        return rows[0]?.transaction_isolation;
+      }, { isolationLevel: "serializable" });
+      const error = await assertRejects(
+        () => scope.begin(() => Promise.resolve(), { readOnly: true }),
+        StateError,
+      );
+      return c.text(`${level}, ${error.code}`);
+    });
+    app.onError((error, c) => c.text(error.message, 500));
+    const answer = await post(app, "/1");
+    assertEquals(await answer.text(), "serializable, TRANSACTION_OPEN");
+    assertEquals(await stored(), [1]);
   },
 );

@@ -71,6 +71,29 @@ for (const [name, scope] of Object.entries(scopes)) {
   });
 }
 
+/** What a stream's `pull` sees, with and without `bind`. */
+app.get("/pull", (c) =>
+  scopes.neon?.run(async (session) => {
+    const scope = scopes.neon;
+    const look = (): string => {
+      try {
+        return scope?.current === session ? "its own" : "another one";
+      } catch (error) {
+        return error instanceof NullpoolError ? error.code : String(error);
+      }
+    };
+    const bound = scope?.bind(look);
+    const stream = new ReadableStream({
+      pull(controller) {
+        const seen = JSON.stringify([look(), bound?.()]);
+        controller.enqueue(new TextEncoder().encode(seen));
+        controller.close();
+      },
+    }, { highWaterMark: 0 });
+    // Read by the runtime, when the handler is long over.
+    return await Promise.resolve(c.body(stream));
+  }) ?? c.notFound());
+
 app.onError((error, c) =>
   c.json({
     code: error instanceof NullpoolError ? error.code : error.name,

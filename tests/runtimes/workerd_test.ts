@@ -52,6 +52,12 @@ Deno.test("workerd", unsanitized, async (t) => {
     return [response.status, await response.json()];
   }
 
+  await t.step("a stream's pull() has no scope of its own", async () => {
+    const response = await worker.fetch("/pull");
+    // workerd calls it outside of any context; `bind` is the cure.
+    assertEquals(await response.json(), ["NO_SCOPE", "its own"]);
+  });
+
   for (const driver of ["neon", "postgres", "hyperdrive"]) {
     await t.step(`${driver}: a session per request`, async () => {
       for (const n of [1, 2, 3]) {

@@ -1,0 +1,54 @@
+import {
+  sameTransactionOptions,
+  type TransactionOptions,
+} from "../driver/transaction_sql.ts";
+import { openError } from "./_refusals.ts";
+import type { Transaction } from "./transaction.ts";
+
+/**
+ * Makes an open transaction an explicit one, if it can become that.
+ *
+ * @param transaction The open one.
+ * @param wanted How it is to run.
+ * @throws {StateError} When it cannot.
+ */
+export function joinExplicitly(
+  transaction: Transaction,
+  wanted: TransactionOptions,
+): void {
+  const obstacle = obstacleTo(transaction, wanted);
+  if (obstacle !== undefined) throw openError("begin", obstacle);
+  transaction.options = wanted;
+  transaction.explicit = true;
+}
+
+/**
+ * Gives an open transaction other options, where nothing has run in it.
+ *
+ * @param transaction The open one.
+ * @param options What is different.
+ * @throws {StateError} When it runs otherwise already.
+ */
+export function joinWithOptions(
+  transaction: Transaction,
+  options: TransactionOptions,
+): void {
+  const wanted = { ...transaction.options, ...options };
+  if (sameTransactionOptions(transaction.options, wanted)) return;
+  if (transaction.explicit || transaction.used) {
+    throw openError("change its options", "it runs under others already");
+  }
+  transaction.options = wanted;
+}
+
+function obstacleTo(
+  transaction: Transaction,
+  wanted: TransactionOptions,
+): string | undefined {
+  if (transaction.explicit) return "begin() was called before";
+  if (transaction.writes > 0) return "it has written already";
+  const isOther = !sameTransactionOptions(transaction.options, wanted);
+  return transaction.used && isOther
+    ? "its reads ran under other options"
+    : undefined;
+}

@@ -1,0 +1,163 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Hono } from "hono";
+import {
+  createEngine,
+  mapTasks,
+  NullPool,
+  type Session,
+  sessionmaker,
+} from "../../mod.ts";
+import { dbSession } from "../../src/hono/mod.ts";
+import { postgres } from "../../src/postgres/mod.ts";
+import { type ScopedSession, scopedSession } from "../../src/scoped/mod.ts";
+import { rolledBack, withRollback } from "../../src/testing/mod.ts";
+import { testDatabase } from "../support/postgres.ts";
+
+/** An application with a module-level `db`, as its tests find it. */
+function rollbackTest(
+  name: string,
+  run: (bed: {
+    scope: ScopedSession;
+    app: Hono;
+    /** The rows that anybody else sees. */
+    stored: () => Promise<unknown[]>;
+  }) => Promise<void>,
+): void {
+  Deno.test(`withRollback() ${name}`, async () => {
+    await using database = await testDatabase({
+      setup: "create table notes (id int primary key)",
+    });
+    await using engine = createEngine(postgres(database.url), {
+      pool: (driver) => new NullPool(driver, { maxOpen: 1, timeout: 5_000 }),
+    });
+    const scope = scopedSession(sessionmaker(engine));
+    const app = new Hono();
+    app.use(dbSession(scope));
+    app.post("/notes/:id", async (c) => {
+      await scope.db.execute(`insert into notes values (${c.req.param("id")})`);
+      return c.text("made", c.req.query("status") === "409" ? 409 : 201);
+    });
+    app.onError((error, c) => c.text(error.message, 500));
+    await run({
+      scope,
+      app,
+      stored: () => database.query("select id from notes order by id"),
+    });
+    await engine.idle();
+    await database.waitFor(async () => await database.connections() === 0);
+  });
+}
+
+async function ids(db: Session): Promise<unknown[]> {
+  const { rows } = await db.execute("select id from notes order by id");
+  return rows.map(({ id }) => id);
+}
+
+rollbackTest("takes an app behind dbSession(scope) along", async (bed) => {
+  const { scope, app, stored } = bed;
+  await withRollback(scope, async (db) => {
+    assert(scope.current === db);
+    // The test may be inside a transaction while a request runs.
+    assertEquals(await ids(db), []);
+    assertEquals(
+      (await app.request("/notes/1", { method: "POST" })).status,
+      201,
+    );
+    assertEquals(await ids(db), [1]);
+    const again = await app.request("/notes/1", { method: "POST" });
+    assertEquals(again.status, 500);
+    await app.request("/notes/2?status=409", { method: "POST" });
+    await scope.db.execute("insert into notes values (3)");
+    await scope.db.commit();
+    assertEquals(await ids(scope.db), [1, 3]);
+    assertEquals(await stored(), []);
+  });
+  assertEquals(await stored(), []);
+  await app.request("/notes/4", { method: "POST" });
+  assertEquals(await stored(), [{ id: 4 }]);
+});
+
+rollbackTest("lets requests and tasks take turns", async (bed) => {
+  const { scope, app, stored } = bed;
+  await withRollback(scope, async (db, Session) => {
+    await db.begin();
+    const answers = await Promise.all(
+      Array.from(
+        { length: 20 },
+        (_, id) =>
+          app.request(`/notes/${id}${id % 2 ? "?status=409" : ""}`, {
+            method: "POST",
+          }),
+      ),
+    );
+    assertEquals(
+      answers.map(({ status }) => status),
+      Array.from({ length: 20 }, (_, id) => id % 2 ? 409 : 201),
+    );
+    await mapTasks(Session, [101, 102, 103], async (own, id) => {
+      await own.execute(`insert into notes values (${id})`);
+    }, { concurrency: 3 });
+    assertEquals(await ids(db), [
+      ...Array.from({ length: 10 }, (_, at) => at * 2),
+      ...[101, 102, 103],
+    ]);
+    await db.rollback();
+    assertEquals((await ids(db)).length, 13);
+  });
+  assertEquals(await stored(), []);
+});
+
+rollbackTest(
+  "keeps what the test does beside an inner session",
+  async (bed) => {
+    const { scope } = bed;
+    await withRollback(scope, async (db, Session) => {
+      await db.execute("insert into notes values (1)");
+      const inner = Session();
+      await inner.execute("insert into notes values (2)");
+      // It waits for its turn: the inner one's rollback would undo it.
+      const beside = db.execute("insert into notes values (3)").then(() => {});
+      await inner.rollback();
+      await beside;
+      assertEquals(await ids(db), [1, 3]);
+      await inner.close();
+    });
+  },
+);
+
+rollbackTest("nests what waits for each other", async (bed) => {
+  const { scope, stored } = bed;
+  await withRollback(scope, async () => {
+    await scope.begin(async (outer) => {
+      await outer.execute("insert into notes values (1)");
+      await assertRejects(() =>
+        scope.begin(async (inner) => {
+          await inner.execute("insert into notes values (2)");
+          throw new Error("of the user");
+        }, { propagation: "requiresNew" })
+      );
+      await scope.begin(
+        (inner) => inner.execute("insert into notes values (3)"),
+        {
+          propagation: "requiresNew",
+        },
+      );
+    });
+    assertEquals(await ids(scope.db), [1, 3]);
+  });
+  assertEquals(await stored(), []);
+});
+
+rollbackTest("as a test function passes on what fails", async (bed) => {
+  const { scope, stored } = bed;
+  await rolledBack(scope, async (db) => {
+    await db.execute("insert into notes values (1)");
+    await db.commit();
+  })();
+  const failing = rolledBack(scope.Session, async (db) => {
+    await db.execute("insert into notes values (1)");
+    throw new Error("the assertion");
+  });
+  await assertRejects(failing, Error, "the assertion");
+  assertEquals(await stored(), []);
+});
