@@ -42,7 +42,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     packages: ["drizzle-orm"],
   },
   tasks: { rooms: ["drizzle"] },
-  scoped: { rooms: ["drizzle"], typeRooms: ["driver"] },
+  scoped: { rooms: ["drizzle"], typeRooms: ["driver", "pool"] },
   hono: {
     rooms: ["drizzle"],
     typeRooms: ["driver", "engine", "scoped"],

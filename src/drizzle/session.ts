@@ -139,6 +139,7 @@ export class Session<
       transaction: { ...parts.transaction, ...options.transaction },
       atomic: options.atomic ?? false,
       autobegin: options.autobegin ?? true,
+      guard: options.context?.guard,
       holder,
       hooks: coreHooks(parts.hooks, () => this, () => runner),
     });

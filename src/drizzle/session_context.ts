@@ -16,6 +16,14 @@ export interface SessionContext {
    */
   enter<T>(database: HandleDatabase, block: () => Promise<T>): Promise<T>;
 
+  /**
+   * Refuses to let the session work for another task than its own; asked
+   * before each call that does work.
+   *
+   * @throws {ScopeError} When it would.
+   */
+  readonly guard?: (() => void) | undefined;
+
   /** The current session as a pool sees it; none where nobody is current. */
   holder(): PoolHolder | undefined;
 

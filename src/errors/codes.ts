@@ -68,6 +68,12 @@ export interface ErrorCodes {
    */
   NO_SCOPE: "ScopeError";
   /**
+   * The session of one task was used inside the scope of another one, which
+   * would write into its transaction. Use the session of the running task;
+   * something has kept the other one, a module-level variable for example.
+   */
+  FOREIGN_SCOPE: "ScopeError";
+  /**
    * This runtime offers no `AsyncLocalStorage`. On Workers add the
    * compatibility flag `nodejs_compat` or `nodejs_als`; elsewhere pass the
    * class as the option `AsyncLocalStorage`.

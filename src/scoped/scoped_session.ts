@@ -10,7 +10,8 @@ import {
   asyncStorage,
   type AsyncStorageClass,
 } from "./async_context.ts";
-import { StateError } from "../errors/state_error.ts";
+import { ScopeError, StateError } from "../errors/state_error.ts";
+import type { PoolHolder } from "../pool/pool_holder.ts";
 import { KeyedSessions } from "./keyed_sessions.ts";
 import { noScopeError } from "./no_scope_error.ts";
 import {
@@ -83,6 +84,8 @@ export class ScopedSession<
   readonly #storage: AsyncStorage<ScopeEntry<Schema>>;
   readonly #makers: AsyncStorage<Sessionmaker<Schema>>;
   readonly #keyed: KeyedSessions<Session<Schema>>;
+  /** Sessions that belong to a task, and not to whoever opened them. */
+  readonly #owned = new WeakSet<Session<Schema>>();
   readonly #context: SessionContext;
 
   /**
@@ -230,11 +233,13 @@ export class ScopedSession<
    */
   open(options: SessionOptions = {}): Session<Schema> {
     const session: Session<Schema> = this.Session({
+      parent: this.#present?.session.holder,
       ...options,
       context: {
         ...this.#context,
         // Its own blocks, whoever is current when one is opened.
         enter: (database, block) => this.#enterBlock(session, database, block),
+        guard: () => this.#refuseForeign(session),
       },
     });
     return session;
@@ -250,6 +255,7 @@ export class ScopedSession<
    * @returns What the function returned.
    */
   enter<T>(session: Session<Schema>, task: () => T): T {
+    this.#owned.add(session);
     return this.#storage.run({ session, database: session }, task);
   }
 
@@ -280,6 +286,22 @@ export class ScopedSession<
     const entry = this.#findEntry();
     if (entry === undefined) throw noScopeError();
     return entry;
+  }
+
+  /**
+   * Refuses a session of one task inside the scope of another: a request that
+   * finds the session that an earlier one has kept would write into its
+   * transaction. Tasks of which one waits for the other may use each other's.
+   */
+  #refuseForeign(session: Session<Schema>): void {
+    const present = this.#storage.getStore()?.session;
+    if (present === undefined || !this.#owned.has(session)) return;
+    if (waitsFor(session.holder, present.holder)) return;
+    if (waitsFor(present.holder, session.holder)) return;
+    throw new ScopeError(
+      "FOREIGN_SCOPE",
+      `Cannot use the session of "${session.holder.name}" for "${present.holder.name}": it belongs to another task; use the session of the running one`,
+    );
   }
 
   #enterBlock<T>(
@@ -342,6 +364,14 @@ function propagationError(
         : "no transaction is open"
     }`,
   );
+}
+
+/** Whether one is the other, or around it. */
+function waitsFor(outer: PoolHolder, inner: PoolHolder | undefined): boolean {
+  for (let each = inner; each !== undefined; each = each.parent) {
+    if (each === outer) return true;
+  }
+  return false;
 }
 
 function entryOf<Schema extends Record<string, unknown>>(

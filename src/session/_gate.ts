@@ -24,21 +24,25 @@ export class Gate<Handle> {
   readonly blocks: BlockStack<Handle>;
   readonly #open: () => OpenTransaction | undefined;
   readonly #sites: CallSites | undefined;
+  readonly #guard: (() => void) | undefined;
   #state: SessionState = "idle";
 
   /**
    * @param root Speaks while no block is open.
    * @param open Finds the open transaction.
    * @param sites Remembers who called, in development mode.
+   * @param guard Refuses another task.
    */
   constructor(
     root: Handle,
     open: () => OpenTransaction | undefined,
     sites: CallSites | undefined,
+    guard: (() => void) | undefined,
   ) {
     this.blocks = new BlockStack(root, sites);
     this.#open = open;
     this.#sites = sites;
+    this.#guard = guard;
   }
 
   /** Where the session stands. */
@@ -47,13 +51,15 @@ export class Gate<Handle> {
   }
 
   /**
-   * Refuses what this state, or another handle's block, forbids.
+   * Refuses what this state, or another handle's block, forbids, and whoever
+   * is another task.
    *
    * @returns Where the call leads.
    * @throws {StateError} When it is refused.
    */
   allow(call: SessionCall, handle: Handle): SessionState {
     const next = this.#check(call);
+    this.#guard?.();
     this.blocks.check(call, handle);
     this.#sites?.note(call);
     return next;

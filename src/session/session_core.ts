@@ -69,7 +69,12 @@ export class SessionCore implements SessionHandle {
     this.#options = options;
     this.#hooks = new HookRunner(options.hooks, engine);
     const sites = engine.mode === "development" ? new CallSites() : undefined;
-    this.#gate = new Gate<SessionHandle>(this, () => this.#transaction, sites);
+    this.#gate = new Gate<SessionHandle>(
+      this,
+      () => this.#transaction,
+      sites,
+      options.guard,
+    );
     this.#nesting = new Nesting(this.#gate, () => ({ core: this }));
     let markClosed = () => {};
     this.closed = new Promise((resolve) => markClosed = resolve);

@@ -31,6 +31,8 @@ export interface SessionCoreOptions<Handle> {
    * each were begun by `begin()`: `transaction(fn)` is then a savepoint.
    */
   readonly atomic: boolean;
+  /** Refuses whoever is another task than the session's. */
+  readonly guard?: (() => void) | undefined;
   /** Whether work begins a transaction by itself. */
   readonly autobegin: boolean;
   /** The session as a pool sees it. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { sql } from "drizzle-orm";
-import { StateError } from "../../mod.ts";
+import { ScopeError, StateError } from "../../mod.ts";
 import type { Propagation } from "../../src/scoped/mod.ts";
 import { numbers, scopeTest, stored } from "./scope_bed.ts";
 
@@ -99,5 +99,41 @@ scopeTest(
       await outer.insert(numbers).values({ n: 3 });
     });
     assertEquals(await stored(database), [1, 3]);
+  },
+);
+
+scopeTest(
+  "a session is refused inside the scope of another task",
+  async (scope, database) => {
+    const kept = Promise.withResolvers<typeof scope.db>();
+    const tried = Promise.withResolvers<void>();
+    const first = scope.run(async (db) => {
+      await db.insert(numbers).values({ n: 1 });
+      kept.resolve(db);
+      await tried.promise;
+      // It is as it was, and a task that it waits for may use it.
+      await scope.run(async () => {
+        await db.insert(numbers).values({ n: 2 });
+      });
+      await db.commit();
+    });
+    const second = scope.run(async (own) => {
+      const foreign = await kept.promise;
+      for (
+        const call of [
+          async () => await foreign.insert(numbers).values({ n: 3 }),
+          () => foreign.transaction(() => Promise.resolve()),
+          () => foreign.commit(),
+        ]
+      ) {
+        const error = await assertRejects(call, ScopeError);
+        assertEquals(error.code, "FOREIGN_SCOPE");
+      }
+      await own.insert(numbers).values({ n: 4 });
+      await own.commit();
+      tried.resolve();
+    });
+    await Promise.all([first, second]);
+    assertEquals(await stored(database), [1, 2, 4]);
   },
 );
