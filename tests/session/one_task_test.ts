@@ -5,6 +5,7 @@ import {
   assertInstanceOf,
   assertRejects,
 } from "@std/assert";
+import { mock } from "node:test";
 import {
   ConnectionError,
   createEngine,
@@ -220,5 +221,38 @@ sessionTest(
     }
     assertEquals(db.state, "idle");
     assertEquals(await database.query(IDS), [{ id: 1 }]);
+  },
+);
+
+sessionTest(
+  "close waits for a statement no longer than its deadline",
+  async (bed) => {
+    const { Session, database, engine } = bed;
+    const db = Session();
+    const running = assertRejects(
+      () => issue(db, "select pg_sleep(60)"),
+      ConnectionError,
+    );
+    await database.waitFor(async () => {
+      const rows = await database.query(
+        `select 1 from pg_stat_activity
+        where datname = current_database() and wait_event = 'PgSleep'`,
+      );
+      return rows.length === 1;
+    });
+    mock.timers.enable({ apis: ["setTimeout"] });
+    try {
+      const closing = db.close();
+      await turns(20);
+      assertEquals(engine.status().checkedOut, 1);
+      mock.timers.tick(5_000);
+      await closing;
+    } finally {
+      mock.timers.reset();
+    }
+    await running;
+    assertEquals(engine.status().checkedOut, 0);
+    // The server notices when the statement has ended.
+    await database.terminateAll();
   },
 );
