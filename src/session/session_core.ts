@@ -8,6 +8,8 @@ import {
 import type { Engine } from "../engine/engine.ts";
 import { CallSites } from "./_call_site.ts";
 import { Gate } from "./_gate.ts";
+import type { Hook } from "./_hook_list.ts";
+import { HookRunner } from "./_hook_runner.ts";
 import { joinExplicitly, joinWithOptions } from "./_join_options.ts";
 import { Nesting } from "./_nesting.ts";
 import {
@@ -22,8 +24,6 @@ import type { SessionCall, SessionState } from "./session_state.ts";
 import type { SessionCoreOptions } from "./session_core_options.ts";
 import { newStats, type SessionStats } from "./session_stats.ts";
 import { makeHandle, type TransactionHandle } from "./transaction_handle.ts";
-import type { Hook } from "./_hook_list.ts";
-import { HookRunner } from "./_hook_runner.ts";
 import { type RollbackOptions, Transaction } from "./transaction.ts";
 
 /**
@@ -139,6 +139,7 @@ export class SessionCore implements SessionHandle {
    */
   checkOptions(options: TransactionOptions): void {
     checkTransactionOptions(options);
+    this.#gate.allow("execute", this.#gate.blocks.innermost);
     joinWithOptions(this.#autobegin("begin"), options);
   }
 
@@ -301,18 +302,20 @@ export class SessionCore implements SessionHandle {
    * @throws {CommitOutcomeError} When the answer was lost.
    */
   async commit(): Promise<void> {
-    this.#allowCommit();
+    let next = this.#allowCommit();
     const before = this.#transaction;
     const preparing = this.#hooks.beforeCommit();
-    if (preparing !== undefined) await preparing;
-    const transaction = this.#transaction;
-    if (before !== undefined && before !== transaction) {
-      throw endedError("commit");
+    if (preparing !== undefined) {
+      await preparing;
+      next = this.#allowCommit();
+      const isOther = before !== undefined && before !== this.#transaction;
+      if (isOther) throw endedError("commit");
     }
+    const transaction = this.#transaction;
     if (transaction === undefined) {
       return await this.#hooks.afterCommit(undefined);
     }
-    this.#gate.enter(this.#allowCommit());
+    this.#gate.enter(next);
     this.#committing = transaction.commit();
     try {
       await this.#committing;

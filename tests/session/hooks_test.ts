@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   createEngine,
   DatabaseError,
@@ -249,6 +249,17 @@ hooksTest(
     await db.execute("insert into notes values (1)");
     const error = await assertRejects(() => db.commit(), StateError);
     assertEquals(error.code, "TRANSACTION_ENDED");
+  },
+);
+
+hooksTest(
+  "beforeCommit that closes the session lets nothing be committed",
+  { beforeCommit: (db) => db.close() },
+  async ({ db }) => {
+    const error = await assertRejects(() => db.commit(), StateError);
+    assertEquals(error.code, "SESSION_CLOSED");
+    assertThrows(() => db.checkOptions({ readOnly: true }), StateError);
+    assertEquals(db.state, "closed");
   },
 );
 
