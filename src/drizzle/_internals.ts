@@ -1,3 +1,4 @@
+import type { Column } from "drizzle-orm";
 import type { PgDialect } from "drizzle-orm/pg-core";
 import * as drizzleUtils from "drizzle-orm/utils";
 
@@ -34,4 +35,19 @@ export function mapRows(
   return rows.map((row) =>
     internals.mapResultRow(columns, row, joinsNotNullableMap)
   );
+}
+
+/** What a dialect knows of casing, which its declaration leaves out. */
+interface CasingInternals {
+  readonly casing: { getColumnCasing(column: Column): string };
+}
+
+/**
+ * The name of a column in the database, with the dialect's casing applied.
+ *
+ * @param dialect Knows the casing.
+ * @param column The column.
+ */
+export function columnName(dialect: PgDialect, column: Column): string {
+  return (dialect as unknown as CasingInternals).casing.getColumnCasing(column);
 }
