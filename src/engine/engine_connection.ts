@@ -1,7 +1,9 @@
 import type { Connection } from "../driver/connection.ts";
 import type { Driver } from "../driver/driver.ts";
 import type { FlightResult, Result, Statement } from "../driver/statement.ts";
+import { endsTransaction } from "../driver/transaction_sql.ts";
 import type { NullpoolError } from "../errors/error.ts";
+import { StateError } from "../errors/state_error.ts";
 import { wrapDriverError } from "../errors/wrap_driver_error.ts";
 import type { Emitter } from "../events/emitter.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -36,6 +38,10 @@ export type Teller = (result: Result) => void;
  * One checkout of a connection: sends flights, tells events, turns driver
  * errors into ours (here and nowhere else), gives back exactly once.
  *
+ * It begins nothing by itself, unlike SQLAlchemy's `Connection`: transactions
+ * are the business of sessions. One that was begun here and not ended is rolled
+ * back by the pool, or thrown away with the connection.
+ *
  * @example Without a session
  * ```ts
  * import { createEngine } from "@nullpool/db";
@@ -54,6 +60,7 @@ export class EngineConnection {
   readonly #connection: Connection;
   readonly #parts: ConnectionParts;
   #broken = false;
+  #inTransaction = false;
   #released: Promise<void> | undefined;
 
   /**
@@ -74,7 +81,8 @@ export class EngineConnection {
   }
 
   /**
-   * Sends statements as one flight. It never rejects.
+   * Sends statements as one flight. It never rejects; what was given back sends
+   * nothing any more, because somebody else may have it.
    *
    * @param statements At least one.
    * @param tellers By place in the flight: for statements with an event of
@@ -85,11 +93,13 @@ export class EngineConnection {
     statements: readonly Statement[],
     tellers: readonly (Teller | undefined)[] = [],
   ): Promise<WrappedFlight> {
+    if (this.#released) return { results: [], failure: releasedError() };
     const start = performance.now();
     const wrapped = this.#wrap(
       await this.#exchange(statements),
       statements,
     );
+    this.#follow(statements, wrapped);
     this.#tell(statements, wrapped, tellers, performance.now() - start);
     return wrapped;
   }
@@ -119,7 +129,10 @@ export class EngineConnection {
     const discarded = discard || this.#broken || !this.#connection.usable;
     this.#parts.emitter.emit({ type: "checkin", discarded });
     try {
-      await this.#parts.pool.checkin(this.#connection, { discard: discarded });
+      await this.#parts.pool.checkin(this.#connection, {
+        discard: discarded,
+        inTransaction: this.#inTransaction,
+      });
     } catch {
       // Nobody waits for it, and the work it was borrowed for has ended.
     }
@@ -142,6 +155,29 @@ export class EngineConnection {
     };
   }
 
+  /** Knows whether a transaction is open, by the tags that the server sends. */
+  #follow(
+    statements: readonly Statement[],
+    { results }: WrappedFlight,
+  ): void {
+    for (const [index, { command }] of results.entries()) {
+      const text = statements[index]?.text ?? "";
+      switch (command) {
+        case "BEGIN":
+        case "START":
+          this.#inTransaction = true;
+          break;
+        case "COMMIT":
+        case "ROLLBACK":
+        case "PREPARE":
+          // ROLLBACK TO has the same tag, and CHAIN begins the next one.
+          if (endsTransaction(text) && !/\band\s+chain\b/i.test(text)) {
+            this.#inTransaction = false;
+          }
+      }
+    }
+  }
+
   #tell(
     statements: readonly Statement[],
     { results, failure }: WrappedFlight,
@@ -162,4 +198,11 @@ export class EngineConnection {
       if (result === undefined) break; // The server skipped the rest.
     }
   }
+}
+
+function releasedError(): StateError {
+  return new StateError(
+    "TRANSACTION_ENDED",
+    "Cannot send: the connection was given back; borrow another one",
+  );
 }

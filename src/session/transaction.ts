@@ -191,7 +191,8 @@ export class Transaction {
   }
 
   /**
-   * Commits.
+   * Commits. Open savepoints end with it on the server: the RELEASE that
+   * SQLAlchemy sends for each would be a word for nothing.
    *
    * @throws {StateError} When its statements never reached the server.
    * @throws {DatabaseError} When the server refused; it has rolled back then.

@@ -1,5 +1,29 @@
 import { assert, assertEquals, assertFalse } from "@std/assert";
-import { endsTransaction } from "../../src/driver/transaction_sql.ts";
+import {
+  commitNeedsAnswer,
+  endsTransaction,
+  type TransactionOptions,
+} from "../../src/driver/transaction_sql.ts";
+
+Deno.test("commitNeedsAnswer() except where COMMIT can only succeed", () => {
+  const cases: [TransactionOptions, boolean][] = [
+    [{}, true],
+    [{ isolationLevel: "repeatable read" }, true],
+    [{ readOnly: false }, true],
+    [{ readOnly: true }, false],
+    [{ readOnly: true, isolationLevel: "read committed" }, false],
+    [{ readOnly: true, isolationLevel: "repeatable read" }, false],
+    [{ readOnly: true, isolationLevel: "serializable" }, true],
+    [{ isolationLevel: "serializable", deferrable: true }, true],
+    [
+      { readOnly: true, isolationLevel: "serializable", deferrable: true },
+      false,
+    ],
+  ];
+  for (const [options, needs] of cases) {
+    assertEquals(commitNeedsAnswer(options), needs, JSON.stringify(options));
+  }
+});
 
 Deno.test("endsTransaction() knows what ends a transaction", () => {
   const cases: [string, boolean][] = [

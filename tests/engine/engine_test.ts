@@ -5,14 +5,17 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
+import { sql } from "drizzle-orm";
 import {
   ConnectionError,
   createEngine,
   type EngineEvent,
   PoolError,
+  QueuePool,
   sessionmaker,
   StaticPool,
 } from "../../mod.ts";
+import { command } from "../../src/driver/statement.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";
 import { testDatabase } from "../support/postgres.ts";
@@ -49,6 +52,33 @@ Deno.test("Engine tells what happens, in order", async () => {
   for (const stop of stops) stop();
   await Session.begin((db) => db.execute("select 1 as one"));
   assertEquals(events, []);
+});
+
+Deno.test("Engine tells of a statement's rows, time and error, never of its parameters", async () => {
+  await using database = await testDatabase();
+  await using engine = createEngine(postgres(database.url));
+  const events: EngineEvent[] = [];
+  for (const type of TYPES) engine.on(type, (event) => events.push(event));
+  await using db = sessionmaker(engine)();
+  const marker = "a value that nobody may see";
+  await db.execute(sql`select ${marker}::text from generate_series(1, 3)`);
+  await assertRejects(() =>
+    db.execute(sql`select ${marker}::int`).then(() => {})
+  );
+  await db.rollback({ reason: "of the test" });
+  const statements = events.filter((event) => event.type === "statement");
+  assertEquals(
+    statements.map(({ text, rowCount, error }) => [text, rowCount, error]),
+    [
+      ["select $1::text from generate_series(1, 3)", 3, undefined],
+      ["select $1::int", null, "DATABASE_ERROR"],
+    ],
+  );
+  assert(statements.every(({ duration }) => duration > 0));
+  assertEquals(events.filter((event) => event.type === "rollback"), [
+    { type: "rollback", reason: "of the test", changes: 2 },
+  ]);
+  assertFalse(JSON.stringify(events).includes(marker));
 });
 
 Deno.test("Engine a listener that throws breaks nothing", async () => {
@@ -92,6 +122,54 @@ Deno.test("Engine.connect() is given back exactly once", async () => {
   ]);
   assertEquals(driver.log, ["connect", "close"]);
   assertFalse(connection.usable);
+});
+
+Deno.test("Engine.connect() what was given back sends nothing any more", async () => {
+  const driver = recordingDriver();
+  const engine = createEngine(driver, {
+    pool: (driver) => new QueuePool(driver),
+  });
+  const late = await engine.connect();
+  await late.release({ discard: false });
+  await using db = sessionmaker(engine)();
+  await db.execute("select 1");
+  const { results, failure } = await late.send([command("drop table t")]);
+  assertEquals([results, failure?.code], [[], "TRANSACTION_ENDED"]);
+  assertFalse(driver.log.includes("drop table t"));
+  await db.close();
+  await engine.dispose();
+});
+
+Deno.test("Engine.connect() a transaction that was not ended is rolled back", async () => {
+  await using database = await testDatabase({
+    setup: "create table t (n int)",
+  });
+  await using engine = createEngine(postgres(database.url), {
+    pool: (driver) => new QueuePool(driver, { poolSize: 1, maxOverflow: 0 }),
+  });
+  const cases: [readonly string[], boolean][] = [
+    [["begin"], true],
+    [["start transaction"], true],
+    [["begin", "savepoint a", "rollback to a"], true],
+    [["begin", "commit and chain"], true],
+    [["begin", "commit"], false],
+    [["begin", "abort"], false],
+    [[], false],
+  ];
+  const expected: string[] = [];
+  for (const [texts, isOpen] of cases) {
+    const connection = await engine.connect();
+    const all = [...texts, "insert into t values (1)"];
+    const { failure } = await connection.send(all.map((text) => command(text)));
+    assertEquals(failure, undefined);
+    await connection.release({ discard: false });
+    expected.push(...all, ...(isOpen ? ["rollback"] : []));
+  }
+  assertEquals(await database.openTransactions(), 0);
+  assertEquals(await database.log(), expected);
+  assertEquals(await database.query("select count(*)::int as n from t"), [
+    { n: cases.filter(([, isOpen]) => !isOpen).length },
+  ]);
 });
 
 Deno.test("Engine.connect() gives up when told", async () => {

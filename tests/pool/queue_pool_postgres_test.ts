@@ -5,7 +5,7 @@ import {
   assertNotStrictEquals,
   assertStrictEquals,
 } from "@std/assert";
-import { createEngine, sessionmaker } from "../../mod.ts";
+import { ConnectionError, createEngine, sessionmaker } from "../../mod.ts";
 import type { Connection } from "../../src/driver/connection.ts";
 import type { Driver } from "../../src/driver/driver.ts";
 import { command } from "../../src/driver/statement.ts";
@@ -21,11 +21,16 @@ function numb(driver: Driver): Driver {
     ...driver,
     async connect(options) {
       const connection = await driver.connect(options);
-      return {
+      const numbed = {
         usable: true,
-        send: (statements) => connection.send(statements),
+        async send(statements: Parameters<Connection["send"]>[0]) {
+          const flight = await connection.send(statements);
+          numbed.usable = connection.usable;
+          return flight;
+        },
         close: () => connection.close(),
       };
+      return numbed;
     },
   };
 }
@@ -104,7 +109,6 @@ Deno.test("QueuePool after a restart each holder sees one error, nobody else any
   for (const connection of out) {
     const flight = await connection.send(SELECT);
     if ("failure" in flight) losses++;
-    Object.assign(connection, { usable: false });
     await pool.checkin(connection, { discard: true });
   }
   assertEquals(losses, 3);
@@ -113,6 +117,35 @@ Deno.test("QueuePool after a restart each holder sees one error, nobody else any
   );
   assertEquals(worked.filter((each) => !each), []);
   await pool.dispose();
+});
+
+Deno.test("QueuePool after a restart each open transaction sees one error", async () => {
+  await using database = await testDatabase();
+  await using engine = createEngine(numb(postgres(database.url)), {
+    pool: (driver) => new QueuePool(driver, { poolSize: 5, maxOverflow: 0 }),
+  });
+  const Session = sessionmaker(engine);
+  const sessions = Array.from({ length: 5 }, () => Session());
+  for (const db of sessions) await db.execute("select 1");
+  for (const db of sessions.slice(0, 2)) await db.commit();
+  assertEquals(await database.terminateAll(), 5);
+  const errors: number[] = [];
+  // Those in a transaction first: whoever is told condemns the idle ones.
+  for (const db of sessions.toReversed()) {
+    let count = 0;
+    for (let attempt = 0; attempt < 3; attempt++) {
+      try {
+        await db.execute("select 2");
+        await db.commit();
+      } catch (error) {
+        if (error instanceof ConnectionError) count++;
+        await db.rollback();
+      }
+    }
+    errors.push(count);
+    await db.close();
+  }
+  assertEquals(errors, [1, 1, 1, 0, 0]);
 });
 
 Deno.test("QueuePool prePing hides a restart from everybody", async () => {

@@ -9,8 +9,10 @@ import { mock } from "node:test";
 import {
   ConnectionError,
   createEngine,
+  PoolError,
   sessionmaker,
   StateError,
+  StaticPool,
 } from "../../mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";
@@ -256,3 +258,81 @@ sessionTest(
     await database.terminateAll();
   },
 );
+
+sessionTest("who would end or begin waits for a statement", async ({ db }) => {
+  const running = issue(db, "select pg_sleep(0.05)");
+  const calls = {
+    commit: () => db.commit(),
+    begin: () => db.begin(),
+    "begin a savepoint": () => db.beginNested(),
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    const error = await assertRejects(call, StateError);
+    assertEquals(error.code, "SESSION_BUSY");
+    // Both are named.
+    assert(error.message.startsWith(`Cannot ${name}: a statement`), name);
+  }
+  await running;
+  await db.commit();
+});
+
+sessionTest("a block does not end before its statements", async (bed) => {
+  const { db, database } = bed;
+  await db.begin();
+  const strays: Promise<unknown>[] = [];
+  const error = await assertRejects(
+    () =>
+      db.beginNested((tx) => {
+        const stray = tx.execute("insert into notes values (1)");
+        strays.push(stray.then(() => "done", code));
+        return Promise.resolve();
+      }),
+    StateError,
+  );
+  assertEquals(error.code, "SESSION_BUSY");
+  assertEquals(await Promise.all(strays), ["TRANSACTION_ENDED"]);
+  await db.commit();
+  assertEquals(await database.query(IDS), []);
+});
+
+sessionTest("who overlaps a commit is refused", async ({ db, database }) => {
+  await issue(db, "insert into notes values (1)");
+  const committing = db.commit();
+  const calls = {
+    commit: () => db.commit(),
+    begin: () => db.begin(),
+    beginNested: () => db.beginNested(),
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    const error = await assertRejects(call, StateError);
+    assertEquals(error.code, "SESSION_BUSY");
+    assert(error.message.startsWith(`Cannot ${name}: commit`), error.message);
+  }
+  // Never refused: it waits for the answer, and there is nothing to undo.
+  await db.close();
+  await committing;
+  assertEquals(await database.query(IDS), [{ id: 1 }]);
+});
+
+Deno.test("Session a pool that has none to lend leaves it usable", async () => {
+  await using database = await testDatabase();
+  await using engine = createEngine(postgres(database.url), {
+    pool: (driver) => new StaticPool(driver, { timeout: 20 }),
+  });
+  const Session = sessionmaker(engine);
+  await using holder = Session({ name: "the holder" });
+  await holder.execute("select 1");
+  await using db = Session();
+  const error = await assertRejects(() => issue(db, "select 2"), PoolError);
+  assertEquals(error.code, "POOL_TIMEOUT");
+  assert(error.message.includes('"the holder"'), error.message);
+  assert(db.isActive);
+  await holder.commit();
+  // A retry needs no rollback.
+  await issue(db, "select 3 as three");
+  await db.commit();
+  assertEquals((await database.log()).slice(-2), [
+    "select 3 as three",
+    "commit",
+  ]);
+});

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { sql } from "drizzle-orm";
 import {
+  ConnectionError,
   createEngine,
   IntegrityError,
   type Session,
@@ -271,5 +272,123 @@ savepointTest(
     await db.transaction(() => Promise.resolve(), {
       isolationLevel: "read committed",
     });
+  },
+);
+
+savepointTest(
+  "is rolled back without RELEASE, and released by its commit",
+  async (db, database) => {
+    const undone = await db.beginNested();
+    assert(db.inTransaction && db.inNestedTransaction);
+    await db.execute("insert into t values (1)");
+    await undone.rollback();
+    const kept = await db.beginNested();
+    await db.execute("insert into t values (2)");
+    await kept.commit();
+    await db.commit();
+    assertEquals(await database.log(), [
+      BEGIN,
+      "savepoint nullpool_1",
+      "insert into t values (1)",
+      "rollback to savepoint nullpool_1",
+      "savepoint nullpool_2",
+      "insert into t values (2)",
+      "release savepoint nullpool_2",
+      "commit",
+    ]);
+  },
+);
+
+savepointTest(
+  "commit() and rollback() end all of them in one word",
+  async (db, database) => {
+    for (const end of ["commit", "rollback"] as const) {
+      const outer = await db.beginNested();
+      const inner = await db.beginNested();
+      await db.execute(`insert into t values (${end.length})`);
+      await db[end]();
+      assertFalse(outer.isActive || inner.isActive || db.inTransaction);
+    }
+    assertEquals(await database.log(), [
+      BEGIN,
+      "savepoint nullpool_1",
+      "savepoint nullpool_2",
+      "insert into t values (6)",
+      "commit",
+      BEGIN,
+      "savepoint nullpool_1",
+      "savepoint nullpool_2",
+      "insert into t values (8)",
+      "rollback",
+    ]);
+    assertEquals(await ids(database), [6]);
+  },
+);
+
+savepointTest(
+  "an outer handle's commit keeps the inner one's work",
+  async (db, database) => {
+    await db.begin();
+    const outer = await db.beginNested();
+    await db.execute("insert into t values (1)");
+    const inner = await db.beginNested();
+    await db.execute("insert into t values (2)");
+    await outer.commit();
+    assertFalse(inner.isActive);
+    const error = await assertRejects(() => inner.rollback(), StateError);
+    assertEquals(error.code, "TRANSACTION_ENDED");
+    await db.commit();
+    assertEquals(await ids(database), [1, 2]);
+  },
+);
+
+savepointTest(
+  "without a block a failure is refused until its rollback",
+  async (db, database) => {
+    await db.execute("insert into t values (1)");
+    const handle = await db.beginNested();
+    const first = await assertRejects(
+      () => db.execute("insert into t values (1)").then(() => {}),
+      IntegrityError,
+    );
+    for (
+      const call of [
+        () => db.execute("select 1").then(() => {}),
+        () => db.beginNested(),
+        () => handle.commit(),
+        () => db.commit(),
+      ]
+    ) {
+      const error = await assertRejects(call, StateError);
+      assertEquals(error.code, "TRANSACTION_FAILED");
+      assert(error.cause === first);
+    }
+    await handle.rollback();
+    assert(db.isActive);
+    await db.execute("insert into t values (2)");
+    await db.commit();
+    assertEquals(await ids(database), [1, 2]);
+  },
+);
+
+savepointTest(
+  "does not outlive the connection",
+  async (db, database) => {
+    await db.execute("insert into t values (1)");
+    const lost = await assertRejects(
+      () =>
+        db.beginNested(async (tx) => {
+          await tx.execute("insert into t values (2)");
+          await database.terminateAll();
+          await tx.execute("insert into t values (3)");
+        }),
+      ConnectionError,
+    );
+    const error = await assertRejects(() => db.commit(), StateError);
+    assert(error.cause === lost);
+    await db.rollback();
+    await db.execute("insert into t values (4)");
+    await db.commit();
+    assertEquals(await ids(database), [4]);
   },
 );
