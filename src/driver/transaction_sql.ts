@@ -145,7 +145,6 @@ export function settingsStatement(
   const calls = entries.map((_, index) =>
     `set_config($${2 * index + 1}, $${2 * index + 2}, true)`
   );
-  // A SELECT of nothing is legal.
   return command(`select ${calls.join(", ")}`, entries.flat());
 }
 

@@ -53,6 +53,12 @@ export interface ScopeBeginOptions extends TransactionOptions {
 /**
  * The registry that knows which session belongs to the running task.
  *
+ * SQLAlchemy's `configure()` changes what sessions will be made from now on,
+ * for whoever shares the registry; here nothing changes under another task.
+ * `run`, `open` and `begin` take the options of their own session, and `using`
+ * another factory for what it runs. So no option is ever given to a session
+ * that is there already.
+ *
  * @example Who is current
  * ```ts
  * import { createEngine, sessionmaker } from "@nullpool/db";

@@ -158,10 +158,14 @@ async function beginOuter(
   options: WithRollbackOptions,
 ): Promise<{ connection: EngineConnection; newName: () => string }> {
   const connection = await engine.connect();
-  const { failure } = await connection.send([
-    beginStatement({ ...engine.transaction, ...options.transaction }),
-    settingsStatement(engine.settings),
-  ]);
+  const begin = beginStatement({
+    ...engine.transaction,
+    ...options.transaction,
+  });
+  const hasSettings = Object.keys(engine.settings).length > 0;
+  const { failure } = await connection.send(
+    hasSettings ? [begin, settingsStatement(engine.settings)] : [begin],
+  );
   if (failure !== undefined) {
     await connection.release({ discard: true });
     throw failure;

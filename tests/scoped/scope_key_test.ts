@@ -5,8 +5,10 @@ import {
   sessionmaker,
   StateError,
 } from "../../mod.ts";
+import { postgres } from "../../src/postgres/mod.ts";
 import { scopedSession } from "../../src/scoped/mod.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";
+import { testDatabase } from "../support/postgres.ts";
 import { numbers, scopeTest, stored } from "./scope_bed.ts";
 
 /** A registry whose scope is whatever was named last. */
@@ -152,3 +154,49 @@ scopeTest(
     });
   },
 );
+
+scopeTest("run() closes whatever became of the task", async (scope) => {
+  const kept: { state: string }[] = [];
+  const thrown = new Error("of the user");
+  const caught = await assertRejects(() =>
+    scope.run(async (db) => {
+      kept.push(db);
+      await db.execute("select 1");
+      throw thrown;
+    })
+  );
+  assert(caught === thrown);
+  await scope.run(async (db) => {
+    kept.push(db);
+    await db.execute("no sql").catch(() => {});
+  });
+  assertEquals(kept.map(({ state }) => state), ["closed", "closed"]);
+});
+
+Deno.test("scopedSession.close() is enough after a failure", async () => {
+  await using database = await testDatabase();
+  await using engine = createEngine(postgres(database.url));
+  const scope = scopedSession(sessionmaker(engine), { scope: () => "a task" });
+  await assertRejects(async () => await scope.db.execute("no sql"));
+  await assertRejects(
+    async () => await scope.db.execute("select 1"),
+    StateError,
+  );
+  await scope.close();
+  await scope.db.execute("select 1");
+  await scope.close();
+});
+
+Deno.test("scopedSession gives each session options of its own", async () => {
+  const driver = recordingDriver();
+  const scope = scopedSession(sessionmaker(createEngine(driver)));
+  const transaction = { readOnly: true };
+  await scope.run((db) => db.execute("select 1"), { transaction });
+  await scope.begin((db) => db.execute("select 2"), transaction);
+  await scope.run((db) => db.execute("select 3"));
+  assertEquals(driver.log.filter((entry) => entry.startsWith("begin")), [
+    "begin isolation level read committed read only; select 1",
+    "begin isolation level read committed read only; select 2",
+    "begin isolation level read committed; select 3",
+  ]);
+});

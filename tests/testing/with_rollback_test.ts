@@ -5,8 +5,10 @@ import {
   type Sessionmaker,
   sessionmaker,
 } from "../../mod.ts";
+import { postgres } from "../../src/postgres/mod.ts";
 import { withRollback } from "../../src/testing/mod.ts";
 import { driverBeds } from "../support/drivers.ts";
+import { testDatabase } from "../support/postgres.ts";
 
 /** Code of an application: it commits and rolls back as it likes. */
 async function application(Session: Sessionmaker): Promise<void> {
@@ -87,4 +89,46 @@ Deno.test("withRollback() runs side by side", async () => {
     ),
   );
   assertEquals(counts, Array.from({ length: 5 }, (_, n) => [{ id: n }]));
+});
+
+Deno.test("withRollback() makes a savepoint of each transaction, on one connection", async () => {
+  await using database = await testDatabase({
+    setup: "create table t (id int primary key)",
+  });
+  await using engine = createEngine(postgres(database.url));
+  await withRollback(sessionmaker(engine), async (db, Session) => {
+    await Session.begin((own) => own.execute("insert into t values (1)"));
+    await assertRejects(
+      () => Session.begin((own) => own.execute("insert into t values (1)")),
+      IntegrityError,
+    );
+    await db.execute("insert into t values (2)");
+    await db.transaction((tx) => tx.execute("insert into t values (3)"));
+    await db.rollback();
+    await db.execute("select id from t");
+    await db.commit();
+  });
+  const statements = await database.statements();
+  assertEquals(statements.map(({ sql }) => sql), [
+    "begin isolation level read committed",
+    "savepoint nullpool_test_1",
+    "insert into t values (1)",
+    "release savepoint nullpool_test_1",
+    "savepoint nullpool_test_2",
+    "insert into t values (1)",
+    "rollback to savepoint nullpool_test_2",
+    "savepoint nullpool_test_3",
+    "insert into t values (2)",
+    "savepoint nullpool_1",
+    "insert into t values (3)",
+    // Nobody waits for its RELEASE, and the rollback makes it needless.
+    "rollback to savepoint nullpool_test_3",
+    "savepoint nullpool_test_4",
+    "select id from t",
+    "release savepoint nullpool_test_4",
+    "rollback",
+  ]);
+  // What was given is not the sessions' to close.
+  assertEquals(new Set(statements.map(({ backend }) => backend)).size, 1);
+  assertEquals(await database.query("select * from t"), []);
 });
