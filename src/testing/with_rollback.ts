@@ -114,9 +114,12 @@ export async function withRollback<T, Schema extends Record<string, unknown>>(
 
 /**
  * Makes a test function for `Deno.test`, `node:test` and vitest, whose
- * database work is undone as by {@linkcode withRollback}. With vitest's
- * `test.extend` use that one itself:
- * `db: ({}, use) => withRollback(Session, use)`.
+ * database work is undone as by {@linkcode withRollback}.
+ *
+ * In vitest's `test.extend` use that one itself, and with a session factory
+ * only: `db: ({}, use) => withRollback(Session, use)`. vitest runs the test in
+ * another async context than its fixtures, so a scoped session would not be
+ * inside there, and what the application commits would stay.
  *
  * @example A test of its own
  * ```ts
