@@ -76,7 +76,11 @@ export interface SessionOptions {
 export interface SessionParts<
   Schema extends Record<string, unknown> = Record<string, never>,
 > {
-  /** Lends connections. */
+  /**
+   * Lends connections, for every statement: SQLAlchemy's choice among several
+   * (`get_bind`) is left out, because a transaction is on one server. Who reads
+   * from a replica makes sessions on its engine, `Session.on(replica)`.
+   */
   readonly engine: Engine;
   /** What all sessions of the sessionmaker have in common. */
   readonly shape: SessionShape;

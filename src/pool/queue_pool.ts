@@ -69,7 +69,8 @@ export interface QueuePoolOptions {
   /**
    * What is done with a connection that comes back with an open transaction
    * (`inTransaction` of the checkin). Sessions end their own, which costs
-   * nothing here.
+   * nothing here. SQLAlchemy's third choice, to commit, is left out: nobody
+   * asked for that work to be kept.
    *
    * @default {"rollback"}
    */

@@ -6,7 +6,7 @@ import {
   type Session,
   StateError,
 } from "../../mod.ts";
-import { BEGIN, issue, sessionTest } from "./session_bed.ts";
+import { BEGIN, issue, sessionTest, turns } from "./session_bed.ts";
 
 const IDS = "select id from notes order by id";
 
@@ -151,3 +151,46 @@ sessionTest("a failed transaction is open and not active", async ({ db }) => {
   await db.close();
   assertFalse(db.isActive);
 });
+
+sessionTest(
+  "Session.begin(fn) takes the transaction's options",
+  async (bed) => {
+    await bed.Session.begin((db) => issue(db, "select 1 as one"), {
+      isolationLevel: "serializable",
+      readOnly: true,
+    });
+    assertEquals(await bed.sent(), [
+      "begin isolation level serializable read only",
+      "select 1 as one",
+      "commit",
+    ]);
+  },
+);
+
+sessionTest(
+  "a block that throws beside a running statement waits for it",
+  async (bed) => {
+    const { Session, database } = bed;
+    const thrown = new Error("of the user");
+    const siblings: Promise<unknown>[] = [];
+    const caught = await assertRejects(() =>
+      Session.begin(async (db) => {
+        await issue(db, "insert into notes values (1)");
+        siblings.push(issue(db, "select pg_sleep(0.05)"));
+        await turns(5);
+        siblings.push(codeOf(() => issue(db, "insert into notes values (2)")));
+        await Promise.all([...siblings, Promise.reject(thrown)]);
+      })
+    );
+    assert(caught === thrown);
+    // The one that ran has its answer, the one behind it was never sent.
+    const [slept, code] = await Promise.all(siblings);
+    assert(slept !== undefined);
+    assertEquals(code, "TRANSACTION_ENDED");
+    assertEquals(await database.query(IDS), []);
+    assertEquals((await bed.sent()).slice(2), [
+      "select pg_sleep(0.05)",
+      "rollback",
+    ]);
+  },
+);

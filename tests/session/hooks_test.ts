@@ -8,6 +8,7 @@ import {
   type SessionHooks,
   sessionmaker,
   StateError,
+  StaticPool,
 } from "../../mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";
@@ -317,4 +318,29 @@ Deno.test("Session.afterRollback() runs for work that a savepoint undid", async 
   db.afterCommit(() => ran.push("done root"));
   await db.close();
   assertEquals(ran, ["undo root"]);
+});
+
+Deno.test("Session hooks: those behind the end are waited for, and may open sessions", async () => {
+  await using database = await testDatabase({
+    setup: "create table notes (id int primary key)",
+  });
+  await using engine = createEngine(postgres(database.url), {
+    // Enough: theirs is given back.
+    pool: (driver) => new StaticPool(driver),
+  });
+  const plain = sessionmaker(engine);
+  const note = (id: number) => () =>
+    plain.begin((own) => own.execute(`insert into notes values (${id})`));
+  await using db = sessionmaker(engine, {
+    hooks: { afterCommit: note(1), afterRollback: note(2) },
+  })();
+  await db.execute("select 1");
+  await db.commit();
+  assertEquals(await database.query("select id from notes"), [{ id: 1 }]);
+  await db.execute("select 1");
+  await db.rollback();
+  assertEquals(
+    await database.query("select id from notes order by id"),
+    [{ id: 1 }, { id: 2 }],
+  );
 });
