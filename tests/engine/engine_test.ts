@@ -60,6 +60,7 @@ Deno.test("Engine tells of a statement's rows, time and error, never of its para
   const events: EngineEvent[] = [];
   for (const type of TYPES) engine.on(type, (event) => events.push(event));
   await using db = sessionmaker(engine)();
+  await db.begin({ readOnly: true });
   const marker = "a value that nobody may see";
   await db.execute(sql`select ${marker}::text from generate_series(1, 3)`);
   await assertRejects(() =>
@@ -75,6 +76,9 @@ Deno.test("Engine tells of a statement's rows, time and error, never of its para
     ],
   );
   assert(statements.every(({ duration }) => duration > 0));
+  assertEquals(events.filter((event) => event.type === "begin"), [
+    { type: "begin", options: { readOnly: true } },
+  ]);
   assertEquals(events.filter((event) => event.type === "rollback"), [
     { type: "rollback", reason: "of the test", changes: 2 },
   ]);
@@ -235,6 +239,8 @@ Deno.test("Engine a driver that rejects is a lost connection", async () => {
       };
     },
   });
+  const discards: boolean[] = [];
+  engine.on("checkin", ({ discarded }) => discards.push(discarded));
   await using db = sessionmaker(engine)();
   await db.execute("select 1");
   healthy = false;
@@ -247,4 +253,6 @@ Deno.test("Engine a driver that rejects is a lost connection", async () => {
   assertEquals(driver.log.at(-1), "close");
   healthy = true;
   await db.execute("select 3");
+  await db.commit();
+  assertEquals(discards, [true, false]);
 });

@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { mock } from "node:test";
 import {
+  ConnectionError,
   createEngine,
   DatabaseError,
   sessionmaker,
@@ -56,6 +58,33 @@ sessionTest(
     assertEquals((await bed.sent()).at(-1), "insert into notes values (1)");
   },
 );
+
+sessionTest("invalidate() waits for no statement", async (bed) => {
+  const { db, engine, database } = bed;
+  const lost = assertRejects(
+    () => issue(db, "select pg_sleep(60)"),
+    ConnectionError,
+  );
+  await database.waitFor(async () => {
+    const rows = await database.query(
+      `select 1 from pg_stat_activity
+      where datname = current_database() and wait_event = 'PgSleep'`,
+    );
+    return rows.length === 1;
+  });
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    // No deadline passes here.
+    await db.invalidate();
+  } finally {
+    mock.timers.reset();
+  }
+  await lost;
+  assertEquals(db.state, "closed");
+  assertEquals(engine.status().checkedOut, 0);
+  // The server notices when the statement has ended.
+  await database.terminateAll();
+});
 
 for (const [name, makeBed] of Object.entries(driverBeds)) {
   Deno.test(`autocommit over ${name}`, async (t) => {

@@ -497,11 +497,12 @@ Deno.test("Session COMMIT of a read-only transaction is not waited for", async (
   await db.execute("select 1");
   await db.commit();
   assertEquals([db.state, engine.status().checkedOut], ["idle", 1]);
-  let isIdle = false;
-  const idle = engine.idle().then(() => isIdle = true);
+  const settled: string[] = [];
+  const idle = engine.idle().then(() => settled.push("idle"));
+  const disposed = engine.dispose().then(() => settled.push("disposed"));
   await turns(20);
-  assertEquals([isIdle, engine.status().checkedOut], [false, 1]);
+  assertEquals([settled, engine.status().checkedOut], [[], 1]);
   answer();
-  await idle;
+  await Promise.all([idle, disposed]);
   assertEquals(engine.status().checkedOut, 0);
 });

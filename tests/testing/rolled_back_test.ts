@@ -161,3 +161,16 @@ rollbackTest("as a test function passes on what fails", async (bed) => {
   await assertRejects(failing, Error, "the assertion");
   assertEquals(await stored(), []);
 });
+
+rollbackTest("takes along what asks the scope for sessions", async (bed) => {
+  const { scope, stored } = bed;
+  await withRollback(scope, async (db) => {
+    await mapTasks(
+      scope.Session,
+      [1, 2],
+      (own, id) => own.execute(`insert into notes values (${id})`),
+    );
+    assertEquals(await ids(db), [1, 2]);
+  });
+  assertEquals(await stored(), []);
+});
