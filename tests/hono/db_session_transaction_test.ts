@@ -70,3 +70,36 @@ requestTest("hands no request the session of another", async (bed) => {
   assertEquals((await post(app, "/5")).status, 201);
   assertEquals(await stored(), [5]);
 });
+
+requestTest("closes the session of a client that has gone", async (bed) => {
+  const { app, database, stored } = bed;
+  app.post("/slow/:n", async (c) => {
+    const { signal } = c.req.raw;
+    const gone = new Promise((resolve) => {
+      signal.addEventListener("abort", resolve);
+    });
+    await insert(c.var.db, c.req.param("n"));
+    await gone;
+    // Nobody reads the answer; whether the work counts is the handler's word.
+    return c.text("", c.req.param("n") === "1" ? 200 : 400);
+  });
+  const server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen() {} },
+    app.fetch,
+  );
+  for (const n of [1, 2]) {
+    const abort = new AbortController();
+    const asked = assertRejects(() =>
+      fetch(`http://127.0.0.1:${server.addr.port}/slow/${n}`, {
+        method: "POST",
+        signal: abort.signal,
+      })
+    );
+    await database.waitFor(async () => await database.openTransactions() === 1);
+    abort.abort();
+    await asked;
+    await database.waitFor(async () => await database.connections() === 0);
+  }
+  assertEquals(await stored(), [1]);
+  await server.shutdown();
+});
