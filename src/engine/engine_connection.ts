@@ -104,6 +104,11 @@ export class EngineConnection {
     return wrapped;
   }
 
+  /** Says that it is given back when its last answer has arrived. */
+  expectRelease(): void {
+    this.#parts.pool.expect?.(this.#connection);
+  }
+
   /**
    * Gives the connection back; the second call does nothing more.
    *

@@ -145,6 +145,17 @@ export class Lending {
   }
 
   /**
+   * Says that a connection comes back by itself: it is lent until then, and
+   * nobody who waits for it waits in vain.
+   *
+   * @param connection What was lent; nothing happens if it is not.
+   */
+  expect(connection: Connection): void {
+    const slot = this.#lent.get(connection);
+    if (slot !== undefined) slot.state = "returning";
+  }
+
+  /**
    * Gives a connection on to whoever waits, or keeps it, or closes it where
    * enough are kept. While somebody waits none is.
    *
@@ -256,7 +267,7 @@ export class Lending {
       checkedOut,
       idle,
       waiting: this.#slots.waiting,
-      closing: this.#slots.count("returning"),
+      closing: this.#slots.used - checkedOut - this.#slots.count("opening"),
       size,
       overflow: size === 0 ? 0 : checkedOut + idle - size,
       waits: this.#slots.waits,

@@ -97,6 +97,16 @@ export class AssertionPool implements Pool {
     return this.#pool.checkin(connection, options);
   }
 
+  /**
+   * Says that a connection comes back by itself.
+   *
+   * @param connection One that this pool has lent.
+   */
+  expect(connection: Connection): void {
+    if (connection === this.#first?.connection) this.#first = undefined;
+    this.#pool.expect(connection);
+  }
+
   /** Resolves when no connection is being closed. */
   idle(): Promise<void> {
     return this.#pool.idle();

@@ -96,6 +96,15 @@ export class NullPool implements Pool {
     if (slot !== undefined) await this.#lending.close(slot);
   }
 
+  /**
+   * Says that a connection comes back by itself.
+   *
+   * @param connection One that this pool has lent.
+   */
+  expect(connection: Connection): void {
+    this.#lending.expect(connection);
+  }
+
   /** Resolves when no connection is being closed. */
   idle(): Promise<void> {
     return this.#lending.idle();

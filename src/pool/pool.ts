@@ -96,6 +96,14 @@ export interface Pool {
    */
   checkin(connection: Connection, options?: CheckinOptions): Promise<void>;
 
+  /**
+   * Says that a connection comes back when its last answer has arrived, without
+   * its holder: to wait for it is no deadlock, and no second checkout.
+   *
+   * @param connection One that this pool has lent.
+   */
+  expect?(connection: Connection): void;
+
   /** Resolves when nothing is being given back or closed. */
   idle(): Promise<void>;
 

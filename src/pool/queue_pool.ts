@@ -292,6 +292,15 @@ export class QueuePool implements Pool {
     this.#records.delete(connection);
   }
 
+  /**
+   * Says that a connection comes back by itself.
+   *
+   * @param connection One that this pool has lent.
+   */
+  expect(connection: Connection): void {
+    this.#lending.expect(connection);
+  }
+
   /** Resolves when nothing is being reset or closed. */
   idle(): Promise<void> {
     return this.#lending.idle();

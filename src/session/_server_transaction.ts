@@ -163,6 +163,7 @@ export class ServerTransaction {
     }
     const committing = this.#sendCommit();
     if (commitNeedsAnswer(this.#options)) return await committing;
+    this.#connection?.expectRelease();
     this.#returned = committing.then(() => this.#released);
     this.#engine.settle(this.#returned);
     return undefined;

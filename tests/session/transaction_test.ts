@@ -5,11 +5,15 @@ import {
   assertRejects,
 } from "@std/assert";
 import {
+  AssertionPool,
   CommitOutcomeError,
   ConnectionError,
   createEngine,
   DatabaseError,
   IntegrityError,
+  NullPool,
+  type PoolFactory,
+  QueuePool,
   sessionmaker,
   StateError,
   StaticPool,
@@ -505,4 +509,32 @@ Deno.test("Session COMMIT of a read-only transaction is not waited for", async (
   answer();
   await Promise.all([idle, disposed]);
   assertEquals(engine.status().checkedOut, 0);
+});
+
+Deno.test("Session a read-only transaction that was committed is in nobody's way", async () => {
+  await using database = await testDatabase();
+  const pools: Record<string, PoolFactory> = {
+    null: (driver) => new NullPool(driver, { maxOpen: 1 }),
+    queue: (driver) => new QueuePool(driver, { poolSize: 1, maxOverflow: 0 }),
+    static: (driver) => new StaticPool(driver),
+    assertion: (driver) => new AssertionPool(driver),
+  };
+  for (const [name, pool] of Object.entries(pools)) {
+    await using engine = createEngine(postgres(database.url), { pool });
+    const Session = sessionmaker(engine);
+    await using db = Session({ transaction: { readOnly: true } });
+    await db.execute("select 1");
+    await db.commit();
+    const { checkedOut, closing } = engine.status();
+    assertEquals([checkedOut, closing], [1, 0], name);
+    await using child = Session({ parent: db.holder });
+    await child.execute("select 2");
+    await child.close();
+    await db.execute("select 3");
+    await db.commit();
+    await db.execute("select 4");
+    await db.close();
+    await engine.idle();
+    assertEquals(engine.status().checkedOut, 0, name);
+  }
 });
