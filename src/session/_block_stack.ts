@@ -80,11 +80,13 @@ export class BlockStack<Handle> {
     if (!isOpen) throw endedError(call);
     const inner = this.#blocks.at(-1);
     if (handle !== this.innermost) throw openBlockError(call, inner?.place);
-    if (!inner?.isEnding) return;
+    // With a savepoint end all that are inside it.
+    const at = this.#blocks.findIndex(({ isEnding }) => isEnding);
+    if (at < 0) return;
     // A block's own handle is dead from here on; a bare savepoint has none.
-    const outer = this.#blocks.at(-2)?.handle ?? this.#root;
+    const outer = this.#blocks[at - 1]?.handle ?? this.#root;
     throw handle === outer
-      ? busyError(call, "the rollback of a savepoint", inner.place)
+      ? busyError(call, "the rollback of a savepoint", this.#blocks[at]?.place)
       : endedError(call);
   }
 }

@@ -102,6 +102,26 @@ sessionTest("savepoints rolled back at once undo each once", async (bed) => {
 });
 
 sessionTest(
+  "a statement beside the rollback of an outer savepoint is refused",
+  async ({ db, database }) => {
+    const outer = await db.beginNested();
+    await issue(db, "insert into notes values (1)");
+    await db.beginNested();
+    const running = issue(db, "select pg_sleep(0.05)");
+    const undoing = outer.rollback();
+    const error = await assertRejects(
+      () => issue(db, "insert into notes values (2)"),
+      StateError,
+    );
+    assertEquals(error.code, "SESSION_BUSY");
+    await Promise.allSettled([running, undoing]);
+    await issue(db, "insert into notes values (3)");
+    await db.commit();
+    assertEquals(await database.query("select id from notes"), [{ id: 3 }]);
+  },
+);
+
+sessionTest(
   "a throwing block rejects none of the outer's work",
   async (bed) => {
     const { db, database } = bed;
