@@ -54,11 +54,13 @@ export class HookRunner<Handle> {
     handle: Handle,
     execute: ExecuteFirst,
   ): Promise<Settings | void> {
-    this.#first = { handle, execute };
+    const first = { handle, execute };
+    this.#first = first;
     try {
       return await this.#hooks.afterBegin?.(handle);
     } finally {
-      this.#first = undefined;
+      // One that a rollback did not wait for leaves the next one alone.
+      if (this.#first === first) this.#first = undefined;
     }
   }
 

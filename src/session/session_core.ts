@@ -8,7 +8,7 @@ import {
 import type { Engine } from "../engine/engine.ts";
 import { CallSites } from "./_call_site.ts";
 import { Gate } from "./_gate.ts";
-import type { Hook } from "./_hook_list.ts";
+import type { Hook, HookList } from "./_hook_list.ts";
 import { HookRunner } from "./_hook_runner.ts";
 import { joinExplicitly, joinWithOptions } from "./_join_options.ts";
 import { Nesting } from "./_nesting.ts";
@@ -58,7 +58,7 @@ export class SessionCore implements SessionHandle {
   #rollbackOnly = false;
   #cursors = 0;
   #returned: Promise<void> = Promise.resolve();
-  #closing: Promise<void> | undefined;
+  #closing: Promise<HookList | undefined> | undefined;
 
   /**
    * @param engine Lends connections.
@@ -219,17 +219,22 @@ export class SessionCore implements SessionHandle {
     this.#blockTransaction = transaction;
     try {
       const result = await block();
+      this.#leaveBlock();
       if (this.#transaction === transaction) {
         await (this.#rollbackOnly ? this.rollback() : this.commit());
       }
       return result;
     } catch (error) {
+      this.#leaveBlock();
       if (this.#transaction === transaction) await this.rollback();
       throw error;
-    } finally {
-      this.#blockTransaction = undefined;
-      this.#gate.turn("leaveBlock");
     }
+  }
+
+  /** Before its transaction ends: a hook that runs then may use the session. */
+  #leaveBlock(): void {
+    this.#blockTransaction = undefined;
+    this.#gate.turn("leaveBlock");
   }
 
   /**
@@ -343,15 +348,20 @@ export class SessionCore implements SessionHandle {
    * @param options Why.
    */
   async rollback(options: RollbackOptions = {}): Promise<void> {
+    const hooks = await this.#undo(options);
+    if (hooks !== undefined) await this.#hooks.afterRollback(hooks);
+  }
+
+  /** Rolls back; what is to run then is left to the caller who began it. */
+  async #undo(options: RollbackOptions = {}): Promise<HookList | undefined> {
     // A COMMIT that is under way can only be awaited.
     if (this.#committing) await this.#committing.catch(() => {});
     const transaction = this.#transaction;
-    if (transaction === undefined) return;
+    if (transaction === undefined) return undefined;
     this.#gate.enter(this.#gate.permit("rollback"));
     this.#gate.blocks.clear();
     await transaction.rollback(options);
-    if (!this.#forget(transaction)) return;
-    await this.#hooks.afterRollback(transaction.hooks);
+    return this.#forget(transaction) ? transaction.hooks : undefined;
   }
 
   /** A name that no other cursor of this session has. */
@@ -409,9 +419,17 @@ export class SessionCore implements SessionHandle {
    * @returns Resolves when nothing of the session runs any more; `closed`
    * resolves when its connection is returned as well.
    */
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+  async close(): Promise<void> {
+    if (this.#closing !== undefined) {
+      // Without the hooks: it may be one of them that asks.
+      await this.#closing;
+      return;
+    }
+    this.#gate.enter(this.#gate.permit("close"));
+    this.#closing = this.#undo();
+    const hooks = await this.#closing;
+    if (hooks !== undefined) await this.#hooks.afterRollback(hooks);
+    void this.#returned.then(this.#markClosed);
   }
 
   /**
@@ -423,12 +441,6 @@ export class SessionCore implements SessionHandle {
   invalidate(): Promise<void> {
     this.#transaction?.invalidate();
     return this.close();
-  }
-
-  async #close(): Promise<void> {
-    this.#gate.enter(this.#gate.permit("close"));
-    await this.rollback();
-    void this.#returned.then(this.#markClosed);
   }
 
   /** The open transaction, begun on demand. */

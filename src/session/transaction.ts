@@ -20,6 +20,7 @@ import {
   ServerTransaction,
   type ServerTransactionParts,
 } from "./_server_transaction.ts";
+import { orAborted } from "./_or_aborted.ts";
 import { StatementQueue } from "./_statement_queue.ts";
 import { Savepoint } from "./savepoint.ts";
 
@@ -289,8 +290,7 @@ export class Transaction {
     try {
       this.#checkSettings(this.#owner.engine.settings);
       await this.#server.open(this.options, this.#connecting.signal);
-      this.#connecting = undefined;
-      await this.#begin();
+      await this.#begin(this.#connecting.signal);
     } catch (error) {
       // Nothing has begun: the session stays usable.
       await this.#server.rollback();
@@ -303,15 +303,21 @@ export class Transaction {
     if (this.#queue.isEmpty) await this.#server.rollback();
   }
 
-  async #begin(): Promise<void> {
+  /** A rollback does not wait for the hook, which may be waiting for it. */
+  async #begin(signal: AbortSignal): Promise<void> {
     if (this.#owner.afterBegin === undefined) return;
     let last: Promise<unknown> = Promise.resolve();
-    const settings = await this.#owner.afterBegin((statement) => {
-      const answer = last.then(() => this.#executeFirst(statement));
+    const running = this.#owner.afterBegin((statement) => {
+      const answer = last.then(() => this.#executeFirst(statement, signal));
       last = answer.catch(() => {});
       return answer;
     });
-    await last;
+    let settings: Settings | void;
+    try {
+      settings = await orAborted(running, signal);
+    } finally {
+      await last;
+    }
     if (this.#failure) throw failedError("execute", this.#failure);
     if (!settings) return;
     this.#checkSettings(settings);
@@ -325,13 +331,18 @@ export class Transaction {
     }
   }
 
-  async #executeFirst(statement: Statement): Promise<Result> {
+  async #executeFirst(
+    statement: Statement,
+    signal: AbortSignal,
+  ): Promise<Result> {
+    if (signal.aborted) throw rolledBackError();
     if (this.#failure) throw failedError("execute", this.#failure);
     const { results: [result], failure } = await this.#server.send([{
       statement,
     }]);
     if (result !== undefined) return result;
-    throw this.#fail(failure ?? rolledBackError());
+    const error = failure ?? rolledBackError();
+    throw signal.aborted ? error : this.#fail(error);
   }
 
   /** Follows a failure of the transaction. */
@@ -341,7 +352,8 @@ export class Transaction {
     this.#queue.reject(failedError("execute", failure));
     // Nothing can be saved any more: its slot is free at once, and the
     // rollback that has to come sends nothing.
-    if (!this.#server.isUsable || this.#savepoints.length === 0) {
+    const canRecover = this.#savepoints.some(({ state }) => state === "open");
+    if (!this.#server.isUsable || !canRecover) {
       await this.#server.rollback();
     }
   }

@@ -344,3 +344,73 @@ Deno.test("Session hooks: those behind the end are waited for, and may open sess
     [{ id: 1 }, { id: 2 }],
   );
 });
+
+for (const end of ["rollback", "close", "invalidate"] as const) {
+  const ended: string[] = [];
+  hooksTest(`${end} does not wait for afterBegin`, {
+    async afterBegin(tx, db) {
+      await tx.execute("select 1");
+      // Waiting for what would wait for the hook.
+      await db[end]();
+      ended.push(end);
+      await tx.execute("select 2").catch(({ code }) => ended.push(code));
+      throw new Error("nobody hears this");
+    },
+  }, async ({ engine, db }) => {
+    const error = await assertRejects(() => issue(db, "select 3"), StateError);
+    assertEquals(error.code, "TRANSACTION_ENDED");
+    await db.close();
+    await engine.idle();
+    assertEquals(ended, [end, "TRANSACTION_ENDED"]);
+  });
+}
+
+hooksTest("a hanging afterBegin can be left, and begins anew", {
+  afterBegin: (_, db) =>
+    db.stats.connections === 1 ? new Promise(() => {}) : undefined,
+}, async ({ database, engine, db }) => {
+  const waiting = issue(db, "insert into notes values (1)");
+  await database.waitFor(() => engine.status().checkedOut === 1);
+  await db.rollback();
+  await assertRejects(() => waiting, StateError, "rolled back");
+  await issue(db, "insert into notes values (2)");
+  await db.commit();
+  assertEquals(await database.query("select id from notes"), [{ id: 2 }]);
+});
+
+Deno.test("Session hooks: one may use the session at the end of a block", async () => {
+  const driver = recordingDriver();
+  const engine = createEngine(driver);
+  const problems: unknown[] = [];
+  engine.on("listenerError", ({ error }) => problems.push(error));
+  await sessionmaker(engine).begin(async (db) => {
+    await db.execute("select 1");
+    db.afterCommit(async () => {
+      await db.execute("insert into audit default values");
+      await db.commit();
+    });
+  });
+  assertEquals(problems, []);
+  assertEquals(driver.log.slice(4), [
+    "connect",
+    `${BEGIN}; insert into audit default values`,
+    "commit",
+    "close",
+  ]);
+});
+
+Deno.test("Session hooks: afterRollback may close the session that is closing", async () => {
+  const closes: number[] = [];
+  const db = sessionmaker(createEngine(recordingDriver()), {
+    hooks: {
+      async afterRollback(db) {
+        await db.close();
+        closes.push(1);
+      },
+    },
+  })();
+  await db.execute("select 1");
+  await db.close();
+  await db.closed;
+  assertEquals(closes, [1]);
+});

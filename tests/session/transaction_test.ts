@@ -476,6 +476,20 @@ Deno.test("Session the connection of a failed transaction is free at once", asyn
   );
 });
 
+Deno.test("Session a savepoint that cannot save it keeps no connection", async () => {
+  await using database = await testDatabase();
+  await using engine = createEngine(postgres(database.url));
+  await using db = sessionmaker(engine)();
+  await Promise.allSettled([
+    issue(db, "select 1/0"),
+    db.beginNested(async (tx) => {
+      await tx.execute("select 1");
+    }),
+  ]);
+  await engine.idle();
+  assertEquals([db.state, engine.status().checkedOut], ["failed", 0]);
+});
+
 Deno.test("Session COMMIT of a read-only transaction is not waited for", async () => {
   const recorded = recordingDriver();
   let answer = () => {};
