@@ -36,6 +36,28 @@ export class ItemSource<Item> {
     return this.#last;
   }
 
+  /**
+   * The next item, or nothing when the signal fires first: a slow source does
+   * not keep a failed call from ending.
+   *
+   * @param signal Gives up waiting.
+   */
+  async nextUntil(
+    signal: AbortSignal,
+  ): Promise<NumberedItem<Item> | undefined> {
+    // One promise for all items would keep all of them alive.
+    let onAbort = () => {};
+    const aborted = new Promise<undefined>((resolve) => {
+      onAbort = () => resolve(undefined);
+      signal.addEventListener("abort", onAbort);
+    });
+    try {
+      return await Promise.race([this.next(), aborted]);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
   async #next(): Promise<NumberedItem<Item> | undefined> {
     if (this.#hasEnded) return undefined;
     this.#hasEnded = true; // stays so when the source throws

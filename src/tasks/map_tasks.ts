@@ -21,7 +21,8 @@ export interface MapTasksOptions {
    */
   readonly concurrency?: number;
   /**
-   * Whether each session commits when its worker returns, or none does.
+   * Whether each session commits when its worker returns, or none does. One on
+   * which `setRollbackOnly()` was called is rolled back.
    *
    * @default {"each"}
    */
@@ -226,13 +227,9 @@ class TaskRun<Item, Output, Schema extends Record<string, unknown>> {
   /** It never rejects: siblings must not be left behind. */
   async #work(): Promise<void> {
     const { signal } = this.#abort;
-    const aborted = new Promise<undefined>((resolve) =>
-      signal.addEventListener("abort", () => resolve(undefined))
-    );
     while (!signal.aborted) {
       try {
-        // A source that is slow does not keep a failed call from ending.
-        const next = await Promise.race([this.#source.next(), aborted]);
+        const next = await this.#source.nextUntil(signal);
         if (next === undefined || signal.aborted) return;
         await this.#settle(next.value, next.index);
       } catch (error) {
@@ -262,7 +259,8 @@ class TaskRun<Item, Output, Schema extends Record<string, unknown>> {
     const session = this.#makeSession({ name: `task ${index}` });
     try {
       const output = await this.#worker(session, item, context);
-      if (this.#options.commit !== "none") await session.commit();
+      const isWanted = this.#options.commit !== "none";
+      if (isWanted && !session.isRollbackOnly) await session.commit();
       return output;
     } finally {
       await session.close();

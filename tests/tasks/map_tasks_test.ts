@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { sql } from "drizzle-orm";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import {
   AssertionPool,
   createEngine,
@@ -379,4 +381,41 @@ Deno.test("mapTasks refuses options by name", async () => {
       `"${name}"`,
     );
   }
+});
+
+taskTest(
+  "rolls back where setRollbackOnly() was called",
+  async (Session, database) => {
+    const done = await mapTasks(Session, [1, 2], async (db, n) => {
+      await db.execute(sql`insert into done values (${n})`);
+      if (n === 1) db.setRollbackOnly();
+      return n;
+    });
+    assertEquals(done, [1, 2]);
+    assertEquals(await database.query("select * from done"), [{ n: 2 }]);
+  },
+);
+
+Deno.test("mapTasks keeps no item that is done", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect: () => void = runInNewContext("gc");
+  const Session = sessionmaker(createEngine(recordingDriver()));
+  let alive = 0;
+  const registry = new FinalizationRegistry(() => alive--);
+  function* items() {
+    for (let n = 0; n < 200; n++) {
+      const item = { n };
+      registry.register(item, undefined);
+      alive++;
+      yield item;
+    }
+  }
+  let aliveAtEnd = Infinity;
+  await mapTasks(Session, items(), async (_db, _item, { index }) => {
+    if (index < 199) return;
+    collect();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    aliveAtEnd = alive;
+  }, { concurrency: 2 });
+  assert(aliveAtEnd < 20, `${aliveAtEnd} items are alive`);
 });
