@@ -7,8 +7,21 @@ import {
   SavepointConnection,
 } from "./_savepoint_connection.ts";
 
-/** Milliseconds that a checkout waits for its turn. */
-const TIMEOUT = 30_000;
+/** How long a {@linkcode NestingPool} waits. */
+export interface NestingPoolOptions {
+  /**
+   * Milliseconds that a checkout, or a statement, waits for its turn.
+   *
+   * @default {30_000}
+   */
+  readonly timeout?: number;
+  /**
+   * Milliseconds that the end of the test waits for sessions that are open.
+   *
+   * @default {2_000}
+   */
+  readonly grace?: number;
+}
 
 /** One who has a place inside the outer transaction. */
 interface Place {
@@ -28,13 +41,23 @@ export class NestingPool implements Pool {
 
   readonly #outer: OuterTransaction;
   readonly #places: Place[] = [];
+  readonly #timeout: number;
+  readonly #grace: number;
   #base: PoolHolder | undefined;
+  #isOver = false;
+  #returning = 0;
   readonly #wakers = new Set<() => void>();
   #waiting = 0;
 
-  /** @param outer The transaction in which all places are. */
-  constructor(outer: OuterTransaction) {
+  /**
+   * @param outer The transaction in which all places are.
+   * @param options How long it waits.
+   */
+  constructor(outer: OuterTransaction, options: NestingPoolOptions = {}) {
+    const { timeout = 30_000, grace = 2_000 } = options;
     this.#outer = outer;
+    this.#timeout = timeout;
+    this.#grace = grace;
   }
 
   /**
@@ -49,8 +72,8 @@ export class NestingPool implements Pool {
   /** Borrows a place, when there is one inside which it may be. */
   async checkout(options: CheckoutOptions = {}): Promise<Connection> {
     const { holder, signal } = options;
-    const deadline = performance.now() + TIMEOUT;
-    while (!this.#mayEnter(holder)) {
+    const deadline = performance.now() + this.#timeout;
+    while (!this.#isOver && !this.#mayEnter(holder)) {
       this.#waiting++;
       try {
         await this.#change(deadline, signal);
@@ -59,34 +82,53 @@ export class NestingPool implements Pool {
       }
     }
     signal?.throwIfAborted();
+    if (this.#isOver) throw overError();
     const place: Place = { holder, connection: undefined };
     this.#places.push(place);
-    place.connection = new SavepointConnection(this.#outer, async () => {
-      while (this.#places.at(-1) !== place) await this.#givenBack();
-    });
+    place.connection = new SavepointConnection(
+      this.#outer,
+      () => this.#turnOf(place),
+    );
     return place.connection;
   }
 
   /** Takes a place back. */
   async checkin(connection: Connection): Promise<void> {
-    const at = this.#places.findIndex((place) =>
-      place.connection === connection
-    );
-    if (at < 0) {
+    const place = this.#places.find((each) => each.connection === connection);
+    if (place === undefined) {
       throw new PoolError(
         "POOL_CHECKIN",
         "Cannot checkin connection: this pool has not lent it, or has it back already",
       );
     }
+    this.#returning++;
     await connection.close();
-    this.#places.splice(at, 1);
-    for (const wake of this.#wakers) wake();
-    this.#wakers.clear();
+    this.#returning--;
+    this.#places.splice(this.#places.indexOf(place), 1);
+    this.#wake();
   }
 
-  /** Resolves when all places are given back. */
+  /** Resolves when no place is being given back. */
   async idle(): Promise<void> {
-    while (this.#places.length > 0) await this.#givenBack();
+    while (this.#returning > 0) await this.#givenBack();
+  }
+
+  /**
+   * Ends the test: waits for whoever is on the way out, and lets nobody send
+   * anything from then on but the test's own session.
+   *
+   * @throws {PoolError} When a session was forgotten.
+   */
+  async end(): Promise<void> {
+    const deadline = performance.now() + this.#grace;
+    try {
+      while (this.#places.some(({ holder }) => holder !== this.#base)) {
+        await this.#change(deadline);
+      }
+    } finally {
+      this.#isOver = true;
+      this.#wake();
+    }
   }
 
   /** Nothing is kept that could be closed. */
@@ -108,6 +150,16 @@ export class NestingPool implements Pool {
     };
   }
 
+  /** Waits until no other place is open inside one. */
+  async #turnOf(place: Place): Promise<void> {
+    const deadline = performance.now() + this.#timeout;
+    while (this.#places.at(-1) !== place && !this.#isOver) {
+      await this.#change(deadline);
+    }
+    // Its connection is somebody else's by and by.
+    if (this.#isOver && place.holder !== this.#base) throw overError();
+  }
+
   #mayEnter(holder: PoolHolder | undefined): boolean {
     const innermost = this.#places.at(-1);
     if (innermost === undefined) return true;
@@ -117,6 +169,11 @@ export class NestingPool implements Pool {
       if (each === innermost.holder) return true;
     }
     return false;
+  }
+
+  #wake(): void {
+    for (const wake of this.#wakers) wake();
+    this.#wakers.clear();
   }
 
   /** Resolves when the next place is given back. */
@@ -149,7 +206,14 @@ export class NestingPool implements Pool {
     const name = this.#places.at(-1)?.holder?.name ?? "somebody";
     return new PoolError(
       "POOL_TIMEOUT",
-      `Cannot checkout connection: "${name}" is in a transaction for ${TIMEOUT} ms, and all sessions of this test share one; end it first`,
+      `Cannot go on: "${name}" is in a transaction, and all sessions of this test share one; end it first`,
     );
   }
+}
+
+function overError(): PoolError {
+  return new PoolError(
+    "POOL_DISPOSED",
+    "Cannot go on: the test whose connection this is has ended; close its sessions inside of it",
+  );
 }

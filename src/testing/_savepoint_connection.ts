@@ -44,22 +44,41 @@ export class SavepointConnection implements Connection {
   /** Sends a flight. */
   async send(statements: readonly Statement[]): Promise<FlightResult> {
     await this.#turn();
-    return await this.#outer.connection.send(
-      statements.map((statement) => this.#inside(statement)),
-    );
+    const isAlone = !this.#isOpen && !isBegin(statements[0]);
+    const inside = statements.map((statement) => this.#inside(statement));
+    return isAlone
+      ? await this.#sendAlone(inside)
+      : await this.#outer.connection.send(inside);
   }
 
-  /** Undoes what was not committed. */
+  /** Undoes what was not committed. It never rejects. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
-    if (this.#isOpen && this.usable) await this.send([command("rollback")]);
+    if (this.#isOpen && this.usable) {
+      await this.send([command("rollback")]).catch(() => {});
+    }
     this.#isClosed = true;
+  }
+
+  /** Autocommit: what fails must not fail the outer transaction. */
+  async #sendAlone(statements: readonly Statement[]): Promise<FlightResult> {
+    const { connection, newName } = this.#outer;
+    const name = newName();
+    const flight = await connection.send([
+      command(`savepoint ${name}`),
+      ...statements,
+      command(`release savepoint ${name}`),
+    ]);
+    const results = flight.results.slice(1, 1 + statements.length);
+    if (flight.failure === undefined) return { results };
+    await connection.send([command(`rollback to savepoint ${name}`)]);
+    return { results, failure: flight.failure };
   }
 
   /** The statement as it is said inside a transaction. */
   #inside(statement: Statement): Statement {
     const { text } = statement;
-    if (text.startsWith("begin isolation level")) {
+    if (isBegin(statement)) {
       this.#isOpen = true;
       this.#name = this.#outer.newName();
       return command(`savepoint ${this.#name}`);
@@ -74,4 +93,8 @@ export class SavepointConnection implements Connection {
     }
     return statement;
   }
+}
+
+function isBegin(statement: Statement | undefined): boolean {
+  return statement?.text.startsWith("begin isolation level") ?? false;
 }

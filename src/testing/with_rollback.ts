@@ -1,6 +1,7 @@
 import { command } from "../driver/statement.ts";
 import {
   beginStatement,
+  isAutocommit,
   settingsStatement,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
@@ -86,6 +87,8 @@ export type RollbackTest<T, Schema extends Record<string, unknown>> = (
  * @param options How the outer transaction runs.
  * @returns What the test returned.
  * @throws {ConnectionError} When no connection could be opened.
+ * @throws {PoolError} When the test has left a session of its own inside a
+ * transaction.
  */
 export async function withRollback<T, Schema extends Record<string, unknown>>(
   source: RollbackSource<Schema>,
@@ -99,6 +102,7 @@ export async function withRollback<T, Schema extends Record<string, unknown>>(
   const inside = Session.on(createEngine(engine.driver, {
     pool: () => pool,
     mode: engine.mode,
+    transaction: engine.transaction,
   }));
   try {
     if (!isScope(source)) return await run(pool, inside(), inside, test);
@@ -163,10 +167,13 @@ async function beginOuter(
   options: WithRollbackOptions,
 ): Promise<{ connection: EngineConnection; newName: () => string }> {
   const connection = await engine.connect();
-  const begin = beginStatement({
-    ...engine.transaction,
-    ...options.transaction,
-  });
+  const transaction = { ...engine.transaction, ...options.transaction };
+  // Even of an engine without transactions the test is one.
+  const begin = beginStatement(
+    isAutocommit(transaction)
+      ? { ...transaction, isolationLevel: undefined }
+      : transaction,
+  );
   const hasSettings = Object.keys(engine.settings).length > 0;
   const { failure } = await connection.send(
     hasSettings ? [begin, settingsStatement(engine.settings)] : [begin],
@@ -193,10 +200,22 @@ async function run<T, Schema extends Record<string, unknown>>(
   test: RollbackTest<T, Schema>,
 ): Promise<T> {
   pool.setBase(session.holder);
-  try {
-    return await test(session, inside);
-  } finally {
-    await session.close();
-    await inside.engine.idle();
+  async function end(): Promise<void> {
+    try {
+      await pool.end();
+    } finally {
+      await session.close();
+      await inside.engine.idle();
+    }
   }
+  let result: T;
+  try {
+    result = await test(session, inside);
+  } catch (error) {
+    // What failed first is what the test is told.
+    await end().catch(() => {});
+    throw error;
+  }
+  await end();
+  return result;
 }

@@ -2,8 +2,10 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Hono } from "hono";
 import {
   createEngine,
+  IntegrityError,
   mapTasks,
   NullPool,
+  PoolError,
   type Session,
   sessionmaker,
 } from "../../mod.ts";
@@ -173,4 +175,45 @@ rollbackTest("takes along what asks the scope for sessions", async (bed) => {
     assertEquals(await ids(db), [1, 2]);
   });
   assertEquals(await stored(), []);
+});
+
+rollbackTest("says which session the test has forgotten", async (bed) => {
+  const { scope, stored } = bed;
+  const Session = scope.Session;
+  let forgotten: Session | undefined;
+  const error = await assertRejects(
+    () =>
+      withRollback(Session, async (db, Session) => {
+        await db.execute("insert into notes values (1)");
+        forgotten = Session({ name: "the forgotten one" });
+        await forgotten.execute("insert into notes values (2)");
+      }),
+    PoolError,
+    '"the forgotten one" is in a transaction',
+  );
+  assertEquals(error.code, "POOL_TIMEOUT");
+  // The connection is somebody else's now.
+  await assertRejects(
+    async () => await forgotten?.execute("insert into notes values (3)"),
+    PoolError,
+    "has ended",
+  );
+  await forgotten?.close();
+  assertEquals(await stored(), []);
+});
+
+rollbackTest("takes sessions without transactions along", async (bed) => {
+  const { engine } = bed.scope.Session;
+  const transaction = { isolationLevel: "autocommit" } as const;
+  const Session = sessionmaker(engine.with({ transaction }));
+  await withRollback(Session, async (db) => {
+    await db.execute("insert into notes values (1)");
+    await assertRejects(async () => {
+      await db.execute("insert into notes values (1)");
+    }, IntegrityError);
+    assertEquals(await ids(db), [1]);
+    await db.rollback();
+    assertEquals(await ids(db), [1]);
+  });
+  assertEquals(await bed.stored(), []);
 });
