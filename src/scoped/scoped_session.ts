@@ -194,7 +194,7 @@ export class ScopedSession<
       ? "transaction"
       : "no transaction";
     const action = scopeAction(propagation, situation);
-    if (action === "apart") return await this.run(task);
+    if (action === "apart") return await this.run(task, { transaction });
     if (session === undefined || action === "own") {
       if (action === "refuse") throw propagationError(propagation, situation);
       return await this.run((own) => own.begin(task, transaction));
@@ -207,6 +207,7 @@ export class ScopedSession<
       case "begin":
         return await session.begin(task, transaction);
       case "savepoint":
+        session.checkOptions(transaction);
         return await this.db.transaction(() => task(this.db));
       case "refuse":
         throw propagationError(propagation, situation);

@@ -237,6 +237,25 @@ for (const [propagation, outside, without, within] of PROPAGATIONS) {
   );
 }
 
+scopeTest("begin() ignores no option with any propagation", async (scope) => {
+  const { rows } = await scope.begin(
+    (db) => db.execute("show transaction_read_only"),
+    { propagation: "notSupported", readOnly: true },
+  );
+  assertEquals(rows, [{ transaction_read_only: "on" }]);
+  await scope.begin(async () => {
+    const error = await assertRejects(
+      () =>
+        scope.begin(() => Promise.resolve(), {
+          propagation: "nested",
+          isolationLevel: "serializable",
+        }),
+      StateError,
+    );
+    assertEquals(error.code, "TRANSACTION_OPEN");
+  });
+});
+
 scopeTest(
   "begin() with propagation nested undoes itself alone",
   async (scope, database) => {
