@@ -39,8 +39,14 @@ export async function throughCache(
   if (metadata === undefined) return await run();
   const { tables } = metadata;
   if (metadata.type !== "select") {
+    if (tables.length === 0) return await run();
+    if (!core.isAutocommit) {
+      // Ahead of the answer: beside a failure nothing can be registered.
+      core.afterCommit(() => cache.onMutate({ tables }));
+      return await run();
+    }
     const result = await run();
-    if (tables.length > 0) core.afterCommit(() => cache.onMutate({ tables }));
+    await cache.onMutate({ tables });
     return result;
   }
   const config = effectiveConfig(cache, query.config);
@@ -50,11 +56,20 @@ export async function throughCache(
   const { autoInvalidate } = config;
   const found: unknown = await cache.get(key, tables, isTag, autoInvalidate);
   if (isResult(found)) return found;
-  const result = await run();
+  // Something may have been written meanwhile.
+  if (!core.readsCommitted) return await run();
+  const answer: { result?: Result } = {};
   core.afterCommit(() =>
-    cache.put(key, result, autoInvalidate ? tables : [], isTag, config.config)
+    answer.result && cache.put(
+      key,
+      answer.result,
+      autoInvalidate ? tables : [],
+      isTag,
+      config.config,
+    )
   );
-  return result;
+  answer.result = await run();
+  return answer.result;
 }
 
 /** As Drizzle has it: a cache of strategy `all` needs no word of the query. */

@@ -380,6 +380,13 @@ export class SessionCore implements SessionHandle {
       /^read/.test(options.isolationLevel ?? "read committed");
   }
 
+  /** Whether each statement stands for itself. */
+  get isAutocommit(): boolean {
+    return isAutocommit(
+      this.#transaction?.options ?? this.#options.transaction,
+    );
+  }
+
   /**
    * Registers what is to run after the commit.
    *

@@ -3,6 +3,7 @@ import { Cache } from "drizzle-orm/cache/core";
 import { integer, pgTable } from "drizzle-orm/pg-core";
 import {
   createEngine,
+  DatabaseError,
   type Session,
   type Sessionmaker,
   sessionmaker,
@@ -165,3 +166,32 @@ Deno.test("afterCommit() runs behind the commit and cannot undo it", async () =>
   await db.commit();
   assertEquals(heard.length, 2);
 });
+
+cacheTest("hides no first failure", async (Session) => {
+  await using db = Session();
+  await assertRejects(
+    () =>
+      Promise.all([
+        db.insert(numbers).values({ n: 1 }),
+        db.execute("select 1/0"),
+      ]),
+    DatabaseError,
+  );
+});
+
+cacheTest("puts nothing that was written meanwhile", async (Session, cache) => {
+  await using db = Session();
+  await Promise.all([all(db), db.insert(numbers).values({ n: 1 })]);
+  await db.commit();
+  assertEquals(cache.notes, ["get", "stale"]);
+});
+
+cacheTest(
+  "is stale at once where there is no transaction",
+  async (Session, cache) => {
+    await using db = Session({ transaction: { isolationLevel: "autocommit" } });
+    await db.insert(numbers).values({ n: 1 });
+    assertEquals(cache.notes, ["stale"]);
+    await db.rollback();
+  },
+);
