@@ -1,6 +1,7 @@
 import type { Result, Statement } from "../driver/statement.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Hook, HookList } from "./_hook_list.ts";
+import { endedError } from "./_refusals.ts";
 import type { CoreHooks } from "./session_core_options.ts";
 import type { ExecuteFirst, Settings } from "./transaction.ts";
 
@@ -9,7 +10,8 @@ export class HookRunner<Handle> {
   readonly #hooks: CoreHooks<Handle>;
   readonly #engine: Engine;
   #first: { handle: Handle; execute: ExecuteFirst } | undefined;
-  #isPreparing = false;
+  /** The commit whose hook runs. */
+  #preparing: object | undefined;
 
   /**
    * @param hooks What to run.
@@ -27,7 +29,7 @@ export class HookRunner<Handle> {
 
   /** Whether the hook before a commit is running. */
   get isPreparing(): boolean {
-    return this.#isPreparing;
+    return this.#preparing !== undefined;
   }
 
   /**
@@ -69,11 +71,30 @@ export class HookRunner<Handle> {
    *
    * @returns Nothing where nothing is to run: a commit must not wait for it,
    * or a statement would slip in.
+   * @throws {StateError} When a rollback came in between.
    */
   beforeCommit(): Promise<void> | undefined {
-    if (this.#hooks.beforeCommit === undefined) return undefined;
-    this.#isPreparing = true;
-    return this.#hooks.beforeCommit().finally(() => this.#isPreparing = false);
+    const { beforeCommit } = this.#hooks;
+    if (beforeCommit === undefined) return undefined;
+    return this.#prepare(() => beforeCommit.call(this.#hooks));
+  }
+
+  /** A rollback came in between: another commit need not wait for the hook. */
+  stopPreparing(): void {
+    this.#preparing = undefined;
+  }
+
+  async #prepare(hook: () => Promise<void>): Promise<void> {
+    const commit = {};
+    this.#preparing = commit;
+    let isWanted = true;
+    try {
+      await hook();
+    } finally {
+      isWanted = this.#preparing === commit;
+      if (isWanted) this.#preparing = undefined;
+    }
+    if (!isWanted) throw endedError("commit");
   }
 
   /** Runs after COMMIT. */

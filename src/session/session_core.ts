@@ -354,6 +354,7 @@ export class SessionCore implements SessionHandle {
 
   /** Rolls back; what is to run then is left to the caller who began it. */
   async #undo(options: RollbackOptions = {}): Promise<HookList | undefined> {
+    this.#hooks.stopPreparing();
     // A COMMIT that is under way can only be awaited.
     if (this.#committing) await this.#committing.catch(() => {});
     const transaction = this.#transaction;

@@ -378,6 +378,27 @@ hooksTest("a hanging afterBegin can be left, and begins anew", {
   assertEquals(await database.query("select id from notes"), [{ id: 2 }]);
 });
 
+Deno.test("Session hooks: rollback() leaves a beforeCommit that hangs", async () => {
+  const driver = recordingDriver();
+  let goOn = () => {};
+  const hanging = new Promise<void>((resolve) => goOn = resolve);
+  await using db = sessionmaker(createEngine(driver), {
+    hooks: {
+      beforeCommit: (db) => db.stats.connections === 1 ? hanging : undefined,
+    },
+  })();
+  await db.execute("select 1");
+  const first = db.commit();
+  await db.rollback();
+  await db.execute("select 2");
+  await db.commit();
+  await db.execute("select 3");
+  goOn();
+  const error = await assertRejects(() => first, StateError);
+  assertEquals(error.code, "TRANSACTION_ENDED");
+  assertEquals(driver.log.at(-1), `${BEGIN}; select 3`);
+});
+
 Deno.test("Session hooks: one may use the session at the end of a block", async () => {
   const driver = recordingDriver();
   const engine = createEngine(driver);
