@@ -25,7 +25,8 @@ export interface SessionHooks<
    *
    * @param tx Its statements run inside the transaction, ahead of all others,
    * each a round trip. It is dead when the hook has ended.
-   * @param db The session.
+   * @param db The session. Its own statements wait for the hook: awaited in
+   * here they would wait for themselves.
    */
   afterBegin?(
     tx: SessionTransaction<Schema>,

@@ -44,7 +44,7 @@ export async function* streamRows(
     core.execute(issuer, { ...statement, text, params });
   const fetch = () => run(`fetch ${batchSize} from ${cursor}`);
   // One flight: nothing of the first rows waits for the cursor.
-  let [, batch] = await Promise.all([
+  const opening = Promise.all([
     run(
       `declare ${cursor} no scroll cursor for ${statement.text}`,
       statement.params,
@@ -52,18 +52,21 @@ export async function* streamRows(
     fetch(),
   ]);
   const { transaction } = core;
+  const stands = transaction?.watch();
+  const isOpen = () => core.transaction === transaction && stands?.();
+  let [, batch] = await opening;
   try {
     for (;;) {
       const rows = map(batch);
       if (Array.isArray(rows)) yield* rows;
       signal?.throwIfAborted();
       if (batch.rows.length < batchSize) return;
-      if (core.transaction !== transaction) throw cursorEnded();
+      if (!isOpen()) throw cursorEnded();
       batch = await fetch();
     }
   } finally {
-    // A transaction that failed or ended has closed it already.
-    if (core.state === "active" && core.transaction === transaction) {
+    // A failure, an end, or the rollback of a savepoint has closed it already.
+    if (core.state === "active" && isOpen()) {
       await run(`close ${cursor}`).catch(() => {});
     }
   }
@@ -72,6 +75,6 @@ export async function* streamRows(
 function cursorEnded(): StateError {
   return new StateError(
     "TRANSACTION_ENDED",
-    "Cannot read on: the transaction of this stream has ended; commit after the loop",
+    "Cannot read on: the transaction or the savepoint of this stream has ended; end it after the loop",
   );
 }

@@ -1,6 +1,16 @@
 import { command, type Statement } from "../driver/statement.ts";
 import type { HookMark } from "./_hook_list.ts";
 
+/** Work that a savepoint may undo. */
+export interface WatchableWork {
+  /**
+   * Watches what is done now.
+   *
+   * @returns Tells whether no savepoint has undone it.
+   */
+  watch(): () => boolean;
+}
+
 /**
  * A savepoint: sent when the first statement inside it is, never named twice
  * in a transaction.
@@ -13,6 +23,9 @@ export class Savepoint {
   readonly name: string;
   /** `open` once the server has it; `queued` while it is on its way. */
   state: "unsent" | "queued" | "open" = "unsent";
+
+  /** Whether its work was undone, with that of those inside it. */
+  isUndone = false;
 
   /** Which hooks the transaction had before it: the rest ends with it. */
   readonly hooksBefore: HookMark;

@@ -20,6 +20,7 @@ import {
   openError,
   rollbackOnlyError,
 } from "./_refusals.ts";
+import type { WatchableWork } from "./savepoint.ts";
 import type { SessionCall, SessionState } from "./session_state.ts";
 import type { SessionCoreOptions } from "./session_core_options.ts";
 import { newStats, type SessionStats } from "./session_stats.ts";
@@ -103,7 +104,7 @@ export class SessionCore implements SessionHandle {
   }
 
   /** The open transaction, to tell it from others. */
-  get transaction(): object | undefined {
+  get transaction(): WatchableWork | undefined {
     return this.#transaction;
   }
 
@@ -428,11 +429,8 @@ export class SessionCore implements SessionHandle {
    * resolves when its connection is returned as well.
    */
   async close(): Promise<void> {
-    if (this.#closing !== undefined) {
-      // Without the hooks: it may be one of them that asks.
-      await this.#closing;
-      return;
-    }
+    // Without the hooks: it may be one of them that asks.
+    if (this.#closing !== undefined) return void await this.#closing;
     this.#gate.enter(this.#gate.permit("close"));
     this.#closing = this.#undo();
     const hooks = await this.#closing;

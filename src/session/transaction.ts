@@ -22,7 +22,7 @@ import {
 } from "./_server_transaction.ts";
 import { orAborted } from "./_or_aborted.ts";
 import { StatementQueue } from "./_statement_queue.ts";
-import { Savepoint } from "./savepoint.ts";
+import { Savepoint, type WatchableWork } from "./savepoint.ts";
 
 /** Milliseconds that a rollback waits for a running flight before it drops the connection. */
 const ROLLBACK_DEADLINE = 5_000;
@@ -60,7 +60,7 @@ export interface TransactionOwner extends ServerTransactionParts {
  * failure fails the transaction: PostgreSQL would answer everything behind it
  * with 25P02, and COMMIT with a ROLLBACK that looks like success.
  */
-export class Transaction {
+export class Transaction implements WatchableWork {
   /** How it runs. */
   options: TransactionOptions;
   /** Whether `begin()` was called, and not only a statement issued. */
@@ -158,6 +158,16 @@ export class Transaction {
   }
 
   /**
+   * Watches what is done now.
+   *
+   * @returns Tells whether no savepoint has undone it.
+   */
+  watch(): () => boolean {
+    const around = [...this.#savepoints];
+    return () => !around.some(({ isUndone }) => isUndone);
+  }
+
+  /**
    * Keeps the work of a savepoint and of those inside it. RELEASE leads the
    * next flight: nobody has to wait for it.
    *
@@ -182,6 +192,7 @@ export class Transaction {
     // The rollback of an outer one may have undone it meanwhile.
     if (this.#pop(savepoint)) {
       this.hooks.undoSince(savepoint.hooksBefore);
+      savepoint.isUndone = true;
       if (isOpen) {
         const tell = this.#teller(savepoint, "rollback");
         this.#server.lead(savepoint.rollback, tell);

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { gt, relations, sql } from "drizzle-orm";
 import { integer, pgTable } from "drizzle-orm/pg-core";
 import {
@@ -93,6 +93,27 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
       }, DatabaseError);
       assertEquals(error.sqlstate, "22012");
       assertEquals(db.state, "failed");
+      await db.rollback();
+    });
+
+    await t.step("ends with its savepoint, and fails nothing", async () => {
+      await db.insert(numbers).values({ n: 4000 });
+      for (const isReadOn of [false, true]) {
+        const outside = db.stream(db.select().from(numbers), { batchSize: 1 });
+        await outside.next();
+        const savepoint = await db.beginNested();
+        const inside = db.stream(db.select().from(numbers), { batchSize: 1 });
+        await inside.next();
+        await savepoint.rollback();
+        if (isReadOn) {
+          const error = await assertRejects(() => inside.next(), StateError);
+          assertEquals(error.code, "TRANSACTION_ENDED");
+        } else await inside.return();
+        assertFalse((await outside.next()).done);
+        await outside.return();
+        assertEquals(await cursors(), 0);
+      }
+      assertEquals(db.state, "active");
       await db.rollback();
     });
 
