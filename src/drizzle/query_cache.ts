@@ -42,7 +42,7 @@ export async function throughCache(
     if (tables.length === 0) return await run();
     if (!core.isAutocommit) {
       // Ahead of the answer: beside a failure nothing can be registered.
-      core.afterCommit(() => cache.onMutate({ tables }));
+      core.hooks.afterCommit(() => cache.onMutate({ tables }));
       return await run();
     }
     const result = await run();
@@ -59,7 +59,7 @@ export async function throughCache(
   // Something may have been written meanwhile.
   if (!core.readsCommitted) return await run();
   const answer: { result?: Result } = {};
-  core.afterCommit(() =>
+  core.hooks.afterCommit(() =>
     answer.result && cache.put(
       key,
       answer.result,

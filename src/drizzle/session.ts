@@ -390,7 +390,7 @@ export class Session<
    * @throws {StateError} When the session cannot run statements now.
    */
   afterCommit(hook: () => unknown): void {
-    this.#core.afterCommit(hook);
+    this.#core.hooks.afterCommit(hook);
   }
 
   /**
@@ -404,7 +404,7 @@ export class Session<
    * @throws {StateError} When the session cannot run statements now.
    */
   afterRollback(hook: () => unknown): void {
-    this.#core.afterRollback(hook);
+    this.#core.hooks.afterRollback(hook);
   }
 
   /**

@@ -146,7 +146,7 @@ export class SessionTransaction<
    * @throws {StateError} When the session cannot run statements now.
    */
   afterCommit(hook: () => unknown): void {
-    this.#runner.handle.core.afterCommit(hook);
+    this.#runner.handle.core.hooks.afterCommit(hook);
   }
 
   /**
@@ -157,6 +157,6 @@ export class SessionTransaction<
    * @throws {StateError} When the session cannot run statements now.
    */
   afterRollback(hook: () => unknown): void {
-    this.#runner.handle.core.afterRollback(hook);
+    this.#runner.handle.core.hooks.afterRollback(hook);
   }
 }

@@ -8,7 +8,7 @@ import {
 import type { Engine } from "../engine/engine.ts";
 import { CallSites } from "./_call_site.ts";
 import { Gate } from "./_gate.ts";
-import type { Hook, HookList } from "./_hook_list.ts";
+import type { HookList } from "./_hook_list.ts";
 import { HookRunner } from "./_hook_runner.ts";
 import { joinExplicitly, joinWithOptions } from "./_join_options.ts";
 import { Nesting } from "./_nesting.ts";
@@ -309,13 +309,10 @@ export class SessionCore implements SessionHandle {
    */
   async commit(): Promise<void> {
     let next = this.#allowCommit();
-    const before = this.#transaction;
     const preparing = this.#hooks.beforeCommit();
     if (preparing !== undefined) {
       await preparing;
       next = this.#allowCommit();
-      const isOther = before !== undefined && before !== this.#transaction;
-      if (isOther) throw endedError("commit");
     }
     const transaction = this.#transaction;
     if (transaction === undefined) {
@@ -390,25 +387,14 @@ export class SessionCore implements SessionHandle {
   }
 
   /**
-   * Registers what is to run after the commit.
+   * What is to run after the end of the open transaction; begins one if there
+   * is none.
    *
-   * @param hook Runs when the connection is given back; a rollback drops it.
    * @throws {StateError} When the session cannot run statements now.
    */
-  afterCommit(hook: Hook): void {
+  get hooks(): HookList {
     this.#gate.allow("execute", this.#gate.blocks.innermost);
-    this.#autobegin("execute").hooks.afterCommit(hook);
-  }
-
-  /**
-   * Registers what is to run when the work so far is undone.
-   *
-   * @param hook Runs when the connection is given back.
-   * @throws {StateError} When the session cannot run statements now.
-   */
-  afterRollback(hook: Hook): void {
-    this.#gate.allow("execute", this.#gate.blocks.innermost);
-    this.#autobegin("execute").hooks.afterRollback(hook);
+    return this.#autobegin("execute").hooks;
   }
 
   /** Marks the transaction: it can only be rolled back from now on. */

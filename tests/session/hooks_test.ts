@@ -258,7 +258,7 @@ hooksTest(
   { beforeCommit: (db) => db.close() },
   async ({ db }) => {
     const error = await assertRejects(() => db.commit(), StateError);
-    assertEquals(error.code, "SESSION_CLOSED");
+    assertEquals(error.code, "TRANSACTION_ENDED");
     assertThrows(() => db.checkOptions({ readOnly: true }), StateError);
     assertEquals(db.state, "closed");
   },

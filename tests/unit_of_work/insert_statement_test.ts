@@ -8,7 +8,6 @@ import {
   jsonb,
   numeric,
   PgDialect,
-  type pgEnum,
   pgSchema,
   type PgTable,
   pgTable,
