@@ -24,6 +24,12 @@ export interface SessionContext {
    */
   readonly guard?: (() => void) | undefined;
 
+  /**
+   * The factory that makes sessions in place of the registry's own, where there
+   * is one: of a tenant, or of a test.
+   */
+  replacement?(): object | undefined;
+
   /** The current session as a pool sees it; none where nobody is current. */
   holder(): PoolHolder | undefined;
 

@@ -173,10 +173,12 @@ export function sessionmaker<
   };
   const contexts: SessionContext[] = [];
   function make(sessionOptions: SessionOptions = {}): Session<Schema> {
-    return new Session<Schema>(parts, {
-      parent: currentHolder(contexts),
-      ...sessionOptions,
-    });
+    const all = { parent: currentHolder(contexts), ...sessionOptions };
+    const other = contexts.map((context) => context.replacement?.())
+      .find((each) => each !== undefined && each !== make);
+    // A registry is given factories of its own schema only.
+    if (other !== undefined) return (other as Sessionmaker<Schema>)(all);
+    return new Session<Schema>(parts, all);
   }
   async function begin<T>(
     block: (db: Session<Schema>) => Promise<T>,

@@ -113,6 +113,7 @@ export class ScopedSession<
     this.#context = {
       enter: (database, block) =>
         this.#enterBlock(this.current, database, block),
+      replacement: () => this.#makers.getStore(),
       holder: () => this.#present?.session.holder,
       current: () => this.#entry.database,
     };

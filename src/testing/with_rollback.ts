@@ -50,7 +50,7 @@ export type RollbackTest<T, Schema extends Record<string, unknown>> = (
  * savepoint of one outer transaction, which is rolled back.
  *
  * Given a scoped session, everything that uses it is inside: `scope.db` in
- * another module, `mapTasks(scope.Session, ..)`, and the requests of an app
+ * another module, `mapTasks(Session, ..)`, and the requests of an app
  * behind `dbSession(scope)`. A sessionmaker that a module has kept is not: its
  * sessions are those of the application, and what they commit stays. The
  * test's own session may be inside a transaction meanwhile. Other sessions

@@ -164,15 +164,25 @@ rollbackTest("as a test function passes on what fails", async (bed) => {
   assertEquals(await stored(), []);
 });
 
-rollbackTest("takes along what asks the scope for sessions", async (bed) => {
+rollbackTest("takes along who uses the session factory itself", async (bed) => {
   const { scope, stored } = bed;
+  // As another module exports it.
+  const { Session } = scope;
   await withRollback(scope, async (db) => {
     await mapTasks(
-      scope.Session,
+      Session,
       [1, 2],
       (own, id) => own.execute(`insert into notes values (${id})`),
     );
-    assertEquals(await ids(db), [1, 2]);
+    await Session.begin((own) => own.execute("insert into notes values (3)"));
+    await using own = Session();
+    assertEquals(await ids(own), [1, 2, 3]);
+    await own.commit();
+    assertEquals(await ids(db), [1, 2, 3]);
+    await scope.using(
+      Session,
+      () => scope.begin((own) => own.execute("select 'outside'")),
+    );
   });
   assertEquals(await stored(), []);
 });
