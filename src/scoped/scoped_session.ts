@@ -268,8 +268,9 @@ export class ScopedSession<
   }
 
   /**
-   * Runs a function in which sessions are made by another factory: over the
-   * engine of a tenant, or that of a test.
+   * Runs a function in which sessions are made by another factory, over the
+   * engine of a tenant, or that of a test: the registry's own, and those of the
+   * factory that it was made with.
    *
    * @typeParam T What the function returns.
    * @param makeSession Makes them; `Session.on(engine)` has the same schema.

@@ -50,13 +50,12 @@ export type RollbackTest<T, Schema extends Record<string, unknown>> = (
  * savepoint of one outer transaction, which is rolled back.
  *
  * Given a scoped session, everything that uses it is inside: `scope.db` in
- * another module, `mapTasks(Session, ..)`, and the requests of an app
- * behind `dbSession(scope)`. A sessionmaker that a module has kept is not: its
- * sessions are those of the application, and what they commit stays. The
- * test's own session may be inside a transaction meanwhile. Other sessions
- * share the one connection and take turns. Deferred constraints are not
- * checked, because nothing is ever committed. Tests that run side by side have
- * a connection each.
+ * another module, the requests of an app behind `dbSession(scope)`, and the
+ * session factory that the scope was made with, as `mapTasks(Session, ..)`
+ * uses it. The test's own session may be inside a transaction meanwhile. Other
+ * sessions share the one connection and take turns. Deferred constraints are
+ * not checked, because nothing is ever committed. Tests that run side by side
+ * have a connection each.
  *
  * As SQLAlchemy's `join_transaction_mode="create_savepoint"`.
  *
