@@ -59,11 +59,17 @@ export class WireConnection implements Connection {
 
   /** Says goodbye; a running flight fails. */
   close(): Promise<void> {
-    // Another request's socket cannot even be closed from here.
-    this.#closed ??= this.#guard.refusal() === undefined
-      ? this.#client.end().then(() => {}, () => {})
-      : Promise.resolve();
+    this.#closed ??= this.#close();
     return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    // Another request's socket cannot even be closed from here.
+    if (this.#guard.refusal() !== undefined) return;
+    const ending = this.#client.end().then(() => {}, () => {});
+    if (this.#lost === undefined) return await ending;
+    // Of a connection that has ended Neon's client would wait for the end.
+    this.#client.connection.stream.destroy();
   }
 
   #lose(error: unknown): void {

@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ConnectionError, createEngine, sessionmaker } from "../../mod.ts";
 import { serveNeon } from "../../src/dev/serve_neon.ts";
+import { command } from "../../src/driver/statement.ts";
 import { neon } from "../../src/neon/mod.ts";
+import { neonBed as driverBed } from "../support/drivers.ts";
 import { testDatabase } from "../support/postgres.ts";
 
 interface NeonBed extends AsyncDisposable {
@@ -156,4 +158,15 @@ Deno.test("neon() gives up on a silent server", async () => {
     "no answer for 50 ms",
   );
   (await accepted).close();
+});
+
+Deno.test("neon a connection that was lost while idle can be closed", async () => {
+  await using bed = await driverBed();
+  const connection = await bed.driver.connect();
+  await connection.send([command("select 1")]);
+  await bed.database?.query(
+    "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
+  );
+  while (connection.usable) await new Promise((go) => setTimeout(go, 5));
+  await connection.close();
 });
