@@ -41,7 +41,8 @@ export interface SessionHooks<
   beforeCommit?(db: Db): unknown;
   /**
    * Runs after COMMIT, when the connection is given back: it may use this
-   * session, or another one. What it throws is told as a `listenerError`.
+   * session, or another one; a commit that it makes on this one does not call
+   * it again. What it throws is told as a `listenerError`.
    *
    * @param db The session.
    */

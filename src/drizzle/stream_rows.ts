@@ -39,6 +39,7 @@ export async function* streamRows(
   }
   signal?.throwIfAborted();
   const { core } = issuer;
+  if (core.isAutocommit) throw noTransaction();
   const cursor = core.newCursorName();
   const run = (text: string, params: Statement["params"] = []) =>
     core.execute(issuer, { ...statement, text, params });
@@ -76,5 +77,12 @@ function cursorEnded(): StateError {
   return new StateError(
     "TRANSACTION_ENDED",
     "Cannot read on: the transaction or the savepoint of this stream has ended; end it after the loop",
+  );
+}
+
+function noTransaction(): StateError {
+  return new StateError(
+    "NO_TRANSACTION",
+    'Cannot stream: a cursor lives in a transaction, and the isolation level is "autocommit"; use another level',
   );
 }

@@ -53,7 +53,7 @@ export function transactionConnection(
   const transaction = core.join(handle);
   return {
     get isActive() {
-      return core.transaction === transaction;
+      return core.transaction === transaction && core.isAlive(handle);
     },
     async query<Row>(
       text: string,

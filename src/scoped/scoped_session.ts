@@ -89,7 +89,11 @@ export class ScopedSession<
   readonly #makeSession: Sessionmaker<Schema>;
   readonly #storage: AsyncStorage<ScopeEntry<Schema>>;
   readonly #makers: AsyncStorage<Sessionmaker<Schema>>;
-  readonly #keyed: KeyedSessions<Session<Schema>>;
+  readonly #scopeKey: (() => unknown) | undefined;
+  readonly #keyedBy = new WeakMap<
+    Sessionmaker<Schema>,
+    KeyedSessions<Session<Schema>>
+  >();
   /** Sessions that belong to a task, and not to whoever opened them. */
   readonly #owned = new WeakSet<Session<Schema>>();
   readonly #context: SessionContext;
@@ -109,7 +113,7 @@ export class ScopedSession<
     this.#makeSession = makeSession;
     this.#storage = storage;
     this.#makers = asyncStorage(options.AsyncLocalStorage);
-    this.#keyed = new KeyedSessions(options.scope, () => this.open());
+    this.#scopeKey = options.scope;
     this.#context = {
       enter: (database, block) =>
         this.#enterBlock(this.current, database, block),
@@ -279,6 +283,15 @@ export class ScopedSession<
    */
   using<T>(makeSession: Sessionmaker<Schema>, task: () => T): T {
     return this.#makers.run(makeSession, task);
+  }
+
+  /** Each factory has its own: a tenant's session is nobody else's. */
+  get #keyed(): KeyedSessions<Session<Schema>> {
+    const { Session } = this;
+    const keyed = this.#keyedBy.get(Session) ??
+      new KeyedSessions(this.#scopeKey, () => this.open());
+    this.#keyedBy.set(Session, keyed);
+    return keyed;
   }
 
   /** Who is current, if anybody is already. */

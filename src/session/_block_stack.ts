@@ -58,6 +58,12 @@ export class BlockStack<Handle> {
     return this.#blocks.includes(block);
   }
 
+  /** Whether a handle is that of an open block, or the session itself. */
+  has(handle: Handle): boolean {
+    return handle === this.#root ||
+      this.#blocks.some((block) => block.handle === handle);
+  }
+
   /** Ends one with all inside it; one that has ended is left alone. */
   leave(block: Block<Handle>): void {
     const at = this.#blocks.indexOf(block);
@@ -75,9 +81,7 @@ export class BlockStack<Handle> {
    * @throws {StateError} When the handle is dead, or an inner block is open.
    */
   check(call: SessionCall, handle: Handle): void {
-    const isOpen = handle === this.#root ||
-      this.#blocks.some((block) => block.handle === handle);
-    if (!isOpen) throw endedError(call);
+    if (!this.has(handle)) throw endedError(call);
     const inner = this.#blocks.at(-1);
     if (handle !== this.innermost) throw openBlockError(call, inner?.place);
     // With a savepoint end all that are inside it.

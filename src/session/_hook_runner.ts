@@ -9,6 +9,8 @@ import type { ExecuteFirst, Settings } from "./transaction.ts";
 export class HookRunner<Handle> {
   readonly #hooks: CoreHooks<Handle>;
   readonly #engine: Engine;
+  /** Hooks of the sessionmaker that run after an end. */
+  readonly #running = new Set<Hook | undefined>();
   #first: { handle: Handle; execute: ExecuteFirst } | undefined;
   /** The commit whose hook runs. */
   #preparing: object | undefined;
@@ -112,12 +114,17 @@ export class HookRunner<Handle> {
     hooks: readonly Hook[],
     last: Hook | undefined,
   ): Promise<void> {
-    for (const hook of last ? [...hooks, last] : hooks) {
+    // What it does itself ends in transactions, too: it would never be done.
+    const isInside = this.#running.has(last);
+    for (const hook of last && !isInside ? [...hooks, last] : hooks) {
+      if (hook === last) this.#running.add(last);
       try {
         await hook();
       } catch (error) {
         // What has ended stays so, whatever comes after it.
         this.#engine.emit({ type: "listenerError", error });
+      } finally {
+        if (hook === last) this.#running.delete(last);
       }
     }
   }

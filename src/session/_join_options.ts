@@ -1,4 +1,5 @@
 import {
+  isAutocommit,
   sameTransactionOptions,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
@@ -47,6 +48,9 @@ function obstacleTo(
 ): string | undefined {
   if (transaction.explicit) return "begin() was called before";
   if (transaction.writes > 0) return "it has written already";
+  if (isAutocommit(wanted) && transaction.hasSavepoints) {
+    return "it has a savepoint, which autocommit cannot have";
+  }
   const isOther = !sameTransactionOptions(transaction.options, wanted);
   return transaction.used && isOther
     ? "its reads ran under other options"

@@ -49,7 +49,7 @@ export class SessionCore implements SessionHandle {
   readonly #engine: Engine;
   readonly #options: SessionCoreOptions<SessionHandle>;
   readonly #hooks: HookRunner<SessionHandle>;
-  readonly #markClosed: () => void;
+  #markClosed = () => {};
   readonly #gate: Gate<SessionHandle>;
   readonly #nesting: Nesting<SessionHandle>;
   #transaction: Transaction | undefined;
@@ -77,9 +77,7 @@ export class SessionCore implements SessionHandle {
       options.guard,
     );
     this.#nesting = new Nesting(this.#gate, () => ({ core: this }));
-    let markClosed = () => {};
-    this.closed = new Promise((resolve) => markClosed = resolve);
-    this.#markClosed = markClosed;
+    this.closed = new Promise((resolve) => this.#markClosed = resolve);
   }
 
   /** The session is its own outermost handle. */
@@ -118,6 +116,11 @@ export class SessionCore implements SessionHandle {
   join(handle: SessionHandle): object {
     this.#gate.allow("execute", handle);
     return this.#autobegin("execute");
+  }
+
+  /** Whether a handle's block has not ended. */
+  isAlive(handle: SessionHandle): boolean {
+    return this.#gate.blocks.has(handle);
   }
 
   /**

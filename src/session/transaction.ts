@@ -112,6 +112,11 @@ export class Transaction implements WatchableWork {
     return this.#writes + this.#reads > 0;
   }
 
+  /** Whether a savepoint is open. */
+  get hasSavepoints(): boolean {
+    return this.#savepoints.length > 0;
+  }
+
   /** Settles when the connection is back in the pool, or closed. */
   get returned(): Promise<void> {
     return this.#server.returned;

@@ -260,7 +260,9 @@ class TaskRun<Item, Output, Schema extends Record<string, unknown>> {
     try {
       const output = await this.#worker(session, item, context);
       const isWanted = this.#options.commit !== "none";
-      if (isWanted && !session.isRollbackOnly) await session.commit();
+      // One that the worker has ended itself has ended as it wanted.
+      const isOver = session.isRollbackOnly || session.state === "closed";
+      if (isWanted && !isOver) await session.commit();
       return output;
     } finally {
       await session.close();

@@ -2,8 +2,10 @@ import type { Connection } from "../driver/connection.ts";
 import {
   command,
   type FlightResult,
+  type Result,
   type Statement,
 } from "../driver/statement.ts";
+import { settingsStatement } from "../driver/transaction_sql.ts";
 import type { EngineConnection } from "../engine/engine_connection.ts";
 
 /** What the savepoints of one outer transaction share. */
@@ -22,6 +24,8 @@ export interface OuterTransaction {
 export class SavepointConnection implements Connection {
   readonly #outer: OuterTransaction;
   readonly #turn: () => Promise<void>;
+  /** What settings were before the session's own. */
+  readonly #settings = new Map<string, string>();
   #name = "";
   #isOpen = false;
   #isClosed = false;
@@ -44,11 +48,19 @@ export class SavepointConnection implements Connection {
   /** Sends a flight. */
   async send(statements: readonly Statement[]): Promise<FlightResult> {
     await this.#turn();
-    const isAlone = !this.#isOpen && !isBegin(statements[0]);
-    const inside = statements.map((statement) => this.#inside(statement));
-    return isAlone
-      ? await this.#sendAlone(inside)
-      : await this.#outer.connection.send(inside);
+    if (!this.#isOpen && !isBegin(statements[0])) {
+      return await this.#sendAlone(statements);
+    }
+    const inside = statements.flatMap((statement) => this.#inside(statement));
+    const flight = await this.#outer.connection.send(
+      inside.map(({ statement }) => statement),
+    );
+    const results = flight.results.filter((result, at) => {
+      const isOurs = inside[at]?.isOurs ?? false;
+      if (isOurs) this.#remember(result);
+      return !isOurs;
+    });
+    return { ...flight, results };
   }
 
   /** Undoes what was not committed. It never rejects. */
@@ -75,24 +87,65 @@ export class SavepointConnection implements Connection {
     return { results, failure: flight.failure };
   }
 
-  /** The statement as it is said inside a transaction. */
-  #inside(statement: Statement): Statement {
-    const { text } = statement;
+  /** The statement as it is said inside a transaction, and what goes with it. */
+  #inside(statement: Statement): readonly Said[] {
+    const { text, params } = statement;
     if (isBegin(statement)) {
       this.#isOpen = true;
       this.#name = this.#outer.newName();
-      return command(`savepoint ${this.#name}`);
+      return [{ statement: command(`savepoint ${this.#name}`) }];
     }
     if (text === "commit") {
       this.#isOpen = false;
-      return command(`release savepoint ${this.#name}`);
+      const release = command(`release savepoint ${this.#name}`);
+      return [{ statement: release }, ...this.#restoredSettings()];
     }
     if (text === "rollback") {
       this.#isOpen = false;
-      return command(`rollback to savepoint ${this.#name}`);
+      return [{ statement: command(`rollback to savepoint ${this.#name}`) }];
     }
-    return statement;
+    if (!text.startsWith("select set_config($1, $2, true)")) {
+      return [{ statement }];
+    }
+    const names = params.filter((_, at) => at % 2 === 0);
+    return [{ statement: currentSettings(names), isOurs: true }, { statement }];
   }
+
+  #remember({ rows }: Result): void {
+    for (const row of rows) {
+      if (!Array.isArray(row)) continue;
+      const [name, value] = row;
+      if (!this.#settings.has(name)) this.#settings.set(name, value ?? "");
+    }
+  }
+
+  /**
+   * A real COMMIT ends what `set_config(.., true)` has set; RELEASE keeps it,
+   * and the next session would have the rights of this one.
+   */
+  #restoredSettings(): readonly Said[] {
+    if (this.#settings.size === 0) return [];
+    const statement = settingsStatement(Object.fromEntries(this.#settings));
+    this.#settings.clear();
+    return [{ statement, isOurs: true }];
+  }
+}
+
+/** One statement of a flight; ours have no result for the session. */
+interface Said {
+  readonly statement: Statement;
+  readonly isOurs?: boolean;
+}
+
+function currentSettings(names: Statement["params"]): Statement {
+  return {
+    text: `select n, current_setting(n, true) from unnest(array[${
+      names.map((_, at) => `$${at + 1}::text`).join(", ")
+    }]) as n`,
+    params: names,
+    rowMode: "array",
+    access: "read",
+  };
 }
 
 function isBegin(statement: Statement | undefined): boolean {

@@ -55,6 +55,8 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
       await db.transaction(async (tx) => {
         const inner = await tx.connection();
         assertEquals((await inner.query("select 1 as n")).rows, [{ n: 1 }]);
+        const deeper = await tx.beginNested((own) => own.connection());
+        assertEquals([inner.isActive, deeper.isActive], [true, false]);
         const error = await assertRejects(() => db.connection(), StateError);
         assertEquals(error.code, "NESTED_BLOCK_OPEN");
       });

@@ -84,6 +84,18 @@ Deno.test("scopedSession({ scope }) has blocks, begin() and tasks inside", async
   ]);
 });
 
+Deno.test("scopedSession.using() has sessions of its own for each key", async () => {
+  const { scope, current } = keyedScope();
+  const Tenant = scope.Session.on(createEngine(recordingDriver()));
+  current.key = "a task";
+  const own = scope.current;
+  const tenants = scope.using(Tenant, () => scope.current);
+  assert(tenants !== own);
+  assert(scope.current === own);
+  await scope.using(Tenant, () => scope.close());
+  assertEquals([own.state, tenants.state], ["idle", "closed"]);
+});
+
 Deno.test("scopedSession.close() inside run() leaves the session closed", async () => {
   const scope = scopedSession(sessionmaker(createEngine(recordingDriver())));
   await scope.close(); // Nobody is current.

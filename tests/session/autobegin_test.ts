@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { mock } from "node:test";
+import { sql } from "drizzle-orm";
 import {
   ConnectionError,
   createEngine,
@@ -127,6 +128,10 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
         "NO_TRANSACTION",
       );
       assertEquals(await codeOf(() => issue(db, "begin")), "TRANSACTION_OPEN");
+      assertEquals(
+        await codeOf(() => db.stream(sql`select 1`).next()),
+        "NO_TRANSACTION",
+      );
       // With a level of its own a block is a transaction again.
       await assertRejects(() =>
         db.transaction(async (tx) => {
@@ -141,6 +146,13 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
     });
   });
 }
+
+Deno.test("autocommit does not begin where a savepoint is open", async () => {
+  await using db = sessionmaker(createEngine(recordingDriver()))();
+  await db.beginNested();
+  const begin = () => db.begin({ isolationLevel: "autocommit" });
+  assertEquals(await codeOf(begin), "TRANSACTION_OPEN");
+});
 
 Deno.test("autocommit cannot carry settings that end with a transaction", async () => {
   const driver = recordingDriver();

@@ -419,3 +419,12 @@ Deno.test("mapTasks keeps no item that is done", async () => {
   }, { concurrency: 2 });
   assert(aliveAtEnd < 20, `${aliveAtEnd} items are alive`);
 });
+
+taskTest("lets a worker end its own session", async (Session, database) => {
+  await mapTasks(Session, [1, 2], async (db, n) => {
+    await db.execute(sql`insert into done values (${n})`);
+    if (n === 1) await db.commit();
+    await db.close();
+  });
+  assertEquals(await database.query("select n from done"), [{ n: 1 }]);
+});

@@ -225,3 +225,31 @@ rollbackTest("takes sessions without transactions along", async (bed) => {
   });
   assertEquals(await bed.stored(), []);
 });
+
+rollbackTest("ends a session's settings with its transaction", async (bed) => {
+  const { engine } = bed.scope.Session;
+  const claims = (user: string) =>
+    sessionmaker(engine, {
+      hooks: { afterBegin: () => ({ "app.user": user }) },
+    });
+  async function userOf(db: Session): Promise<unknown> {
+    const { rows } = await db.execute(
+      "select current_setting('app.user', true) as user",
+    );
+    return rows[0]?.user;
+  }
+  await withRollback(claims("u-1"), async (db, Claiming) => {
+    // What nobody has set is as it is after a real commit: empty.
+    const Plain = sessionmaker(Claiming.engine);
+    assertEquals(await Claiming.begin(userOf), "u-1");
+    assertEquals(await Plain.begin(userOf), "");
+    assertEquals(await userOf(db), "u-1");
+    const Other = sessionmaker(Claiming.engine, {
+      hooks: { afterBegin: () => ({ "app.user": "u-2" }) },
+    });
+    assertEquals(await Other.begin(userOf), "u-2");
+    assertEquals(await userOf(db), "u-1");
+    await db.rollback();
+    assertEquals(await Plain.begin(userOf), "");
+  });
+});
