@@ -12,7 +12,7 @@ import { postgres } from "../../src/postgres/mod.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";
 import { driverBeds } from "../support/drivers.ts";
 import { testDatabase } from "../support/postgres.ts";
-import { issue, sessionTest } from "./session_bed.ts";
+import { asleep, issue, sessionTest } from "./session_bed.ts";
 
 async function codeOf(call: () => Promise<unknown>): Promise<string> {
   return (await assertRejects(call, StateError)).code;
@@ -66,13 +66,7 @@ sessionTest("invalidate() waits for no statement", async (bed) => {
     () => issue(db, "select pg_sleep(60)"),
     ConnectionError,
   );
-  await database.waitFor(async () => {
-    const rows = await database.query(
-      `select 1 from pg_stat_activity
-      where datname = current_database() and wait_event = 'PgSleep'`,
-    );
-    return rows.length === 1;
-  });
+  await asleep(database);
   mock.timers.enable({ apis: ["setTimeout"] });
   try {
     // No deadline passes here.

@@ -17,7 +17,7 @@ import {
 import { postgres } from "../../src/postgres/mod.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";
 import { testDatabase } from "../support/postgres.ts";
-import { issue, sessionTest, turns } from "./session_bed.ts";
+import { asleep, issue, sessionTest, turns } from "./session_bed.ts";
 
 /** Turns of the event loop between two calls: the rollback is under way in each. */
 const MOMENTS = [0, 1, 2, 3, 5, 8, 12];
@@ -255,13 +255,7 @@ sessionTest(
       () => issue(db, "select pg_sleep(60)"),
       ConnectionError,
     );
-    await database.waitFor(async () => {
-      const rows = await database.query(
-        `select 1 from pg_stat_activity
-        where datname = current_database() and wait_event = 'PgSleep'`,
-      );
-      return rows.length === 1;
-    });
+    await asleep(database);
     mock.timers.enable({ apis: ["setTimeout"] });
     try {
       const closing = db.close();

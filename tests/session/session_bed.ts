@@ -47,3 +47,14 @@ export function issue(db: Session, text: string): Promise<QueryResult> {
 export async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await null;
 }
+
+/** Resolves when a `pg_sleep` runs on the server. */
+export async function asleep(database: TestDatabase): Promise<void> {
+  await database.waitFor(async () => {
+    const rows = await database.query(
+      `select 1 from pg_stat_activity
+        where datname = current_database() and wait_event = 'PgSleep'`,
+    );
+    return rows.length === 1;
+  });
+}
