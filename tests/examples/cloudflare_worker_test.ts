@@ -2,10 +2,14 @@ import { createEngine } from "@nullpool/db";
 import { serveNeon } from "@nullpool/db/dev";
 import { postgres } from "@nullpool/db/postgres";
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { Miniflare } from "miniflare";
 import { dirname, join } from "node:path";
 import { prepare } from "../../examples/order_desk/prepare.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres.ts";
+import {
+  aroundTests,
+  type RunningWorker,
+  startWorkerd,
+} from "../support/workerd.ts";
 
 const WORKER = join(
   dirname(dirname(import.meta.dirname ?? "")),
@@ -43,9 +47,8 @@ async function wranglerSettings(): Promise<Settings> {
   return JSON.parse(text.replaceAll(/^\s*\/\/.*$/gm, ""));
 }
 
-interface Worker extends AsyncDisposable {
+interface Worker extends RunningWorker {
   readonly database: TestDatabase;
-  fetch(path: string, init?: RequestInit): Promise<Response>;
 }
 
 async function startWorker(): Promise<Worker> {
@@ -59,30 +62,26 @@ async function startWorker(): Promise<Worker> {
   const endpoint = await serveNeon({ backend: database.url, port: 0 });
   const url = new URL(database.url);
   url.port = String(endpoint.port);
-  const miniflare = new Miniflare({
-    modules: [{ type: "ESModule", path: "index.js", contents }],
+  const running = await startWorkerd(contents, {
     compatibilityDate: settings.compatibility_date,
     compatibilityFlags: settings.compatibility_flags,
     bindings: { DATABASE_URL: url.href },
-    cf: false,
   });
-  const base = await miniflare.ready;
   return {
     database,
-    fetch: (path, init) => fetch(new URL(path, base), init),
+    fetch: running.fetch,
     async [Symbol.asyncDispose]() {
-      await miniflare.dispose();
+      await running[Symbol.asyncDispose]();
       await endpoint.close();
       await database.drop();
     },
   };
 }
 
-// Miniflare keeps ports and timers of its own until it is disposed.
-const unsanitized = { sanitizeOps: false, sanitizeResources: false };
+const shared = aroundTests(startWorker);
 
-Deno.test("the order desk as a Worker", unsanitized, async (t) => {
-  await using worker = await startWorker();
+Deno.test("the order desk as a Worker", async (t) => {
+  const worker = shared();
   const { database } = worker;
 
   async function ask(

@@ -1,23 +1,14 @@
 import { assertEquals } from "@std/assert";
-import { Miniflare } from "miniflare";
 import { bundleWorker } from "../support/bundle_worker.ts";
+import { aroundTests, startWorkerd } from "../support/workerd.ts";
 
-/** Miniflare keeps ports and timers of its own until it is disposed. */
-const unsanitized = { sanitizeOps: false, sanitizeResources: false };
+const worker = aroundTests(async () =>
+  await startWorkerd(
+    await bundleWorker("tests/pool/queue_pool_worker.ts", { tcp: false }),
+  )
+);
 
-Deno.test("QueuePool is refused on workerd", unsanitized, async () => {
-  const contents = await bundleWorker("tests/pool/queue_pool_worker.ts", {
-    tcp: false,
-  });
-  const miniflare = new Miniflare({
-    modules: [{ type: "ESModule", path: "worker.js", contents }],
-    compatibilityDate: "2026-04-01",
-    cf: false,
-  });
-  try {
-    const response = await fetch(await miniflare.ready);
-    assertEquals(await response.text(), "POOL_UNSUPPORTED");
-  } finally {
-    await miniflare.dispose();
-  }
+Deno.test("QueuePool is refused on workerd", async () => {
+  const response = await worker().fetch("/");
+  assertEquals(await response.text(), "POOL_UNSUPPORTED");
 });

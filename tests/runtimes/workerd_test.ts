@@ -1,16 +1,16 @@
 import { assert, assertEquals } from "@std/assert";
-import { Miniflare } from "miniflare";
 import { serveNeon } from "../../src/dev/serve_neon.ts";
 import { bundleWorker } from "../support/bundle_worker.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres.ts";
+import {
+  aroundTests,
+  type RunningWorker,
+  startWorkerd,
+} from "../support/workerd.ts";
 
-/** Miniflare keeps ports and timers of its own until it is disposed. */
-const unsanitized = { sanitizeOps: false, sanitizeResources: false };
-
-interface Worker extends AsyncDisposable {
+/** A Worker and its database. */
+interface Worker extends RunningWorker {
   readonly database: TestDatabase;
-  /** Asks the Worker. */
-  fetch(path: string, init?: RequestInit): Promise<Response>;
 }
 
 async function startWorker(): Promise<Worker> {
@@ -23,28 +23,26 @@ async function startWorker(): Promise<Worker> {
   const endpoint = await serveNeon({ backend: database.url, port: 0 });
   const neonUrl = new URL(database.url);
   neonUrl.port = String(endpoint.port);
-  const miniflare = new Miniflare({
-    modules: [{ type: "ESModule", path: "worker.js", contents }],
-    compatibilityDate: "2026-04-01",
+  const running = await startWorkerd(contents, {
     compatibilityFlags: ["nodejs_compat", "enable_request_signal"],
     bindings: { NEON_URL: neonUrl.href, POSTGRES_URL: database.url },
     hyperdrives: { HYPERDRIVE: database.url },
-    cf: false,
   });
-  const base = await miniflare.ready;
   return {
     database,
-    fetch: (path, init) => fetch(new URL(path, base), init),
+    fetch: running.fetch,
     async [Symbol.asyncDispose]() {
-      await miniflare.dispose();
+      await running[Symbol.asyncDispose]();
       await endpoint.close();
       await database.drop();
     },
   };
 }
 
-Deno.test("workerd", unsanitized, async (t) => {
-  await using worker = await startWorker();
+const shared = aroundTests(startWorker);
+
+Deno.test("workerd", async (t) => {
+  const worker = shared();
   const { database } = worker;
 
   async function post(path: string): Promise<[number, unknown]> {
@@ -97,7 +95,11 @@ Deno.test("workerd", unsanitized, async (t) => {
       `${driver}: a kept connection is refused, not hung`,
       async () => {
         const path = `/static-${driver}/pid`;
-        assertEquals((await worker.fetch(path)).status, 200);
+        const first = await worker.fetch(path);
+        assertEquals([first.status, typeof await first.json()], [
+          200,
+          "number",
+        ]);
         const response = await worker.fetch(path, {
           signal: AbortSignal.timeout(5_000),
         });
