@@ -1,4 +1,5 @@
 import type { Connection } from "../driver/connection.ts";
+import { orGivenUp } from "../driver/give_up.ts";
 import { command } from "../driver/statement.ts";
 
 /**
@@ -22,30 +23,14 @@ export async function answers(
   signal?: AbortSignal,
 ): Promise<boolean> {
   if (signal?.aborted) return false;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let onAbort: (() => void) | undefined;
-  const givenUp = new Promise<void>((resolve) => {
-    onAbort = () => resolve();
-    signal?.addEventListener("abort", onAbort);
-    timer = setTimeout(onAbort, ANSWER_DEADLINE);
-  });
   try {
-    return await Promise.race([succeeds(connection, text), givenUp]) ?? false;
-  } finally {
-    clearTimeout(timer);
-    if (onAbort) signal?.removeEventListener("abort", onAbort);
-  }
-}
-
-async function succeeds(
-  connection: Connection,
-  text: string,
-): Promise<boolean> {
-  try {
-    const { results } = await connection.send([command(text)]);
+    const { results } = await orGivenUp(connection.send([command(text)]), {
+      signal,
+      timeout: ANSWER_DEADLINE,
+    });
     return results.length === 1;
   } catch {
-    // A driver of somebody else's may reject.
+    // Given up, or a driver of somebody else's rejects.
     return false;
   }
 }

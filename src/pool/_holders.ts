@@ -1,4 +1,4 @@
-import type { PoolHolder } from "./pool_holder.ts";
+import { lineage, type PoolHolder } from "./pool_holder.ts";
 
 /**
  * What becomes of a slot: a connection is being opened on it, a holder has
@@ -50,15 +50,6 @@ export function deadlockedBy(
     slot.state !== "returning" && slot.holder && blocked.has(slot.holder)
   );
   return isBlocked ? culprit.holder : undefined;
-}
-
-/** A holder and its parents; a circle of parents ends. */
-function lineage(holder: PoolHolder | undefined): Set<PoolHolder> {
-  const found = new Set<PoolHolder>();
-  for (let each = holder; each && !found.has(each); each = each.parent) {
-    found.add(each);
-  }
-  return found;
 }
 
 /**

@@ -26,7 +26,6 @@ export class Lending {
   readonly #size: number;
   readonly #lifo: boolean;
   readonly #slots: Slots;
-  readonly #limit: number;
   readonly #kept: Connection[] = [];
   readonly #lent = new Map<Connection, Slot>();
   /** Closed under their holders, who will give them back all the same. */
@@ -43,13 +42,13 @@ export class Lending {
     this.#driver = driver;
     this.#size = options.size;
     this.#lifo = options.lifo ?? false;
-    this.#limit = options.limit;
     this.#slots = new Slots(options);
   }
 
   /** How many it lends at once; nothing where there is no limit. */
   get capacity(): number | undefined {
-    return Number.isFinite(this.#limit) ? this.#limit : undefined;
+    const { limit } = this.#slots;
+    return Number.isFinite(limit) ? limit : undefined;
   }
 
   /**

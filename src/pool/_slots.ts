@@ -32,7 +32,8 @@ export interface SlotsOptions {
  * the server has let its connection go.
  */
 export class Slots {
-  readonly #limit: number;
+  /** How many there are. */
+  readonly limit: number;
   readonly #timeout: number;
   readonly #used = new Set<Slot>();
   readonly #arrivals = new WaiterQueue<Slot>();
@@ -46,7 +47,7 @@ export class Slots {
    * @throws {RangeError} When `timeout` is not a number of milliseconds.
    */
   constructor({ limit, timeout }: SlotsOptions) {
-    this.#limit = limit;
+    this.limit = limit;
     this.#timeout = checkMilliseconds("timeout", timeout);
   }
 
@@ -87,7 +88,7 @@ export class Slots {
    * @param options Who.
    */
   tryTake(options: CheckoutOptions): Slot | undefined {
-    if (this.#used.size >= this.#limit) return undefined;
+    if (this.#used.size >= this.limit) return undefined;
     const slot = newSlot(options.holder);
     this.#used.add(slot);
     return slot;
@@ -183,7 +184,7 @@ export class Slots {
 
   #timeoutError(): Error {
     return timeoutError({
-      limit: this.#limit,
+      limit: this.limit,
       timeout: this.#timeout,
       held: describeSlots(this.#used, performance.now()),
     });

@@ -30,3 +30,16 @@ export interface PoolHolder {
   /** Who waits for this one to end. */
   readonly parent?: PoolHolder | undefined;
 }
+
+/**
+ * A holder and its parents; a circle of parents ends.
+ *
+ * @param holder Where to begin.
+ */
+export function lineage(holder: PoolHolder | undefined): Set<PoolHolder> {
+  const found = new Set<PoolHolder>();
+  for (let each = holder; each && !found.has(each); each = each.parent) {
+    found.add(each);
+  }
+  return found;
+}

@@ -1,4 +1,5 @@
 import type { Result, Statement } from "../driver/statement.ts";
+import { orGivenUp } from "../driver/give_up.ts";
 import {
   beginsTransaction,
   endsTransaction,
@@ -20,7 +21,6 @@ import {
   ServerTransaction,
   type ServerTransactionParts,
 } from "./_server_transaction.ts";
-import { orAborted } from "./_or_aborted.ts";
 import { StatementQueue } from "./_statement_queue.ts";
 import { Savepoint, type WatchableWork } from "./savepoint.ts";
 
@@ -261,16 +261,13 @@ export class Transaction implements WatchableWork {
     this.#queue.reject(rolledBackError(), issuedBefore);
     if (this.#queue.isEmpty) this.#connecting?.abort();
     if (this.#pumping === undefined) return;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const deadline = new Promise<"late">((resolve) => {
-      timer = setTimeout(() => resolve("late"), ROLLBACK_DEADLINE);
-    });
     const pumping = this.#pumping;
-    const outcome = await Promise.race([pumping, deadline]);
-    clearTimeout(timer);
-    if (outcome !== "late") return;
-    this.#server.giveBack({ discard: true });
-    await pumping;
+    try {
+      await orGivenUp(pumping, { timeout: ROLLBACK_DEADLINE });
+    } catch {
+      this.#server.giveBack({ discard: true });
+      await pumping;
+    }
   }
 
   async #pump(): Promise<void> {
@@ -330,7 +327,7 @@ export class Transaction implements WatchableWork {
     });
     let settings: Settings | void;
     try {
-      settings = await orAborted(running, signal);
+      settings = await orGivenUp(running, { signal });
     } finally {
       await last;
     }

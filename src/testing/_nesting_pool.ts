@@ -1,7 +1,8 @@
 import type { Connection } from "../driver/connection.ts";
+import { orGivenUp } from "../driver/give_up.ts";
 import { PoolError } from "../errors/pool_error.ts";
 import type { CheckoutOptions, Pool, PoolStatus } from "../pool/pool.ts";
-import type { PoolHolder } from "../pool/pool_holder.ts";
+import { lineage, type PoolHolder } from "../pool/pool_holder.ts";
 import {
   type OuterTransaction,
   SavepointConnection,
@@ -165,10 +166,7 @@ export class NestingPool implements Pool {
     if (innermost === undefined) return true;
     if (innermost.holder === undefined) return false;
     if (innermost.holder === this.#base) return true;
-    for (let each = holder; each !== undefined; each = each.parent) {
-      if (each === innermost.holder) return true;
-    }
-    return false;
+    return lineage(holder).has(innermost.holder);
   }
 
   #wake(): void {
@@ -183,23 +181,11 @@ export class NestingPool implements Pool {
 
   /** Waits for that, and not for ever. */
   async #change(deadline: number, signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    let onAbort: (() => void) | undefined;
-    const givenUp = new Promise<never>((_, reject) => {
-      onAbort = () => reject(signal?.reason);
-      signal?.addEventListener("abort", onAbort);
-      timer = setTimeout(
-        () => reject(this.#timeoutError()),
-        deadline - performance.now(),
-      );
+    await orGivenUp(this.#givenBack(), {
+      signal,
+      timeout: Math.max(1, deadline - performance.now()),
+      onTimeout: () => this.#timeoutError(),
     });
-    try {
-      await Promise.race([this.#givenBack(), givenUp]);
-    } finally {
-      clearTimeout(timer);
-      if (onAbort) signal?.removeEventListener("abort", onAbort);
-    }
   }
 
   #timeoutError(): PoolError {

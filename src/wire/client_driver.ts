@@ -1,5 +1,6 @@
 import type { Connection } from "../driver/connection.ts";
 import type { ConnectOptions, Driver } from "../driver/driver.ts";
+import { orGivenUp } from "../driver/give_up.ts";
 import {
   type ConnectionTarget,
   describeTarget,
@@ -50,12 +51,10 @@ export function clientDriver(config: ClientDriverConfig): Driver {
         ? `the database of ${config.name}()`
         : describeTarget(target),
     async connect(options = {}) {
-      // Of a signal that has fired already nothing more is heard.
       options.signal?.throwIfAborted();
       target ??= await orGivenUp(
         resolveUrl(config.url, config.urlParams),
-        config.connectTimeout,
-        options,
+        { signal: options.signal, timeout: config.connectTimeout },
       );
       return await connectClient(config, target, options);
     },
@@ -71,36 +70,13 @@ async function connectClient(
   const client = config.makeClient(target);
   const connection = new WireConnection(client, config.parserOf);
   try {
-    await orGivenUp(client.connect(), config.connectTimeout, { signal });
+    await orGivenUp(client.connect(), {
+      signal,
+      timeout: config.connectTimeout,
+    });
     return connection;
   } catch (error) {
     client.connection.stream.destroy();
     throw error;
-  }
-}
-
-/** Waits no longer than the timeout, and only until the signal fires. */
-async function orGivenUp<T>(
-  work: Promise<T>,
-  timeout: number,
-  { signal }: ConnectOptions,
-): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let onAbort: (() => void) | undefined;
-  const givenUp = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal?.reason);
-    signal?.addEventListener("abort", onAbort);
-    if (timeout > 0) {
-      timer = setTimeout(
-        () => reject(new Error(`no answer for ${timeout} ms`)),
-        timeout,
-      );
-    }
-  });
-  try {
-    return await Promise.race([work, givenUp]);
-  } finally {
-    clearTimeout(timer);
-    if (onAbort) signal?.removeEventListener("abort", onAbort);
   }
 }
