@@ -38,6 +38,27 @@ export type {
   TransactionOptions,
 } from "./src/driver/transaction_sql.ts";
 export type { UrlSource } from "./src/driver/url.ts";
+export type {
+  AddValues,
+  ColumnInput,
+  EntityOf,
+  EntityTable,
+  Exactly,
+  FindOptions,
+  GetOptions,
+  InsertValues,
+  KeyOf,
+  Lock,
+  NestedEntities,
+  NestedValues,
+  SqlInput,
+  TableColumn,
+} from "./src/drizzle/entity_types.ts";
+export {
+  type MappedTable,
+  mapTable,
+  type MapTableOptions,
+} from "./src/drizzle/map_table.ts";
 export { migrate, type MigrateOptions } from "./src/drizzle/migrate.ts";
 export {
   Session,
@@ -63,6 +84,7 @@ export {
 } from "./src/drizzle/sessionmaker.ts";
 export type {
   BlockOptions,
+  EnqueueableQuery,
   QueryResult,
   SessionQueryResultHKT,
   StreamableQuery,
@@ -100,13 +122,20 @@ export {
   type DatabaseErrorOptions,
   IntegrityError,
   SerializationError,
+  StaleDataError,
+  type StaleDataErrorOptions,
 } from "./src/errors/database_error.ts";
 export {
   NullpoolError,
   type NullpoolErrorOptions,
 } from "./src/errors/error.ts";
+export type { StaleCheck } from "./src/errors/wrap_driver_error.ts";
 export { PoolError } from "./src/errors/pool_error.ts";
-export { ScopeError, StateError } from "./src/errors/state_error.ts";
+export {
+  ScopeError,
+  StateError,
+  type StateErrorOptions,
+} from "./src/errors/state_error.ts";
 export type * from "./src/events/event.ts";
 export { AssertionPool } from "./src/pool/assertion_pool.ts";
 export { NullPool, type NullPoolOptions } from "./src/pool/null_pool.ts";
@@ -127,8 +156,12 @@ export {
 export { StaticPool, type StaticPoolOptions } from "./src/pool/static_pool.ts";
 export type { SessionState } from "./src/session/session_state.ts";
 export type { SessionStats } from "./src/session/session_stats.ts";
-export type { RollbackOptions, Settings } from "./src/session/transaction.ts";
+export type { Settings } from "./src/session/settings.ts";
+export type { RollbackOptions } from "./src/session/transaction.ts";
 export type { TransactionHandle } from "./src/session/transaction_handle.ts";
+export { Ref, ref, type Refs } from "./src/unit_of_work/ref.ts";
+export type { LockOptions } from "./src/unit_of_work/select_statement.ts";
+export type { TableMapping } from "./src/unit_of_work/table_info.ts";
 export type { Items } from "./src/tasks/_item_source.ts";
 export {
   mapTasks,

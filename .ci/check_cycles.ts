@@ -8,18 +8,6 @@ import {
   taskText,
 } from "./project.ts";
 
-/**
- * Files that nothing leads to yet, and why. The unit of work's first parts:
- * they are tested against the databases, and no session uses them before they
- * can write all it has to write.
- */
-const AHEAD_OF_USE: ReadonlySet<string> = new Set([
-  "src/drizzle/table_info.ts",
-  "src/unit_of_work/dependency_order.ts",
-  "src/unit_of_work/insert_statement.ts",
-  "src/unit_of_work/table_info.ts",
-]);
-
 interface ModuleInfo {
   specifier: string;
   error?: string;
@@ -82,8 +70,7 @@ async function findUnused(graph: ImportGraph): Promise<string[]> {
   const tasks = await taskText();
   const unused: string[] = [];
   // A file that is used after all has to leave the list.
-  const isLedTo = (file: string) =>
-    (graph.has(file) || tasks.includes(file)) !== AHEAD_OF_USE.has(file);
+  const isLedTo = (file: string) => graph.has(file) || tasks.includes(file);
   async function walk(directory: string): Promise<void> {
     for await (const { name, isDirectory } of Deno.readDir(directory)) {
       const path = join(directory, name);

@@ -13,6 +13,7 @@ import {
 const ALLOWED_TYPES: ReadonlySet<string> = new Set([
   'DbSessionOptions["commitWhen"]: Context',
   'EngineSource["engine"]: Context',
+  "EntityTable: PgTable",
   'RelationalConfig["schema"]: TablesRelationalConfig',
   "Session: ExtractTablesWithRelations",
   "Session: PgDatabase",
@@ -26,7 +27,9 @@ const ALLOWED_TYPES: ReadonlySet<string> = new Set([
   "SessionTransaction: PgTransaction",
   'SessionmakerOptions["cache"]: Cache',
   'SessionmakerOptions["logger"]: Logger',
+  "SqlInput: SQL",
   "StreamableQuery: SQL",
+  "TableColumn: PgColumn",
   "WebSocketConstructor: Client",
   "dbSession: MiddlewareHandler",
 ]);

@@ -1,3 +1,4 @@
+import type { StaleCheck } from "../errors/wrap_driver_error.ts";
 import type { WireParameter } from "./parameter.ts";
 
 /**
@@ -15,6 +16,8 @@ export interface Statement {
   readonly rowMode: "object" | "array";
   /** Whether the statement is known to leave the database as it was. */
   readonly access: "read" | "write";
+  /** How a wrong number of rows is told, where the statement checks it. */
+  readonly stale?: StaleCheck | undefined;
 }
 
 /** A column of a result, as PostgreSQL's RowDescription gives it. */

@@ -1,4 +1,4 @@
-import type { Column } from "drizzle-orm";
+import type { Column, SQL } from "drizzle-orm";
 import type { PgDialect } from "drizzle-orm/pg-core";
 import * as drizzleUtils from "drizzle-orm/utils";
 
@@ -39,8 +39,13 @@ export function mapRows(
 
 /** What a dialect knows of casing, which its declaration leaves out. */
 interface CasingInternals {
-  readonly casing: { getColumnCasing(column: Column): string };
+  readonly casing: CasingCache;
 }
+
+/** Its type is not exported. */
+type CasingCache = Parameters<SQL["toQuery"]>[0]["casing"] & {
+  getColumnCasing(column: Column): string;
+};
 
 /**
  * The name of a column in the database, with the dialect's casing applied.
@@ -50,4 +55,24 @@ interface CasingInternals {
  */
 export function columnName(dialect: PgDialect, column: Column): string {
   return (dialect as unknown as CasingInternals).casing.getColumnCasing(column);
+}
+
+/**
+ * Compiles SQL whose parameters somebody else numbers.
+ *
+ * @param dialect Knows names and casing.
+ * @param value The SQL.
+ * @param add Takes a parameter; its placeholder.
+ */
+export function renderSql(
+  dialect: PgDialect,
+  value: SQL,
+  add: (parameter: unknown) => string,
+): string {
+  return value.toQuery({
+    casing: (dialect as unknown as CasingInternals).casing,
+    escapeName: (name) => dialect.escapeName(name),
+    escapeParam: (_number, parameter) => add(parameter),
+    escapeString: (text) => dialect.escapeString(text),
+  }).sql;
 }

@@ -1,6 +1,6 @@
 import type { SessionHandle } from "../session/session_core.ts";
 import type { CoreHooks } from "../session/session_core_options.ts";
-import type { Settings } from "../session/transaction.ts";
+import type { Settings } from "../session/settings.ts";
 import type { SessionTransaction } from "./session_transaction.ts";
 import type { StatementRunner } from "./statement_runner.ts";
 

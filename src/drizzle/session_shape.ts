@@ -7,6 +7,8 @@ import {
 } from "drizzle-orm";
 import type { Cache } from "drizzle-orm/cache/core";
 import { PgDialect } from "drizzle-orm/pg-core";
+import type { MappedTable } from "./map_table.ts";
+import { TableCatalog } from "./table_catalog.ts";
 
 /** Drizzle's relational configuration, derived from a schema. */
 export interface RelationalConfig {
@@ -27,6 +29,8 @@ export interface SessionShape {
   readonly dialect: PgDialect;
   /** For `db.query`; none without a schema. */
   readonly relational: RelationalConfig | undefined;
+  /** What the unit of work knows of tables. */
+  readonly tables: TableCatalog;
   /** Hears every statement. */
   readonly logger: Logger | undefined;
   /** Answers selects, and hears of writes. */
@@ -42,6 +46,8 @@ export interface ShapeOptions {
   readonly schema?: Record<string, unknown> | undefined;
   /** How column keys become names. */
   readonly casing?: Casing | undefined;
+  /** How the unit of work treats some tables. */
+  readonly tables?: readonly MappedTable[] | undefined;
   /** Hears every statement; `true` prints them. */
   readonly logger?: boolean | Logger | undefined;
   /** Answers selects, and hears of writes. */
@@ -54,10 +60,13 @@ export interface ShapeOptions {
  * @param options What it is made from.
  */
 export function sessionShape(options: ShapeOptions): SessionShape {
+  const dialect = new PgDialect(
+    options.casing === undefined ? {} : { casing: options.casing },
+  );
+  const { schema = {}, tables = [] } = options;
   return {
-    dialect: new PgDialect(
-      options.casing === undefined ? {} : { casing: options.casing },
-    ),
+    dialect,
+    tables: new TableCatalog(dialect, schema, tables),
     relational: options.schema && relationalConfig(options.schema),
     logger: options.logger === true
       ? new DefaultLogger()

@@ -7,6 +7,7 @@ import {
 } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { PoolHolder } from "../pool/pool_holder.ts";
+import type { MappedTable } from "./map_table.ts";
 import { defineStructure } from "./_define_structure.ts";
 import { unboundRunner } from "./runner_for.ts";
 import { Session, type SessionOptions } from "./session.ts";
@@ -39,6 +40,13 @@ export interface SessionmakerOptions<
 > {
   /** Tables and relations, for `db.query`. */
   readonly schema?: Schema;
+  /**
+   * How the unit of work treats tables that need more than their schema says:
+   * a version, keys made by a trigger.
+   *
+   * @default {as the schema says}
+   */
+  readonly tables?: readonly MappedTable[];
   /**
    * How column keys become names in the database, as in Drizzle.
    *

@@ -17,6 +17,8 @@ import type { Field, Result, Statement } from "../driver/statement.ts";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { SessionHandle } from "../session/session_core.ts";
 import type { TransactionHandle } from "../session/transaction_handle.ts";
+import type { StatementTables } from "../session/statement_tables.ts";
+import type { SqlInput } from "./entity_types.ts";
 import { mapRows, type SelectedColumns } from "./_internals.ts";
 import { throughCache } from "./query_cache.ts";
 import { type QueryMetadata, statementAccess } from "./statement_access.ts";
@@ -49,6 +51,15 @@ export interface SessionQueryResultHKT extends PgQueryResultHKT {
 export type StreamableQuery<Row> =
   | (PromiseLike<Row[]> & { prepare(name: string): unknown })
   | SQL<Row>;
+
+/**
+ * A query that may be given a place among the changes of a session.
+ *
+ * @typeParam T What it resolves to.
+ */
+export type EnqueueableQuery<T> =
+  | (PromiseLike<T> & { prepare(name: string): unknown })
+  | SqlInput;
 
 /** How a block runs that is a transaction of its own. */
 export interface BlockOptions extends TransactionOptions {
@@ -156,6 +167,24 @@ export class StatementRunner extends PgSession<SessionQueryResultHKT> {
     );
   }
 
+  /**
+   * Gives a query a place among the changes of the session.
+   *
+   * @param query A builder.
+   * @throws {TypeError} When it is none.
+   */
+  async enqueue(query: EnqueueableQuery<unknown>): Promise<unknown> {
+    const prepared = "prepare" in query
+      ? query.prepare("nullpool_enqueue")
+      : this.#prepareRaw(query);
+    if (prepared instanceof SessionPreparedQuery) {
+      return await prepared.enqueue(this.handle);
+    }
+    throw new TypeError(
+      "Cannot enqueue: expected a query builder of a session, or SQL",
+    );
+  }
+
   /** Runs a block inside a savepoint, or opens one without a block. */
   async nested<T>(
     block?: (tx: AnyTransaction) => Promise<T>,
@@ -196,6 +225,13 @@ export class StatementRunner extends PgSession<SessionQueryResultHKT> {
     });
   }
 }
+
+/** Hands a statement over to the session. */
+type Send = (
+  issuer: SessionHandle,
+  statement: Statement,
+  tablesOf: () => StatementTables,
+) => Promise<Result>;
 
 /** What a prepared query needs besides its SQL. */
 interface PreparedParts<T extends PreparedQueryConfig> {
@@ -240,7 +276,7 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
       issuer,
       this.#statement(this.#rowMode, this.query.params),
       (result) => this.#isMapped ? this.#map(result) : result.rows,
-      options,
+      { ...options, tablesOf: () => this.#tables },
     );
   }
 
@@ -263,10 +299,22 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
     return this.#parts.fields !== undefined;
   }
 
+  /** Gives it a place among the changes of the session; it goes with the flush. */
+  async enqueue(issuer: SessionHandle): Promise<T["execute"]> {
+    return this.#map(
+      await this.#run(
+        this.#rowMode,
+        {},
+        (_, ...query) => issuer.core.enqueue(issuer, ...query),
+      ),
+    );
+  }
+
   /** Asynchronous, so that a session that refuses rejects and never throws. */
   async #run(
     rowMode: Statement["rowMode"],
     placeholderValues: Record<string, unknown> = {},
+    send: Send = (issuer, ...query) => issuer.core.execute(issuer, ...query),
   ): Promise<Result> {
     const { handle, shape, queryMetadata, cacheConfig } = this.#parts;
     const { sql } = this.query;
@@ -274,7 +322,7 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
     const issuer = handle();
     shape.logger?.logQuery(sql, params);
     const statement = this.#statement(rowMode, params);
-    const run = () => issuer.core.execute(issuer, statement);
+    const run = () => send(issuer, statement, () => this.#tables);
     if (shape.cache === undefined) return await run();
     issuer.core.checkUse(issuer);
     return await throughCache(shape.cache, issuer.core, {
@@ -291,6 +339,20 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
     return fields !== undefined || customResultMapper !== undefined;
   }
 
+  /** What it is about, for the unit of work. */
+  get #tables(): StatementTables {
+    const { shape, queryMetadata } = this.#parts;
+    const text = this.query.sql;
+    const isSelect = this.#type === "select" &&
+      !/\b(insert into|update|delete from|merge into)\b/i.test(text);
+    return shape.tables.tablesOf(text, queryMetadata, { isSelect });
+  }
+
+  get #type(): QueryMetadata["type"] | undefined {
+    const { queryMetadata, customResultMapper } = this.#parts;
+    return customResultMapper ? "select" : queryMetadata?.type;
+  }
+
   get #rowMode(): Statement["rowMode"] {
     return this.#isMapped ? "array" : "object";
   }
@@ -299,14 +361,12 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
     rowMode: Statement["rowMode"],
     params: readonly unknown[],
   ): Statement {
-    const { queryMetadata, customResultMapper } = this.#parts;
-    const type = customResultMapper ? "select" : queryMetadata?.type;
     const text = this.query.sql;
     return {
       text,
       params: params.map(toWireParameter),
       rowMode,
-      access: statementAccess(text, type),
+      access: statementAccess(text, this.#type),
     };
   }
 

@@ -1,5 +1,10 @@
 import type { Result, Statement } from "../driver/statement.ts";
 import { StateError } from "../errors/state_error.ts";
+import {
+  ANY_TABLE,
+  NO_TABLE,
+  type StatementTables,
+} from "../session/statement_tables.ts";
 import type { SessionHandle } from "../session/session_core.ts";
 
 /** How {@linkcode Session.stream} reads. */
@@ -12,6 +17,12 @@ export interface StreamOptions {
   readonly batchSize?: number;
   /** Ends the reading; the cursor is closed. */
   readonly signal?: AbortSignal;
+}
+
+/** How a cursor reads. */
+interface CursorOptions extends StreamOptions {
+  /** Tells which tables the statement is about. */
+  readonly tablesOf?: () => StatementTables;
 }
 
 /**
@@ -29,7 +40,7 @@ export async function* streamRows(
   issuer: SessionHandle,
   statement: Statement,
   map: (result: Result) => unknown,
-  options: StreamOptions,
+  { tablesOf = () => ANY_TABLE, ...options }: CursorOptions,
 ): AsyncGenerator<unknown, void, void> {
   const { batchSize = 100, signal } = options;
   if (!Number.isInteger(batchSize) || batchSize < 1) {
@@ -41,15 +52,15 @@ export async function* streamRows(
   const { core } = issuer;
   if (core.isAutocommit) throw noTransaction();
   const cursor = core.newCursorName();
-  const run = (text: string, params: Statement["params"] = []) =>
-    core.execute(issuer, { ...statement, text, params });
+  const run = (text: string) =>
+    core.execute(issuer, { ...statement, text, params: [] }, () => NO_TABLE);
   const fetch = () => run(`fetch ${batchSize} from ${cursor}`);
   // One flight: nothing of the first rows waits for the cursor.
   const opening = Promise.all([
-    run(
-      `declare ${cursor} no scroll cursor for ${statement.text}`,
-      statement.params,
-    ),
+    core.execute(issuer, {
+      ...statement,
+      text: `declare ${cursor} no scroll cursor for ${statement.text}`,
+    }, tablesOf),
     fetch(),
   ]);
   const { transaction } = core;

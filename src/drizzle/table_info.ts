@@ -1,4 +1,4 @@
-import { getTableColumns, getTableUniqueName, is, SQL } from "drizzle-orm";
+import { getTableColumns, is, SQL } from "drizzle-orm";
 import {
   getTableConfig,
   IndexedColumn,
@@ -11,9 +11,12 @@ import {
   type ColumnInfo,
   quoteName,
   type TableInfo,
+  type TableMapping,
+  type UniqueKeyInfo,
   type ValueMaker,
 } from "../unit_of_work/table_info.ts";
 import { columnName } from "./_internals.ts";
+import { sqlExpression } from "./sql_expression.ts";
 
 /**
  * The types that `unnest` takes apart one value at a time, by Drizzle's name
@@ -27,7 +30,7 @@ const LIST_TYPES: Readonly<Record<string, string>> = {
   PgBigSerial53: "int8",
   PgBigSerial64: "int8",
   PgBoolean: "bool",
-  PgChar: "text",
+  PgChar: "bpchar",
   PgCidr: "cidr",
   PgDate: "date",
   PgDateString: "date",
@@ -51,19 +54,33 @@ const LIST_TYPES: Readonly<Record<string, string>> = {
   PgVarchar: "text",
 };
 
+/** How a table is treated of which nothing else was said. */
+const DEFAULT_MAPPING: TableMapping = {
+  version: undefined,
+  readBack: "all",
+  hasTriggerKeys: false,
+  deferrable: new Set(),
+};
+
+/** Reads a Drizzle table as data; the second time it is the same. */
+export type TableInfoReader = (table: PgTable) => TableInfo;
+
 /**
  * Reads Drizzle tables as data, each once.
  *
  * @param dialect Knows how keys become names.
+ * @param mappings How the unit of work treats them.
  */
 export function tableInfoReader(
   dialect: PgDialect,
-): (table: PgTable) => TableInfo {
+  mappings: ReadonlyMap<PgTable, TableMapping> = new Map(),
+): TableInfoReader {
   const known = new WeakMap<PgTable, TableInfo>();
   function read(table: PgTable): TableInfo {
     const present = known.get(table);
     if (present !== undefined) return present;
-    const info = readTable(table, dialect, read);
+    const mapping = mappings.get(table) ?? DEFAULT_MAPPING;
+    const info = { ...readTable(table, dialect, read), ...mapping };
     known.set(table, info);
     return info;
   }
@@ -73,79 +90,131 @@ export function tableInfoReader(
 function readTable(
   table: PgTable,
   dialect: PgDialect,
-  read: (table: PgTable) => TableInfo,
-): TableInfo {
+  read: TableInfoReader,
+): Omit<TableInfo, keyof TableMapping> {
   const config = getTableConfig(table);
-  const columns = Object.entries<PgColumn>(getTableColumns(table));
-  const keyOf = (column: { readonly name: string }) =>
-    columns.find(([, own]) => own.name === column.name)?.[0] ?? column.name;
-  const compositeKey = config.primaryKeys[0]?.columns;
+  const entries = Object.entries<PgColumn>(getTableColumns(table));
+  const columns = entries.map(([key, column], at) =>
+    readColumn(key, column, { at, dialect })
+  );
+  const compositeKey = config.primaryKeys[0]?.columns.map((column) =>
+    keyIn(table, column)
+  );
   const names = [config.schema, config.name].filter((name) =>
     name !== undefined
   );
   return {
-    name: getTableUniqueName(table).replace(/^undefined\./, ""),
+    name: names.join("."),
     sql: names.map(quoteName).join("."),
-    columns: columns.map(([key, column]) => readColumn(key, column, dialect)),
-    primaryKey: compositeKey?.map(keyOf) ??
-      columns.filter(([, { primary }]) => primary).map(([key]) => key),
-    uniqueKeys: [
-      ...columns.filter(([, { isUnique }]) => isUnique).map(([key]) => [key]),
-      ...config.uniqueConstraints.map((unique) => unique.columns.map(keyOf)),
-      ...config.indexes.flatMap(({ config: index }) => {
-        const isPlain = index.unique && index.where === undefined;
-        const keys = index.columns.filter((column) =>
-          is(column, IndexedColumn)
-        );
-        // An expression is no list of columns.
-        return isPlain && keys.length === index.columns.length
-          ? [keys.map((column) => keyOf({ name: column.name ?? "" }))]
-          : [];
-      }),
-    ],
+    columns,
+    byKey: new Map(columns.map((column) => [column.key, column])),
+    primaryKey: columns.filter(({ key, at }) =>
+      compositeKey?.includes(key) ?? entries[at]?.[1].primary
+    ),
+    uniqueKeys: readUniqueKeys(table),
     foreignKeys: config.foreignKeys.map((foreignKey) => {
       const { columns: own, foreignColumns, foreignTable } = foreignKey
         .reference();
-      const target = () => read(foreignTable);
       return {
         name: foreignKey.getName(),
-        keys: own.map(keyOf),
-        target,
+        keys: own.map((column) => keyIn(table, column)),
+        target: () => read(foreignTable),
         targetKeys: foreignColumns.map((column) => keyIn(foreignTable, column)),
       };
     }),
   };
 }
 
+function readUniqueKeys(table: PgTable): UniqueKeyInfo[] {
+  const config = getTableConfig(table);
+  const found: UniqueKeyInfo[] = [];
+  for (const column of config.columns) {
+    if (!column.isUnique) continue;
+    const name = column.uniqueName ?? column.name;
+    found.push({ name, keys: [keyIn(table, column)] });
+  }
+  for (const constraint of config.uniqueConstraints) {
+    const keys = constraint.columns.map((column) => keyIn(table, column));
+    found.push({ name: constraint.getName() ?? config.name, keys });
+  }
+  for (const { config: index } of config.indexes) {
+    const columns = index.columns.filter((column) => is(column, IndexedColumn));
+    // An expression is no list of columns.
+    const isPlain = columns.length === index.columns.length;
+    if (!index.unique || index.where !== undefined || !isPlain) continue;
+    const keys = columns.map(({ name = "" }) => keyNamed(table, name));
+    found.push({ name: index.name ?? `${config.name}_index`, keys });
+  }
+  return found;
+}
+
 function keyIn(table: PgTable, column: PgColumn): string {
   const entries = Object.entries<PgColumn>(getTableColumns(table));
-  return entries.find(([, own]) => own === column)?.[0] ?? column.name;
+  return entries.find(([, own]) => own === column)?.[0] ??
+    keyNamed(table, column.name);
+}
+
+/** Indexes hold copies of columns, which are known by their names. */
+function keyNamed(table: PgTable, name: string): string {
+  const entries = Object.entries<PgColumn>(getTableColumns(table));
+  return entries.find(([, own]) => own.name === name)?.[0] ?? name;
 }
 
 function readColumn(
   key: string,
   column: PgColumn,
-  dialect: PgDialect,
+  { at, dialect }: { readonly at: number; readonly dialect: PgDialect },
 ): ColumnInfo {
   const { default: given } = column;
+  // As Drizzle's insert: without any default the function for updates is
+  // called for new rows, too.
+  const makeValue = column.defaultFn ??
+    (column.default === undefined ? column.onUpdateFn : undefined);
   return {
     key,
+    at,
     name: columnName(dialect, column),
     listType: listTypeOf(column),
+    isUnorderedJson: column.columnType === "PgJsonb",
     // A primary key refuses NULL, whether it says so or not.
     notNull: column.notNull || column.primary,
-    maker: makerOf(column),
+    maker: makerOf(column, makeValue),
     defaultSql: is(given, SQL)
       ? dialect.sqlToQuery(given.inlineParams()).sql
       : undefined,
     isIdentityAlways: column.generatedIdentity?.type === "always",
-    makeValue: column.defaultFn,
-    makeUpdate: column.onUpdateFn,
-    encode: (value) =>
+    makeValue: expressed(makeValue, dialect),
+    makeUpdate: expressed(column.onUpdateFn, dialect),
+    encode: encoderOf(column, key),
+    decode: (value) =>
       value === null || value === undefined
         ? null
-        : toWireParameter(column.mapToDriverValue(value)),
-    decode: (value) => value === null ? null : column.mapFromDriverValue(value),
+        : column.mapFromDriverValue(value),
+  };
+}
+
+/** A function of the schema may give SQL in place of a value. */
+function expressed(
+  make: (() => unknown) | undefined,
+  dialect: PgDialect,
+): (() => unknown) | undefined {
+  return make && (() => {
+    const value = make();
+    return is(value, SQL) ? sqlExpression(value, dialect) : value;
+  });
+}
+
+function encoderOf(column: PgColumn, key: string): ColumnInfo["encode"] {
+  return (value) => {
+    if (value === null || value === undefined) return null;
+    try {
+      return toWireParameter(column.mapToDriverValue(value));
+    } catch {
+      // Its own message may repeat the value.
+      throw new TypeError(
+        `Cannot write column "${key}": its value is none of its type (${column.getSQLType()})`,
+      );
+    }
   };
 }
 
@@ -157,10 +226,13 @@ function listTypeOf(column: PgColumn): string | undefined {
     : LIST_TYPES[column.columnType];
 }
 
-function makerOf(column: PgColumn): ValueMaker {
+function makerOf(
+  column: PgColumn,
+  makeValue: (() => unknown) | undefined,
+): ValueMaker {
   if (column.generated !== undefined) return "generated";
   if (column.generatedIdentity !== undefined) return "sequence";
   if (/Serial/.test(column.columnType)) return "sequence";
-  if (column.defaultFn !== undefined) return "client";
+  if (makeValue !== undefined) return "client";
   return column.default === undefined ? "null" : "default";
 }

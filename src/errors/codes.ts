@@ -145,6 +145,56 @@ export interface ErrorCodes {
    * the whole unit of work again.
    */
   SERIALIZATION_FAILURE: "SerializationError";
+  /**
+   * A value was read that the database has yet to make. Call `flush()` or
+   * `commit()` first, or give `ref(entity)` to what needs the value only in the
+   * database.
+   */
+  NOT_FLUSHED: "StateError";
+  /**
+   * The session does not know this entity: it belongs to another session, was
+   * never added, or was forgotten by `expunge()` or a rollback. Load it with
+   * `get()` or `find()`, or give the row to `track()`.
+   */
+  ENTITY_UNKNOWN: "StateError";
+  /**
+   * An entity was changed after `remove()`, or removed before it had a key.
+   * Change it first, or leave it in.
+   */
+  ENTITY_REMOVED: "StateError";
+  /**
+   * Two entities of a session would have the same primary key. Change the one
+   * that `get()` returns, or remove it before the other is added.
+   */
+  ENTITY_DUPLICATE: "StateError";
+  /**
+   * The unit of work needs a primary key to tell rows apart, and the table has
+   * none. Declare one, or write with `insert()`, `update()` and `delete()`.
+   */
+  NO_PRIMARY_KEY: "StateError";
+  /**
+   * A column that refuses NULL, without a default, was left out. Give it a
+   * value.
+   */
+  VALUE_MISSING: "StateError";
+  /**
+   * The changes of a flush depend on each other in a circle: two rows swap a
+   * unique value, or refer to each other by columns that refuse NULL. Flush in
+   * between with another value, or make the constraint deferrable.
+   */
+  FLUSH_CYCLE: "StateError";
+  /**
+   * A table cannot be versioned as its options say: a view has no `xmin`, and
+   * rows given to `track()` have none either. Use a version column, or load
+   * with `get()` and `find()`.
+   */
+  VERSION_UNSUPPORTED: "StateError";
+  /**
+   * A row that was to be changed or removed is not as it was loaded: another
+   * transaction changed or removed it. Nothing was saved; call `rollback()` and
+   * run the unit of work again.
+   */
+  STALE_DATA: "StaleDataError";
 }
 
 /** The code of an error. */

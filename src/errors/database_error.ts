@@ -1,5 +1,9 @@
 import type { ErrorCode } from "./codes.ts";
-import { NullpoolError, type NullpoolErrorOptions } from "./error.ts";
+import {
+  hideEntities,
+  NullpoolError,
+  type NullpoolErrorOptions,
+} from "./error.ts";
 
 /** What the server said about its refusal. */
 export interface DatabaseErrorOptions extends NullpoolErrorOptions {
@@ -98,4 +102,53 @@ export class IntegrityError extends DatabaseError {
 export class SerializationError extends DatabaseError {
   /** The name of the class. */
   override readonly name: string = "SerializationError";
+}
+
+/** What a {@linkcode StaleDataError} tells. */
+export interface StaleDataErrorOptions {
+  /** The table concerned. */
+  readonly table: string;
+  /** How many rows the statement found. */
+  readonly found: number;
+}
+
+/**
+ * An update or delete of the unit of work found another number of rows than
+ * the session had loaded: somebody else changed or removed one. The
+ * transaction is undone; run the unit of work again.
+ *
+ * As `StaleDataError` in SQLAlchemy (`lib/sqlalchemy/orm/exc.py`).
+ *
+ * @example Which entities
+ * ```ts
+ * import { StaleDataError } from "@nullpool/db";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new StaleDataError("Cannot update", { table: "users", found: 0 });
+ * error.entities = [{ id: 1 }];
+ * assertEquals(error.code, "STALE_DATA");
+ * assertEquals(JSON.stringify(error).includes("entities"), false);
+ * ```
+ */
+export class StaleDataError extends DatabaseError {
+  /** The name of the class. */
+  override readonly name: string = "StaleDataError";
+
+  /** How many rows the statement found. */
+  readonly found: number;
+
+  /** The entities of the statement; no part of the error's JSON. */
+  declare entities: readonly object[];
+
+  /**
+   * Creates an error.
+   *
+   * @param message What happened, naming table and key columns.
+   * @param options The table, and how many rows were found.
+   */
+  constructor(message: string, { table, found }: StaleDataErrorOptions) {
+    super("STALE_DATA", message, { sqlstate: "40001", table });
+    this.found = found;
+    hideEntities(this, []);
+  }
 }

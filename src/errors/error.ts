@@ -50,3 +50,22 @@ export class NullpoolError extends Error {
     this.code = code;
   }
 }
+
+/**
+ * Gives an error the entities it is about. They hold values, so they are kept
+ * from JSON and from printing.
+ *
+ * @param error The error.
+ * @param entities What it is about.
+ */
+export function hideEntities(
+  error: NullpoolError,
+  entities: readonly object[],
+): void {
+  Object.defineProperty(error, "entities", {
+    value: entities,
+    enumerable: false,
+    writable: true,
+    configurable: true,
+  });
+}

@@ -1,4 +1,19 @@
-import { NullpoolError } from "./error.ts";
+import type { ErrorCode } from "./codes.ts";
+import {
+  hideEntities,
+  NullpoolError,
+  type NullpoolErrorOptions,
+} from "./error.ts";
+
+/** What else a {@linkcode StateError} carries. */
+export interface StateErrorOptions extends NullpoolErrorOptions {
+  /**
+   * The entities concerned.
+   *
+   * @default {[]}
+   */
+  readonly entities?: readonly object[];
+}
 
 /**
  * The caller broke a rule of sessions: a closed session, an ended transaction,
@@ -19,6 +34,28 @@ import { NullpoolError } from "./error.ts";
 export class StateError extends NullpoolError {
   /** The name of the class. */
   override readonly name: string = "StateError";
+
+  /**
+   * The entities concerned, where it is about the unit of work; no part of the
+   * error's JSON, because they hold values.
+   */
+  declare readonly entities: readonly object[];
+
+  /**
+   * Creates an error.
+   *
+   * @param code What happened, for programs.
+   * @param message What happened and what to do, without any value or secret.
+   * @param options The cause, and the entities concerned.
+   */
+  constructor(
+    code: ErrorCode,
+    message: string,
+    { entities = [], ...options }: StateErrorOptions = {},
+  ) {
+    super(code, message, options);
+    hideEntities(this, entities);
+  }
 }
 
 /**

@@ -4,6 +4,7 @@ import {
   type DatabaseErrorOptions,
   IntegrityError,
   SerializationError,
+  StaleDataError,
 } from "./database_error.ts";
 import { NullpoolError } from "./error.ts";
 import { describeSqlstate, hasSafeText } from "./sqlstate.ts";
@@ -28,6 +29,18 @@ export interface FailedStatement {
   readonly text: string;
   /** Encoded values. */
   readonly params: readonly (string | null)[];
+  /** How a wrong number of rows is told, where the statement checks it. */
+  readonly stale?: StaleCheck | undefined;
+}
+
+/** What a statement says that finds another number of rows than it must. */
+export interface StaleCheck {
+  /** The table. */
+  readonly table: string;
+  /** What was tried on which key, such as `update "users" by "id"`. */
+  readonly attempt: string;
+  /** How many rows there had to be. */
+  readonly expected: number;
 }
 
 /** The fields of a server error, as `pg` and its relatives name them. */
@@ -79,7 +92,24 @@ export function wrapDriverError(
       { maybeExecuted: context.maybeExecuted },
     );
   }
-  return databaseError(error, message);
+  return staleError(error, context.statement) ?? databaseError(error, message);
+}
+
+/**
+ * A statement that counts its rows fails with a text of its own, as the input
+ * of a number: the server decides inside the flight.
+ */
+function staleError(
+  { code, message }: ServerErrorFields,
+  { stale }: Partial<FailedStatement> = {},
+): StaleDataError | undefined {
+  const count = /nullpool:stale:(\d+)/.exec(message)?.[1];
+  if (stale === undefined || code !== "22P02" || count === undefined) return;
+  const { table, attempt, expected } = stale;
+  return new StaleDataError(
+    `Cannot ${attempt}: ${count} of ${expected} rows are as they were loaded; call rollback() and run the unit of work again`,
+    { table, found: Number(count) },
+  );
 }
 
 /** Whether the server closed the connection along with this error. */

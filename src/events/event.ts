@@ -65,6 +65,22 @@ export interface StatementEvent {
   readonly error: string | undefined;
 }
 
+/** The pending changes of a session were written; a commit has yet to come. */
+export interface FlushEvent {
+  /** Tells the events apart. */
+  readonly type: "flush";
+  /** Rows inserted. */
+  readonly inserted: number;
+  /** Rows updated. */
+  readonly updated: number;
+  /** Rows deleted. */
+  readonly deleted: number;
+  /** Statements that it took; they travel in one flight. */
+  readonly statements: number;
+  /** Milliseconds until the answer. */
+  readonly duration: number;
+}
+
 /** A transaction was committed. */
 export interface CommitEvent {
   /** Tells the events apart. */
@@ -105,6 +121,8 @@ export interface EventMap {
   savepoint: SavepointEvent;
   /** A statement was answered. */
   statement: StatementEvent;
+  /** Pending changes were written. */
+  flush: FlushEvent;
   /** A transaction was committed. */
   commit: CommitEvent;
   /** A transaction was rolled back. */

@@ -31,6 +31,18 @@ const OF_THE_BLOCK: ReadonlySet<PropertyKey> = new Set([
   "beginNested",
   "stream",
   "connection",
+  "add",
+  "addAll",
+  "get",
+  "find",
+  "track",
+  "merge",
+  "refresh",
+  "remove",
+  "expunge",
+  "enqueue",
+  "flush",
+  "noAutoflush",
 ]);
 
 /**

@@ -3,7 +3,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { Hook, HookList } from "./_hook_list.ts";
 import { endedError } from "./_refusals.ts";
 import type { CoreHooks } from "./session_core_options.ts";
-import type { ExecuteFirst, Settings } from "./transaction.ts";
+import type { ExecuteFirst, Settings } from "./settings.ts";
 
 /** Runs what a session has to run around its transactions. */
 export class HookRunner<Handle> {

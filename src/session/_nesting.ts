@@ -1,21 +1,33 @@
-import type { Gate } from "./_gate.ts";
 import type { Block } from "./_block_stack.ts";
+import type { CurrentTransaction } from "./_current_transaction.ts";
+import type { Flusher } from "./_flusher.ts";
+import type { Gate } from "./_gate.ts";
+import { autocommitError } from "./_refusals.ts";
 import type { Savepoint } from "./savepoint.ts";
 import { makeHandle, type TransactionHandle } from "./transaction_handle.ts";
 import type { Transaction } from "./transaction.ts";
 
+/** What nested blocks have to do with. */
+interface NestingParts<Handle> {
+  /** Knows who may speak. */
+  readonly gate: Gate<Handle>;
+  /** Begins the transaction around them. */
+  readonly current: CurrentTransaction<Handle>;
+  /** Sends what was changed before them, and inside. */
+  readonly flusher: Flusher;
+  /** Makes the handle of a block. */
+  readonly newHandle: () => Handle;
+}
+
 /** The nested blocks of a session, and the savepoints behind them. */
 export class Nesting<Handle> {
   readonly #gate: Gate<Handle>;
-  readonly #newHandle: () => Handle;
+  readonly #parts: NestingParts<Handle>;
 
-  /**
-   * @param gate Knows who may speak.
-   * @param newHandle Makes the handle of a block.
-   */
-  constructor(gate: Gate<Handle>, newHandle: () => Handle) {
-    this.#gate = gate;
-    this.#newHandle = newHandle;
+  /** @param parts What they have to do with. */
+  constructor(parts: NestingParts<Handle>) {
+    this.#gate = parts.gate;
+    this.#parts = parts;
   }
 
   /**
@@ -28,7 +40,7 @@ export class Nesting<Handle> {
     savepoint: Savepoint | undefined,
     block: (open: Block<Handle>) => Promise<T>,
   ): Promise<T> {
-    const open = this.#gate.blocks.push(this.#newHandle(), savepoint);
+    const open = this.#gate.blocks.push(this.#parts.newHandle(), savepoint);
     try {
       return await block(open);
     } finally {
@@ -38,25 +50,31 @@ export class Nesting<Handle> {
 
   /**
    * Runs a block inside a savepoint, which is kept at its end and rolled back
-   * when the block throws.
+   * when the block throws. What it has changed is sent before it is kept: who
+   * catches what the block throws wants to hear of it.
    *
-   * @param transaction The open one.
+   * @param outer Through which it was asked for.
    * @param block What to run.
+   * @throws {StateError} When the session cannot run statements now.
    */
-  run<T>(
-    transaction: Transaction,
+  async run<T>(
+    outer: Handle,
     block: (handle: Handle) => Promise<T>,
   ): Promise<T> {
+    this.#gate.allow("beginNested", outer);
+    const transaction = this.#nestable();
     const savepoint = transaction.pushSavepoint();
-    return this.inBlock(savepoint, async (open) => {
+    return await this.inBlock(savepoint, async (open) => {
       try {
         const result = await block(open.handle);
         // A rollback of the root inside the block has ended it already.
         if (this.#gate.blocks.includes(open)) {
           this.#gate.allow("release", open.handle);
           this.#gate.refuseBusy("end the nested block");
-          transaction.release(savepoint);
+          await this.#parts.flusher.flush(transaction);
         }
+        // The flush, too, leaves time for that.
+        if (this.#gate.blocks.includes(open)) transaction.release(savepoint);
         return result;
       } catch (error) {
         // Before the block is left: a statement of the outer handle must not
@@ -72,19 +90,25 @@ export class Nesting<Handle> {
   /**
    * Opens a savepoint without a block.
    *
-   * @param transaction The open one.
    * @param outer Through which it was asked for; it stays the legal handle.
+   * @throws {StateError} When the session cannot run statements now.
    */
-  open(transaction: Transaction, outer: Handle): TransactionHandle {
+  open(outer: Handle): TransactionHandle {
     const gate = this.#gate;
+    gate.allow("beginNested", outer);
+    gate.refuseBusy("begin a savepoint");
+    const transaction = this.#nestable();
     const savepoint = transaction.pushSavepoint();
     const open = gate.blocks.push(outer, savepoint);
     return makeHandle(
       () => gate.blocks.includes(open) && !open.isEnding,
       {
-        commit: () => {
+        commit: async () => {
           gate.allow("release", outer);
           gate.refuseBusy("release the savepoint");
+          const flushed = this.#parts.flusher.flush(transaction);
+          if (flushed !== undefined) await flushed;
+          if (!gate.blocks.includes(open)) return;
           transaction.release(savepoint);
           gate.blocks.leave(open);
         },
@@ -95,6 +119,15 @@ export class Nesting<Handle> {
         },
       },
     );
+  }
+
+  /** What was changed before a savepoint is none of its work. */
+  #nestable(): Transaction {
+    const { current, flusher } = this.#parts;
+    const transaction = current.begin("beginNested");
+    if (current.isAutocommit) throw autocommitError("beginNested");
+    flusher.hold(transaction);
+    return transaction;
   }
 
   async #undo(

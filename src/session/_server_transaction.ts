@@ -12,6 +12,7 @@ import type {
   WrappedFlight,
 } from "../engine/engine_connection.ts";
 import type { Engine } from "../engine/engine.ts";
+import { ConnectionError } from "../errors/connection_error.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import type { PoolHolder } from "../pool/pool_holder.ts";
 import { commitError } from "./_commit_error.ts";
@@ -170,15 +171,33 @@ export class ServerTransaction {
   }
 
   async #sendCommit(): Promise<NullpoolError | undefined> {
-    const flight = await this.send([{
+    return (await this.commitBehind([])).error;
+  }
+
+  /**
+   * Sends statements with COMMIT behind them, in one flight, and gives the
+   * connection back unless one of them failed.
+   *
+   * @param statements What goes first.
+   * @returns Their results, and what went wrong with the commit, if anything
+   * did. A statement that failed is the flight's failure.
+   */
+  async commitBehind(
+    statements: readonly ToldStatement[],
+  ): Promise<{ flight: WrappedFlight; error: NullpoolError | undefined }> {
+    const flight = await this.send([...statements, {
       statement: command("commit"),
       tell: ({ command }) => {
         if (command !== "ROLLBACK") this.#engine.emit({ type: "commit" });
       },
     }]);
+    const isReached = flight.results.length >= statements.length;
+    // A connection that was lost has maybe carried COMMIT as well.
+    const isLost = flight.failure instanceof ConnectionError;
+    if (!isReached && !isLost) return { flight, error: undefined };
     const error = commitError(flight);
     this.giveBack({ discard: error !== undefined });
-    return error;
+    return { flight, error };
   }
 
   /**

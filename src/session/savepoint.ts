@@ -33,12 +33,22 @@ export class Savepoint {
   /** How many statements were issued before it: they are none of its work. */
   readonly issuedBefore: number;
 
+  /** How far the unit of work was: the rest is undone with it. */
+  readonly workBefore: number;
+
   /**
    * @param number Counts the savepoints of the transaction.
    * @param hooksBefore Which hooks the transaction has.
    * @param issuedBefore How many statements were issued.
+   * @param workBefore How far the unit of work is.
    */
-  constructor(number: number, hooksBefore: HookMark, issuedBefore: number) {
+  constructor(
+    number: number,
+    hooksBefore: HookMark,
+    issuedBefore: number,
+    workBefore: number,
+  ) {
+    this.workBefore = workBefore;
     this.name = `nullpool_${number}`;
     this.hooksBefore = hooksBefore;
     this.issuedBefore = issuedBefore;

@@ -6,26 +6,24 @@ import {
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { UnitOfWork } from "../unit_of_work/unit_of_work.ts";
 import { CallSites } from "./_call_site.ts";
+import { CurrentTransaction } from "./_current_transaction.ts";
+import { Ending } from "./_ending.ts";
+import { Flusher } from "./_flusher.ts";
 import { Gate } from "./_gate.ts";
 import type { HookList } from "./_hook_list.ts";
 import { HookRunner } from "./_hook_runner.ts";
 import { joinExplicitly, joinWithOptions } from "./_join_options.ts";
 import { Nesting } from "./_nesting.ts";
-import {
-  autocommitError,
-  busyError,
-  endedError,
-  notBegunError,
-  openError,
-  rollbackOnlyError,
-} from "./_refusals.ts";
+import { autocommitError, endedError, openError } from "./_refusals.ts";
 import type { WatchableWork } from "./savepoint.ts";
-import type { SessionCall, SessionState } from "./session_state.ts";
+import type { SessionState } from "./session_state.ts";
+import { ANY_TABLE, type StatementTables } from "./statement_tables.ts";
 import type { SessionCoreOptions } from "./session_core_options.ts";
 import { newStats, type SessionStats } from "./session_stats.ts";
 import { makeHandle, type TransactionHandle } from "./transaction_handle.ts";
-import { type RollbackOptions, Transaction } from "./transaction.ts";
+import type { RollbackOptions, Transaction } from "./transaction.ts";
 
 /**
  * Who issues a statement: the session itself, or the handle that a nested
@@ -46,19 +44,15 @@ export class SessionCore implements SessionHandle {
   /** Resolves when the session is closed and its connection is returned. */
   readonly closed: Promise<void>;
 
-  readonly #engine: Engine;
   readonly #options: SessionCoreOptions<SessionHandle>;
   readonly #hooks: HookRunner<SessionHandle>;
   #markClosed = () => {};
   readonly #gate: Gate<SessionHandle>;
   readonly #nesting: Nesting<SessionHandle>;
-  #transaction: Transaction | undefined;
-  /** The transaction that a running `begin(fn)` block owns. */
-  #blockTransaction: Transaction | undefined;
-  #committing: Promise<void> | undefined;
-  #rollbackOnly = false;
+  readonly #flusher: Flusher;
+  readonly #current: CurrentTransaction<SessionHandle>;
+  readonly #ending: Ending<SessionHandle>;
   #cursors = 0;
-  #returned: Promise<void> = Promise.resolve();
   #closing: Promise<HookList | undefined> | undefined;
 
   /**
@@ -66,17 +60,35 @@ export class SessionCore implements SessionHandle {
    * @param options How it runs.
    */
   constructor(engine: Engine, options: SessionCoreOptions<SessionHandle>) {
-    this.#engine = engine;
     this.#options = options;
     this.#hooks = new HookRunner(options.hooks, engine);
     const sites = engine.mode === "development" ? new CallSites() : undefined;
     this.#gate = new Gate<SessionHandle>(
       this,
-      () => this.#transaction,
+      () => this.#current.open,
       sites,
       options.guard,
     );
-    this.#nesting = new Nesting(this.#gate, () => ({ core: this }));
+    this.#flusher = new Flusher(engine, options.onFlush);
+    this.#current = new CurrentTransaction(this.#gate, options, {
+      engine,
+      stats: this.stats,
+      holder: options.holder,
+      work: this.#flusher.work,
+      onFailure: () => this.#gate.turn("fail"),
+      afterBegin: this.#hooks.hearsBegin
+        ? (execute) => this.#hooks.afterBegin({ core: this }, execute)
+        : undefined,
+    });
+    const parts = {
+      gate: this.#gate,
+      hooks: this.#hooks,
+      current: this.#current,
+      flusher: this.#flusher,
+      newHandle: () => ({ core: this }),
+    };
+    this.#nesting = new Nesting(parts);
+    this.#ending = new Ending(parts);
     this.closed = new Promise((resolve) => this.#markClosed = resolve);
   }
 
@@ -93,7 +105,7 @@ export class SessionCore implements SessionHandle {
   /** Whether a transaction is open; maybe nothing was sent yet. */
   get inTransaction(): boolean {
     if (this.#gate.state === "closed") return false;
-    return this.#transaction !== undefined || this.#options.atomic;
+    return this.#current.open !== undefined || this.#options.atomic;
   }
 
   /** Whether a savepoint is open; maybe nothing was sent yet. */
@@ -103,7 +115,12 @@ export class SessionCore implements SessionHandle {
 
   /** The open transaction, to tell it from others. */
   get transaction(): WatchableWork | undefined {
-    return this.#transaction;
+    return this.#current.open;
+  }
+
+  /** What the session has pending, and what it knows of rows. */
+  get work(): UnitOfWork {
+    return this.#flusher.work;
   }
 
   /**
@@ -115,7 +132,7 @@ export class SessionCore implements SessionHandle {
    */
   join(handle: SessionHandle): object {
     this.#gate.allow("execute", handle);
-    return this.#autobegin("execute");
+    return this.#current.begin("execute");
   }
 
   /** Whether a handle's block has not ended. */
@@ -130,7 +147,7 @@ export class SessionCore implements SessionHandle {
    * @throws {StateError} When it is not the open one.
    */
   checkTransaction(transaction: object): void {
-    if (transaction !== this.#transaction) throw endedError("query");
+    if (transaction !== this.#current.open) throw endedError("query");
   }
 
   /**
@@ -144,30 +161,96 @@ export class SessionCore implements SessionHandle {
   checkOptions(options: TransactionOptions): void {
     checkTransactionOptions(options);
     this.#gate.allow("execute", this.#gate.blocks.innermost);
-    joinWithOptions(this.#autobegin("begin"), options);
+    joinWithOptions(this.#current.begin("begin"), options);
   }
 
   /** Whether the transaction can only be rolled back. */
   get rollbackOnly(): boolean {
-    return this.#rollbackOnly;
+    return this.#current.rollbackOnly;
   }
 
   /**
-   * Runs a statement, beginning a transaction if there is none.
+   * Runs a statement, beginning a transaction if there is none, behind the
+   * changes that it might see or overwrite.
    *
    * @param handle Through which it was issued.
    * @param statement What to run.
+   * @param tablesOf Tells which tables it is about.
    * @returns Its result.
    * @throws {StateError} When the session cannot run statements now.
    */
   async execute(
     handle: SessionHandle,
     statement: Statement,
+    tablesOf: () => StatementTables = () => ANY_TABLE,
   ): Promise<Result> {
     const first = this.#hooks.executeFirst(handle, statement);
     if (first !== undefined) return await first;
     this.#gate.allow("execute", handle);
-    return await this.#autobegin("execute").execute(statement);
+    const transaction = this.#current.begin("execute");
+    const flushed = this.#flusher.before(transaction, tablesOf);
+    const answer = transaction.execute(statement);
+    if (flushed === undefined) return await answer;
+    answer.catch(() => {});
+    await flushed;
+    return await answer;
+  }
+
+  /**
+   * Gives a statement a place among the changes: it goes out with the flush.
+   *
+   * @param handle Through which it was issued.
+   * @param statement What to run.
+   * @param tablesOf Tells which tables it is about.
+   * @returns Its result, when it is flushed; it may be left alone.
+   * @throws {StateError} When the session cannot run statements now.
+   */
+  enqueue(
+    handle: SessionHandle,
+    statement: Statement,
+    tablesOf: () => StatementTables,
+  ): Promise<Result> {
+    this.#gate.allow("execute", handle);
+    const transaction = this.#current.begin("execute");
+    this.#flusher.hold(transaction);
+    const answer = transaction.hold(statement);
+    answer.catch(() => {});
+    this.work.invalidate(tablesOf().names);
+    return answer;
+  }
+
+  /**
+   * Sends what is pending. Without any of it nothing is sent.
+   *
+   * @param handle Who asks.
+   * @throws {StateError} When a statement is running, or the changes cannot be
+   * brought into an order.
+   * @throws {StaleDataError} When a row is not as it was loaded.
+   * @throws {DatabaseError} When the server refused.
+   */
+  async flush(handle: SessionHandle): Promise<void> {
+    this.#gate.allow("execute", handle);
+    this.#gate.refuseBusy("flush");
+    if (!this.#hasWork) return;
+    const transaction = this.#current.begin("execute");
+    const flushed = this.#flusher.flush(transaction);
+    const sent = transaction.sendHeld();
+    await flushed;
+    await sent;
+  }
+
+  /**
+   * Runs a function whose statements flush nothing.
+   *
+   * @param fn What to run.
+   */
+  withoutAutoflush<T>(fn: () => Promise<T>): Promise<T> {
+    return this.#flusher.without(fn);
+  }
+
+  /** Whether a flush would send anything. */
+  get #hasWork(): boolean {
+    return this.work.hasChanges() || (this.#current.open?.hasHeld ?? false);
   }
 
   /**
@@ -192,7 +275,7 @@ export class SessionCore implements SessionHandle {
   begin(options: TransactionOptions = {}): TransactionHandle {
     const transaction = this.#begin(options);
     return makeHandle(
-      () => this.#transaction === transaction,
+      () => this.#current.open === transaction,
       { commit: () => this.commit(), rollback: () => this.rollback() },
     );
   }
@@ -201,9 +284,11 @@ export class SessionCore implements SessionHandle {
     checkTransactionOptions(options);
     this.#gate.allow("begin", this);
     this.#gate.refuseBusy("begin");
-    const transaction = this.#autobegin("begin");
+    const transaction = this.#current.begin("begin");
     const wanted = { ...this.#options.transaction, ...options };
     joinExplicitly(transaction, wanted);
+    // What was read before it is not its snapshot.
+    if (options.isolationLevel !== undefined) this.work.invalidate(undefined);
     return transaction;
   }
 
@@ -220,30 +305,26 @@ export class SessionCore implements SessionHandle {
     options: TransactionOptions = {},
   ): Promise<T> {
     const transaction = this.#begin(options);
-    this.#blockTransaction = transaction;
+    const current = this.#current;
+    current.ofBlock = transaction;
     try {
       const result = await block();
-      this.#leaveBlock();
-      if (this.#transaction === transaction) {
-        await (this.#rollbackOnly ? this.rollback() : this.commit());
+      current.leaveBlock();
+      if (current.open === transaction) {
+        await (current.rollbackOnly ? this.rollback() : this.commit());
       }
       return result;
     } catch (error) {
-      this.#leaveBlock();
-      if (this.#transaction === transaction) await this.rollback();
+      current.leaveBlock();
+      if (current.open === transaction) await this.rollback();
       throw error;
     }
   }
 
-  /** Before its transaction ends: a hook that runs then may use the session. */
-  #leaveBlock(): void {
-    this.#blockTransaction = undefined;
-    this.#gate.turn("leaveBlock");
-  }
-
   /**
    * Runs what Drizzle calls a transaction: a savepoint where a transaction is
-   * open explicitly or has written, else a transaction of its own.
+   * open explicitly, has written or has changes pending, else a transaction of
+   * its own.
    *
    * @param outer Through which it was asked for.
    * @param block Given the handle that is the only legal one meanwhile.
@@ -256,9 +337,9 @@ export class SessionCore implements SessionHandle {
     options: TransactionOptions = {},
   ): Promise<T> {
     this.#gate.allow("beginNested", outer);
-    const open = this.#transaction;
+    const { open } = this.#current;
     const nested = this.#options.atomic || this.#gate.blocks.isOpen ||
-      open?.explicit || (open?.writes ?? 0) > 0;
+      open?.explicit || (open?.writes ?? 0) > 0 || this.work.hasChanges();
     const wanted = { ...this.#options.transaction, ...options };
     if (isAutocommit(wanted)) throw autocommitError("run transaction()");
     if (!nested) {
@@ -267,7 +348,7 @@ export class SessionCore implements SessionHandle {
         options,
       );
     }
-    const own = this.#autobegin("beginNested").options;
+    const own = this.#current.begin("beginNested").options;
     if (!sameTransactionOptions(own, { ...own, ...options })) {
       throw openError("change its options", "a savepoint has none of its own");
     }
@@ -282,12 +363,11 @@ export class SessionCore implements SessionHandle {
    * @param block Given the handle that is the only legal one meanwhile.
    * @returns What the block returned.
    */
-  async runNested<T>(
+  runNested<T>(
     outer: SessionHandle,
     block: (handle: SessionHandle) => Promise<T>,
   ): Promise<T> {
-    this.#gate.allow("beginNested", outer);
-    return await this.#nesting.run(this.#nestable(), block);
+    return this.#nesting.run(outer, block);
   }
 
   /**
@@ -297,49 +377,19 @@ export class SessionCore implements SessionHandle {
    * @returns Its handle.
    */
   openNested(outer: SessionHandle): TransactionHandle {
-    this.#gate.allow("beginNested", outer);
-    this.#gate.refuseBusy("begin a savepoint");
-    return this.#nesting.open(this.#nestable(), outer);
+    return this.#nesting.open(outer);
   }
 
   /**
-   * Commits the root transaction, through all savepoints.
+   * Commits the root transaction, through all savepoints, with what is pending.
    *
    * @throws {StateError} When the transaction failed, a statement is running,
    * or a nested block is open.
    * @throws {DatabaseError} When the server refused.
    * @throws {CommitOutcomeError} When the answer was lost.
    */
-  async commit(): Promise<void> {
-    let next = this.#allowCommit();
-    const preparing = this.#hooks.beforeCommit();
-    if (preparing !== undefined) {
-      await preparing;
-      next = this.#allowCommit();
-    }
-    const transaction = this.#transaction;
-    if (transaction === undefined) {
-      return await this.#hooks.afterCommit(undefined);
-    }
-    this.#gate.enter(next);
-    this.#committing = transaction.commit();
-    try {
-      await this.#committing;
-      this.#forget(transaction);
-    } finally {
-      this.#committing = undefined;
-    }
-    await this.#hooks.afterCommit(transaction.hooks);
-  }
-
-  #allowCommit(): SessionState {
-    const next = this.#gate.allow("commit", this);
-    this.#gate.refuseBusy("commit");
-    if (this.#hooks.isPreparing) {
-      throw busyError("commit", "the beforeCommit hook");
-    }
-    if (this.#rollbackOnly) throw rollbackOnlyError();
-    return next;
+  commit(): Promise<void> {
+    return this.#ending.commit(this);
   }
 
   /**
@@ -349,21 +399,8 @@ export class SessionCore implements SessionHandle {
    * @param options Why.
    */
   async rollback(options: RollbackOptions = {}): Promise<void> {
-    const hooks = await this.#undo(options);
+    const hooks = await this.#ending.rollback(options);
     if (hooks !== undefined) await this.#hooks.afterRollback(hooks);
-  }
-
-  /** Rolls back; what is to run then is left to the caller who began it. */
-  async #undo(options: RollbackOptions = {}): Promise<HookList | undefined> {
-    this.#hooks.stopPreparing();
-    // A COMMIT that is under way can only be awaited.
-    if (this.#committing) await this.#committing.catch(() => {});
-    const transaction = this.#transaction;
-    if (transaction === undefined) return undefined;
-    this.#gate.enter(this.#gate.permit("rollback"));
-    this.#gate.blocks.clear();
-    await transaction.rollback(options);
-    return this.#forget(transaction) ? transaction.hooks : undefined;
   }
 
   /** A name that no other cursor of this session has. */
@@ -373,20 +410,15 @@ export class SessionCore implements SessionHandle {
 
   /**
    * Whether a read sees just what others have committed: nothing was written,
-   * and no snapshot is kept.
+   * or is about to be, and no snapshot is kept.
    */
   get readsCommitted(): boolean {
-    const { writes = 0, options = this.#options.transaction } =
-      this.#transaction ?? {};
-    return writes === 0 &&
-      /^read/.test(options.isolationLevel ?? "read committed");
+    return this.#current.readsCommitted && !this.work.hasChanges();
   }
 
   /** Whether each statement stands for itself. */
   get isAutocommit(): boolean {
-    return isAutocommit(
-      this.#transaction?.options ?? this.#options.transaction,
-    );
+    return this.#current.isAutocommit;
   }
 
   /**
@@ -397,7 +429,7 @@ export class SessionCore implements SessionHandle {
    */
   get hooks(): HookList {
     this.#gate.allow("execute", this.#gate.blocks.innermost);
-    return this.#autobegin("execute").hooks;
+    return this.#current.begin("execute").hooks;
   }
 
   /** Marks the transaction: it can only be rolled back from now on. */
@@ -406,8 +438,8 @@ export class SessionCore implements SessionHandle {
     if (this.#gate.state !== "failed") {
       this.#gate.allow("execute", this.#gate.blocks.innermost);
     }
-    this.#autobegin("execute");
-    this.#rollbackOnly = true;
+    this.#current.begin("execute");
+    this.#current.rollbackOnly = true;
   }
 
   /**
@@ -421,10 +453,10 @@ export class SessionCore implements SessionHandle {
     // Without the hooks: it may be one of them that asks.
     if (this.#closing !== undefined) return void await this.#closing;
     this.#gate.enter(this.#gate.permit("close"));
-    this.#closing = this.#undo();
+    this.#closing = this.#ending.rollback();
     const hooks = await this.#closing;
     if (hooks !== undefined) await this.#hooks.afterRollback(hooks);
-    void this.#returned.then(this.#markClosed);
+    void this.#current.returned.then(this.#markClosed);
   }
 
   /**
@@ -434,49 +466,7 @@ export class SessionCore implements SessionHandle {
    * @returns As `close`.
    */
   invalidate(): Promise<void> {
-    this.#transaction?.invalidate();
+    this.#current.open?.invalidate();
     return this.close();
-  }
-
-  /** The open transaction, begun on demand. */
-  #autobegin(call: SessionCall): Transaction {
-    if (this.#transaction === undefined) {
-      const isFree = this.#options.autobegin || this.#options.atomic;
-      if (call !== "begin" && !isFree) throw notBegunError(call);
-      this.#gate.enter("active");
-      this.#transaction = new Transaction(
-        this.#options.transaction,
-        {
-          engine: this.#engine,
-          stats: this.stats,
-          holder: this.#options.holder,
-          onFailure: () => this.#gate.turn("fail"),
-          afterBegin: this.#hooks.hearsBegin
-            ? (execute) => this.#hooks.afterBegin({ core: this }, execute)
-            : undefined,
-        },
-      );
-    }
-    return this.#transaction;
-  }
-
-  #nestable(): Transaction {
-    const transaction = this.#autobegin("beginNested");
-    if (!isAutocommit(transaction.options)) return transaction;
-    throw autocommitError("beginNested");
-  }
-
-  /** Whether it was the present one. */
-  #forget(transaction: Transaction): boolean {
-    if (this.#transaction !== transaction) return false;
-    this.#transaction = undefined;
-    this.#gate.turn(
-      this.#blockTransaction === transaction ? "endInBlock" : "end",
-    );
-    this.#gate.blocks.clear();
-    this.#rollbackOnly = false;
-    const before = this.#returned;
-    this.#returned = transaction.returned.then(() => before);
-    return true;
   }
 }

@@ -1,6 +1,7 @@
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { PoolHolder } from "../pool/pool_holder.ts";
-import type { Settings } from "./transaction.ts";
+import type { FlushListener } from "./_flusher.ts";
+import type { Settings } from "./settings.ts";
 
 /**
  * What runs around the transactions of a session.
@@ -39,4 +40,6 @@ export interface SessionCoreOptions<Handle> {
   readonly holder: PoolHolder;
   /** What runs around its transactions. */
   readonly hooks: CoreHooks<Handle>;
+  /** Told of every flush. */
+  readonly onFlush?: FlushListener | undefined;
 }

@@ -6,6 +6,7 @@ import {
   isAutocommit,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
+import type { WrappedFlight } from "../engine/engine_connection.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import type { StateError } from "../errors/state_error.ts";
 import type { SavepointEvent } from "../events/event.ts";
@@ -21,7 +22,9 @@ import {
   ServerTransaction,
   type ServerTransactionParts,
 } from "./_server_transaction.ts";
-import { StatementQueue } from "./_statement_queue.ts";
+import { type Batch, StatementQueue } from "./_statement_queue.ts";
+import { runInTurn } from "./_run_in_turn.ts";
+import type { ExecuteFirst, Settings } from "./settings.ts";
 import { Savepoint, type WatchableWork } from "./savepoint.ts";
 
 /** Milliseconds that a rollback waits for a running flight before it drops the connection. */
@@ -33,14 +36,20 @@ export interface RollbackOptions {
   readonly reason?: string | undefined;
 }
 
-/** Settings local to a transaction, by name. */
-export type Settings = Readonly<Record<string, string>>;
-
-/** Runs a statement ahead of all others. */
-export type ExecuteFirst = (statement: Statement) => Promise<Result>;
+/** Changes that a savepoint may undo, of those a session has pending. */
+export interface UndoableWork {
+  /** How far it is. */
+  readonly mark: number;
+  /** Undoes what was done since. */
+  undo(mark: number): void;
+  /** How many changes wait to be sent. */
+  countPending(): number;
+}
 
 /** What a transaction needs of its session. */
 export interface TransactionOwner extends ServerTransactionParts {
+  /** What it has pending. */
+  readonly work: UndoableWork;
   /** Told that it can only be rolled back from now on, at least in part. */
   onFailure(): void;
   /**
@@ -79,6 +88,9 @@ export class Transaction implements WatchableWork {
   #failure: NullpoolError | undefined;
   /** Why nothing was begun although statements were issued. */
   #neverBegun: StateError | undefined;
+  /** Whether its next flight is to be its last one. */
+  #isEnding = false;
+  #commitError: NullpoolError | undefined;
   #writes = 0;
   #reads = 0;
 
@@ -112,6 +124,11 @@ export class Transaction implements WatchableWork {
     return this.#writes + this.#reads > 0;
   }
 
+  /** Whether statements wait that nobody has sent. */
+  get hasHeld(): boolean {
+    return !this.#queue.isEmpty;
+  }
+
   /** Whether a savepoint is open. */
   get hasSavepoints(): boolean {
     return this.#savepoints.length > 0;
@@ -129,6 +146,18 @@ export class Transaction implements WatchableWork {
    * @returns Its result.
    */
   execute(statement: Statement): Promise<Result> {
+    const answer = this.hold(statement);
+    if (!this.#queue.isEmpty) this.#pumping ??= this.#pump();
+    return answer;
+  }
+
+  /**
+   * Queues a statement that goes out with the next one.
+   *
+   * @param statement What to run.
+   * @returns Its result.
+   */
+  hold(statement: Statement): Promise<Result> {
     if (this.#rollingBack !== undefined) {
       return Promise.reject(rolledBackError());
     }
@@ -146,9 +175,17 @@ export class Transaction implements WatchableWork {
       if (savepoint.state !== "unsent") continue;
       this.#queue.addSavepoint(savepoint, this.#teller(savepoint, "begin"));
     }
-    const answer = this.#queue.add(statement);
-    this.#pumping ??= this.#pump();
-    return answer;
+    return this.#queue.add(statement);
+  }
+
+  /**
+   * Sends what waits.
+   *
+   * @returns Settles when all of it is answered; it never rejects.
+   */
+  async sendHeld(): Promise<void> {
+    if (!this.#queue.isEmpty) this.#pumping ??= this.#pump();
+    await this.#pumping;
   }
 
   /** Opens a savepoint; nothing is sent before a statement needs it. */
@@ -157,6 +194,7 @@ export class Transaction implements WatchableWork {
       ++this.#savepointCount,
       this.hooks.mark(),
       this.#queue.issued,
+      this.#owner.work.mark,
     );
     this.#savepoints.push(savepoint);
     return savepoint;
@@ -197,6 +235,7 @@ export class Transaction implements WatchableWork {
     // The rollback of an outer one may have undone it meanwhile.
     if (this.#pop(savepoint)) {
       this.hooks.undoSince(savepoint.hooksBefore);
+      this.#owner.work.undo(savepoint.workBefore);
       savepoint.isUndone = true;
       if (isOpen) {
         const tell = this.#teller(savepoint, "rollback");
@@ -216,10 +255,22 @@ export class Transaction implements WatchableWork {
    * @throws {CommitOutcomeError} When the answer was lost.
    */
   async commit(): Promise<void> {
+    if (!this.#queue.isEmpty) return await this.#commitWithHeld();
     const error = this.#server.isOpen
       ? await this.#server.commit()
       : this.#neverBegun;
     if (error) throw this.#fail(error);
+  }
+
+  /** What waits and COMMIT travel together. */
+  async #commitWithHeld(): Promise<void> {
+    this.#isEnding = true;
+    await this.sendHeld();
+    this.#isEnding = false;
+    const error = this.#commitError ?? this.#failure ?? this.#neverBegun;
+    if (error) throw error;
+    // A rollback came first.
+    if (this.#rollingBack !== undefined) throw rolledBackError();
   }
 
   /**
@@ -243,9 +294,10 @@ export class Transaction implements WatchableWork {
 
   async #rollback({ reason }: RollbackOptions): Promise<void> {
     await this.#settle();
+    const pending = this.#owner.work.countPending();
     await this.#server.rollback(() => {
-      if (!this.used) return;
-      const changes = this.#writes;
+      if (!this.used && pending === 0) return;
+      const changes = this.#writes + pending;
       this.#owner.engine.emit({ type: "rollback", reason, changes });
     });
   }
@@ -285,7 +337,14 @@ export class Transaction implements WatchableWork {
     // A flight is atomic: without a transaction each statement needs its own.
     const batch = this.#queue.take(isAutocommit(this.options) ? 1 : undefined);
     this.#owner.stats.statements += batch.size;
+    if (this.#isEnding && this.#queue.isEmpty && !isAutocommit(this.options)) {
+      return await this.#lastFlight(batch);
+    }
     const flight = await this.#server.send(batch.statements);
+    await this.#settleFlight(batch, flight);
+  }
+
+  async #settleFlight(batch: Batch, flight: WrappedFlight): Promise<void> {
     if (flight.failure === undefined || this.#server.hasBegun) {
       batch.settle(flight);
       if (flight.failure !== undefined) await this.#end(flight.failure);
@@ -295,6 +354,15 @@ export class Transaction implements WatchableWork {
       batch.reject(flight.failure);
       this.#queue.reject(flight.failure);
     }
+  }
+
+  /** What was made is true when COMMIT was answered, and not before. */
+  async #lastFlight(batch: Batch): Promise<void> {
+    const { flight, error } = await this.#server.commitBehind(batch.statements);
+    if (error !== undefined) {
+      this.#commitError = this.#fail(error);
+      batch.reject(error);
+    } else await this.#settleFlight(batch, flight);
   }
 
   /** Connects; afterwards nothing is open if there is nothing to send. */
@@ -319,18 +387,11 @@ export class Transaction implements WatchableWork {
   /** A rollback does not wait for the hook, which may be waiting for it. */
   async #begin(signal: AbortSignal): Promise<void> {
     if (this.#owner.afterBegin === undefined) return;
-    let last: Promise<unknown> = Promise.resolve();
-    const running = this.#owner.afterBegin((statement) => {
-      const answer = last.then(() => this.#executeFirst(statement, signal));
-      last = answer.catch(() => {});
-      return answer;
-    });
-    let settings: Settings | void;
-    try {
-      settings = await orGivenUp(running, { signal });
-    } finally {
-      await last;
-    }
+    const settings = await runInTurn(
+      this.#owner.afterBegin,
+      (statement) => this.#executeFirst(statement, signal),
+      signal,
+    );
     if (this.#failure) throw failedError("execute", this.#failure);
     if (!settings) return;
     this.#checkSettings(settings);

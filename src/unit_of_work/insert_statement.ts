@@ -1,110 +1,130 @@
-import { toWireParameter, type WireParameter } from "../driver/parameter.ts";
 import type { Statement } from "../driver/statement.ts";
-import { type ColumnInfo, quoteName, type TableInfo } from "./table_info.ts";
+import { Parameters, rowList, type Source } from "./_row_list.ts";
+import type { SqlExpression } from "./sql_expression.ts";
+import { countCheck, writeStatement } from "./_write_statement.ts";
+import {
+  type ColumnInfo,
+  columnsToRead,
+  quoteName,
+  type TableInfo,
+  XMIN,
+} from "./table_info.ts";
 
-/**
- * A key that another statement of the same flight makes: the `place`-th row of
- * the insert that publishes under `name`.
- */
-export class KeyReference {
-  /**
-   * @param name What the insert publishes its keys under.
-   * @param place Which of its rows, from 1.
-   */
-  constructor(readonly name: string, readonly place: number) {}
+/** A column, and under what its values are put for later statements. */
+export interface Publication {
+  /** The column. */
+  readonly column: ColumnInfo;
+  /** The name of a setting. */
+  readonly name: string;
 }
 
 /** Rows of one table that give the same columns. */
 export interface InsertGroup {
   /** The table. */
   readonly table: TableInfo;
-  /** Properties of the columns that the rows give. */
-  readonly keys: readonly string[];
+  /** The columns that the rows give. */
+  readonly columns: readonly ColumnInfo[];
   /**
-   * Values by row, in the order of `keys`. A column has references in all
+   * Values by row, in the order of `columns`. A column has references in all
    * rows, to one name, or in none.
    */
   readonly rows: readonly (readonly unknown[])[];
-  /** Where the keys of the rows are put, for statements behind it. */
-  readonly publishAs?: string | undefined;
-}
-
-/** Where a column of the new rows comes from. */
-interface Source {
-  readonly column: ColumnInfo;
-  /** Values by row, or places among the keys that are published. */
-  readonly values: readonly unknown[];
-  /** What they are published under, where they are places. */
-  readonly reference: string | undefined;
-}
-
-/** Numbers the parameters of a statement. */
-class Parameters {
-  readonly values: WireParameter[] = [];
-
-  /** Adds one; its placeholder. */
-  add(value: WireParameter): string {
-    return `$${this.values.push(value)}`;
-  }
+  /** Columns that the database computes, the same way in all rows. */
+  readonly expressions?: ReadonlyMap<ColumnInfo, SqlExpression> | undefined;
+  /** What statements behind it refer to. */
+  readonly publications?: readonly Publication[] | undefined;
 }
 
 /**
- * Makes the statement that inserts a group of rows. Its text depends on the
- * columns alone and not on how many rows there are, so there is no limit of
- * parameters, and each row comes back in its place: not because RETURNING
- * keeps an order, but because its key says which one it is.
+ * Makes the statement that inserts a group of rows. Each row comes back in its
+ * place: not because RETURNING keeps an order, but because its key says which
+ * one it is.
  *
  * @param group What to insert; at least one row.
  * @returns A statement whose rows, as arrays, are those of the group in order:
- * all columns of the table.
+ * the columns that its table reads back.
  */
 export function insertStatement(group: InsertGroup): Statement {
-  const { table, publishAs } = group;
+  const { table, columns, rows, publications = [] } = group;
   const parameters = new Parameters();
-  const sources = sourcesOf(group);
-  const made = madeKeys(group);
-  const written = [...sources.map(({ column }) => column), ...made];
-  const names = written.map(({ name }) => quoteName(name)).join(", ");
-  const overriding = sources.some(({ column }) => column.isIdentityAlways)
-    ? " overriding system value"
-    : "";
-  const insert = written.length === 0
-    ? `insert into ${table.sql} select from v order by v.ord`
-    : `insert into ${table.sql} (${names})${overriding} select ${names} from v order by v.ord`;
-  const ctes = [
-    `v as materialized (${
-      newRows(table, sources, made, group.rows.length, parameters)
-    })`,
-    `i as (${insert} returning *)`,
-    `n as (${placedRows(table, written)})`,
-  ];
-  if (publishAs !== undefined) {
-    ctes.push(`k as (${publication(table, publishAs, parameters)})`);
+  const read = columnsToRead(table);
+  const isRead = read.length > 0 || publications.length > 0;
+  const made = isRead ? madeKeys(table, columns) : [];
+  const lead = `with v as materialized (${newRows(group, made, parameters)})`;
+  const insert = insertion(group, made, parameters);
+  if (!isRead) return writeStatement(`${lead} ${insert}`, parameters);
+  const returned = new Set([
+    ...table.primaryKey,
+    ...read,
+    ...publications.map(({ column }) => column),
+  ]);
+  const returning = [...returned].map(({ name }) => quoteName(name));
+  const output = read.map(({ name }) => `n.${quoteName(name)}`);
+  if (table.version === XMIN) {
+    returning.push("xmin::text as nullpool_xmin");
+    output.push("n.nullpool_xmin");
   }
-  const columns = table.columns.map(({ name }) => `n.${quoteName(name)}`);
-  return {
-    text: `with ${ctes.join(", ")} select ${columns.join(", ")} from n${
-      publishAs === undefined ? "" : " cross join k"
-    } order by n.ord`,
-    params: parameters.values,
-    rowMode: "array",
-    access: "write",
-  };
+  const ctes = [
+    lead,
+    `i as (${insert} returning ${returning.join(", ")})`,
+    `n as (${placedRows(table, [...columns, ...made])})`,
+  ];
+  let from = "n";
+  if (publications.length > 0) {
+    ctes.push(`k as (${publishing(publications, parameters)})`);
+    from = "n cross join k";
+  }
+  const check = countCheck("i", rows.length, parameters);
+  return writeStatement(
+    `${ctes.join(", ")} select ${
+      output.join(", ")
+    } from ${from} where ${check} order by n.ord`,
+    parameters,
+    { table, attempt: "insert into", expected: rows.length },
+  );
 }
 
-function sourcesOf({ table, keys, rows }: InsertGroup): Source[] {
-  return keys.map((key, at) => {
-    const column = columnOf(table, key);
-    const given = rows.map((row) => row[at]);
-    const [first] = given;
-    if (!(first instanceof KeyReference)) {
-      return { column, values: given, reference: undefined };
-    }
-    const values = given.map((each) =>
-      each instanceof KeyReference ? each.place : null
-    );
-    return { column, values, reference: first.name };
-  });
+/** The rows that are given, with the keys that an expression makes. */
+function newRows(
+  { table, columns, rows }: InsertGroup,
+  made: readonly ColumnInfo[],
+  parameters: Parameters,
+): string {
+  const sources = columns.map((column, at): Source => ({
+    alias: column.name,
+    column,
+    isKey: false,
+    values: rows.map((row) => row[at]),
+  }));
+  const list = rowList(table, sources, rows.length, parameters);
+  if (made.length === 0) return list;
+  const keys = made.map(({ name, defaultSql }) =>
+    `${defaultSql} as ${quoteName(name)}`
+  );
+  return `select l.*, ${keys.join(", ")} from (${list}) as l`;
+}
+
+function insertion(
+  { table, columns, expressions = new Map<ColumnInfo, SqlExpression>() }:
+    InsertGroup,
+  made: readonly ColumnInfo[],
+  parameters: Parameters,
+): string {
+  const names = [...columns, ...made, ...expressions.keys()]
+    .map(({ name }) => quoteName(name));
+  const values = [
+    ...[...columns, ...made].map(({ name }) => quoteName(name)),
+    ...[...expressions.values()].map(({ render }) =>
+      render((value) => parameters.add(value))
+    ),
+  ];
+  const overriding = columns.some(({ isIdentityAlways }) => isIdentityAlways)
+    ? " overriding system value"
+    : "";
+  const into = names.length === 0 ? "" : ` (${names.join(", ")})${overriding}`;
+  return `insert into ${table.sql}${into} select ${
+    values.join(", ")
+  } from v order by v.ord`;
 }
 
 /**
@@ -112,157 +132,41 @@ function sourcesOf({ table, keys, rows }: InsertGroup): Source[] {
  * insert, so that each row is known by its key. Those of a sequence come in
  * ascending order by themselves, and need no right to use it.
  */
-function madeKeys({ table, keys }: InsertGroup): ColumnInfo[] {
-  return table.primaryKey.filter((key) => !keys.includes(key))
-    .map((key) => columnOf(table, key))
-    .filter(({ defaultSql }) => defaultSql !== undefined);
-}
-
-/** The rows to insert, numbered: a list of values per column, or JSON. */
-function newRows(
-  table: TableInfo,
-  sources: readonly Source[],
-  made: readonly ColumnInfo[],
-  count: number,
-  parameters: Parameters,
-): string {
-  const isPlain = sources.every(({ column, reference }) =>
-    reference !== undefined || column.listType !== undefined
+function madeKeys(
+  { primaryKey, hasTriggerKeys }: TableInfo,
+  given: readonly ColumnInfo[],
+): ColumnInfo[] {
+  if (hasTriggerKeys) return [];
+  return primaryKey.filter((column) =>
+    !given.includes(column) && column.defaultSql !== undefined
   );
-  const from = isPlain
-    ? valueLists(sources, count, parameters)
-    : jsonRows(table, sources, count, parameters);
-  const joins: string[] = [];
-  const columns = sources.map(({ column, reference }, at) => {
-    const name = quoteName(column.name);
-    if (reference === undefined) return `${from.value(at)} as ${name}`;
-    const alias = `r${at + 1}`;
-    joins.push(
-      `join json_array_elements_text(current_setting(${
-        parameters.add(reference)
-      })::json) with ordinality as ${alias}(key, place) on ${alias}.place = ${
-        from.value(at)
-      }`,
-    );
-    const type = column.listType;
-    const key = `${alias}.key`;
-    return `${type === undefined ? key : `${key}::${type}`} as ${name}`;
-  });
-  const defaults = made.map(({ name, defaultSql }) =>
-    `${defaultSql} as ${quoteName(name)}`
-  );
-  return [
-    `select ${["l.ord", ...columns, ...defaults].join(", ")}`,
-    `from ${from.text}`,
-    ...joins,
-  ].join(" ");
-}
-
-/** What a list of rows is read from, and how its values are named there. */
-interface RowList {
-  readonly text: string;
-  readonly value: (at: number) => string;
-}
-
-function valueLists(
-  sources: readonly Source[],
-  count: number,
-  parameters: Parameters,
-): RowList {
-  if (sources.length === 0) {
-    const rows = parameters.add(String(count));
-    return {
-      text: `generate_series(1, ${rows}::int4) as l(ord)`,
-      value: () => "null",
-    };
-  }
-  const lists = sources.map(({ column, values, reference }) => {
-    const isPlace = reference !== undefined;
-    const encoded = isPlace ? values : values.map(column.encode);
-    const type = isPlace ? "int4" : column.listType;
-    return `${parameters.add(toWireParameter(encoded))}::${type}[]`;
-  });
-  const names = sources.map((_, at) => `c${at + 1}`);
-  return {
-    text: `unnest(${lists.join(", ")}) with ordinality as l(${
-      [...names, "ord"].join(", ")
-    })`,
-    value: (at) => `l.c${at + 1}`,
-  };
-}
-
-/** For types that only the table's row type knows. */
-function jsonRows(
-  table: TableInfo,
-  sources: readonly Source[],
-  count: number,
-  parameters: Parameters,
-): RowList {
-  const rows = Array.from(
-    { length: count },
-    (_, row) =>
-      Object.fromEntries(sources.map(({ column, values, reference }) => {
-        const value = values[row];
-        return reference === undefined
-          ? [column.name, jsonValue(column, value)]
-          : [`nullpool ${column.name}`, value];
-      })),
-  );
-  const list = parameters.add(JSON.stringify(rows));
-  return {
-    text:
-      `json_array_elements(${list}::json) with ordinality as l(item, ord) cross join lateral json_populate_record(null::${table.sql}, l.item) as p`,
-    value: (at) => {
-      const source = sources[at];
-      if (source === undefined) return "null";
-      const { column: { name }, reference } = source;
-      if (reference === undefined) return `p.${quoteName(name)}`;
-      return `(l.item ->> '${`nullpool ${name}`.replaceAll("'", "''")}')::int4`;
-    },
-  };
-}
-
-/**
- * A value inside JSON that the row type reads: text is read as the type's
- * input, which is what a parameter is; JSON itself has to stay JSON.
- */
-function jsonValue(column: ColumnInfo, value: unknown): unknown {
-  const encoded = column.encode(value);
-  const isJson = column.listType === "json" || column.listType === "jsonb";
-  return isJson && encoded !== null ? JSON.parse(encoded) : encoded;
 }
 
 /** The rows as they were stored, each with the number it came with. */
 function placedRows(
-  table: TableInfo,
-  written: readonly ColumnInfo[],
+  { primaryKey, hasTriggerKeys }: TableInfo,
+  known: readonly ColumnInfo[],
 ): string {
-  const keys = table.primaryKey.map((key) => columnOf(table, key));
-  if (keys.every((key) => written.includes(key))) {
-    const matches = keys.map(({ name }) =>
+  if (hasTriggerKeys) return "select 1 as ord, i.* from i";
+  const made = primaryKey.filter((column) => !known.includes(column));
+  if (made.length === 0) {
+    const matches = primaryKey.map(({ name }) =>
       `v.${quoteName(name)} = i.${quoteName(name)}`
     );
     return `select v.ord, i.* from v join i on ${matches.join(" and ")}`;
   }
-  const order = keys.filter((key) => !written.includes(key))
-    .map(({ name }) => `i.${quoteName(name)}`).join(", ");
+  const order = made.map(({ name }) => `i.${quoteName(name)}`).join(", ");
   return `select row_number() over (order by ${order}) as ord, i.* from i`;
 }
 
-function publication(
-  table: TableInfo,
-  publishAs: string,
+function publishing(
+  publications: readonly Publication[],
   parameters: Parameters,
 ): string {
-  const [key = ""] = table.primaryKey;
-  const name = quoteName(columnOf(table, key).name);
-  return `select set_config(${
-    parameters.add(publishAs)
-  }, (select json_agg(n.${name} order by n.ord) from n)::text, true)`;
-}
-
-function columnOf(table: TableInfo, key: string): ColumnInfo {
-  const column = table.columns.find((each) => each.key === key);
-  if (column !== undefined) return column;
-  throw new TypeError(`Cannot insert: table "${table.name}" has no "${key}"`);
+  const settings = publications.map(({ column, name }) =>
+    `set_config(${parameters.add(name)}, (select json_agg(n.${
+      quoteName(column.name)
+    } order by n.ord) from n)::text, true)`
+  );
+  return `select ${settings.join(", ")}`;
 }

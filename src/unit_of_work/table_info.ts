@@ -17,6 +17,8 @@ export type ValueMaker =
 
 /** A column as data. */
 export interface ColumnInfo {
+  /** Its place in the table's `columns`. */
+  readonly at: number;
   /** Its property in entities. */
   readonly key: string;
   /** Its name in the database. */
@@ -27,6 +29,8 @@ export interface ColumnInfo {
    * table's row type knows: arrays, enums, types of an extension.
    */
   readonly listType: string | undefined;
+  /** Whether the order of keys in its JSON means nothing. */
+  readonly isUnorderedJson: boolean;
   /** Whether NULL is refused. */
   readonly notNull: boolean;
   /** Who makes its value. */
@@ -38,19 +42,20 @@ export interface ColumnInfo {
   /**
    * Makes the value of a new row, where `maker` is `client`.
    *
-   * @returns A value of the entity.
+   * @returns A value of the entity, or an expression.
    */
   readonly makeValue: (() => unknown) | undefined;
   /**
    * Makes the value at each update that does not set it.
    *
-   * @returns A value of the entity.
+   * @returns A value of the entity, or an expression.
    */
   readonly makeUpdate: (() => unknown) | undefined;
   /**
    * Encodes a value of an entity.
    *
    * @param value The value.
+   * @throws {TypeError} When it is none of the column's type.
    */
   readonly encode: (value: unknown) => WireParameter;
   /**
@@ -73,20 +78,80 @@ export interface ForeignKeyInfo {
   readonly targetKeys: readonly string[];
 }
 
+/** A unique constraint, or a unique index without condition. */
+export interface UniqueKeyInfo {
+  /** Its name. */
+  readonly name: string;
+  /** Properties of its columns. */
+  readonly keys: readonly string[];
+}
+
+/** How the unit of work treats a table. */
+export interface TableMapping {
+  /**
+   * What tells whether a row is as it was loaded: the property of a number
+   * column that counts its changes, or PostgreSQL's own `xmin`.
+   */
+  readonly version: string | undefined;
+  /** Which columns come back from a write. */
+  readonly readBack: "all" | "generated" | "none";
+  /** Whether a trigger makes the primary key: rows are inserted one by one. */
+  readonly hasTriggerKeys: boolean;
+  /** Names of constraints that are checked at the commit. */
+  readonly deferrable: ReadonlySet<string>;
+}
+
 /** A table as data: all that a unit of work needs to know of it. */
-export interface TableInfo {
+export interface TableInfo extends TableMapping {
   /** Its name, as messages have it. */
   readonly name: string;
   /** Its name in SQL, quoted, with its schema. */
   readonly sql: string;
   /** Its columns, in the order of the schema. */
   readonly columns: readonly ColumnInfo[];
-  /** Properties of the primary key; none where the table has none. */
-  readonly primaryKey: readonly string[];
-  /** Properties of each unique constraint and index without condition. */
-  readonly uniqueKeys: readonly (readonly string[])[];
+  /** Its columns by property. */
+  readonly byKey: ReadonlyMap<string, ColumnInfo>;
+  /** The columns of the primary key; none where the table has none. */
+  readonly primaryKey: readonly ColumnInfo[];
+  /** What else is unique. */
+  readonly uniqueKeys: readonly UniqueKeyInfo[];
   /** Its foreign keys. */
   readonly foreignKeys: readonly ForeignKeyInfo[];
+}
+
+/** The version of a table that is PostgreSQL's own. */
+export const XMIN = "xmin";
+
+/**
+ * A column of a table.
+ *
+ * @param table The table.
+ * @param key Its property.
+ * @throws {TypeError} When there is none.
+ */
+export function columnOf(table: TableInfo, key: string): ColumnInfo {
+  const column = table.byKey.get(key);
+  if (column !== undefined) return column;
+  throw new TypeError(`Table "${table.name}" has no column "${key}"`);
+}
+
+/**
+ * Which columns come back from a write.
+ *
+ * @param table The table.
+ */
+export function columnsToRead(table: TableInfo): readonly ColumnInfo[] {
+  switch (table.readBack) {
+    case "none":
+      return [];
+    case "generated":
+      return table.columns.filter(({ maker, makeUpdate, key }) =>
+        maker === "sequence" || maker === "default" || maker === "generated" ||
+        makeUpdate !== undefined || key === table.version
+      ).concat(table.hasTriggerKeys ? table.primaryKey : []);
+    default:
+      return table.columns;
+  }
 }
 
 /**

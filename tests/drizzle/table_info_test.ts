@@ -92,7 +92,7 @@ Deno.test("tableInfoReader() tells who makes a value", () => {
     token: "default",
     customer: "null",
     madeAt: "default",
-    changedAt: "null",
+    changedAt: "client",
     state: "default",
     note: "client",
     total: "null",
@@ -133,11 +133,18 @@ Deno.test("tableInfoReader() knows the types that a list can have", () => {
 });
 
 Deno.test("tableInfoReader() finds keys of one column and of many", () => {
-  assertEquals(read(orders).primaryKey, ["id"]);
-  assertEquals(read(orders).uniqueKeys, [["token"]]);
+  const keys = (columns: readonly ColumnInfo[]) =>
+    columns.map(({ key }) => key);
+  assertEquals(keys(read(orders).primaryKey), ["id"]);
+  assertEquals(read(orders).uniqueKeys, [
+    { name: "orders_token_unique", keys: ["token"] },
+  ]);
   const lines = read(orderLines);
-  assertEquals(lines.primaryKey, ["order", "position"]);
-  assertEquals(lines.uniqueKeys, [["order", "sku"], ["sku", "of"]]);
+  assertEquals(keys(lines.primaryKey), ["order", "position"]);
+  assertEquals(lines.uniqueKeys.map(({ keys }) => keys), [
+    ["order", "sku"],
+    ["sku", "of"],
+  ]);
   assertEquals(read(pgTable("log", { line: text() })).primaryKey, []);
 });
 

@@ -20,10 +20,9 @@ import {
 } from "drizzle-orm/pg-core";
 import { command, type Statement } from "../../src/driver/statement.ts";
 import { tableInfoReader } from "../../src/drizzle/table_info.ts";
-import {
-  insertStatement,
-  KeyReference,
-} from "../../src/unit_of_work/insert_statement.ts";
+import { insertStatement } from "../../src/unit_of_work/insert_statement.ts";
+import { KeyReference } from "../../src/unit_of_work/key_reference.ts";
+import { columnOf } from "../../src/unit_of_work/table_info.ts";
 import { type DriverBed, driverBeds } from "../support/drivers.ts";
 
 const read = tableInfoReader(new PgDialect());
@@ -36,11 +35,15 @@ function insert(
   rows: readonly Row[],
   publishAs?: string,
 ): Statement {
+  const info = read(table);
+  const keys = Object.keys(rows[0] ?? {});
   return insertStatement({
-    table: read(table),
-    keys: Object.keys(rows[0] ?? {}),
-    rows: rows.map((row) => Object.values(row)),
-    publishAs,
+    table: info,
+    columns: keys.map((key) => columnOf(info, key)),
+    rows: rows.map((row) => keys.map((key) => row[key])),
+    publications: info.primaryKey.slice(0, 1).flatMap((column) =>
+      publishAs === undefined ? [] : [{ column, name: publishAs }]
+    ),
   });
 }
 

@@ -1,0 +1,247 @@
+import { getTableColumns, is, SQL, sql } from "drizzle-orm";
+import { type PgTable, QueryBuilder } from "drizzle-orm/pg-core";
+import { toWireParameter } from "../driver/parameter.ts";
+import { StaleDataError } from "../errors/database_error.ts";
+import { StateError } from "../errors/state_error.ts";
+import type { SessionHandle } from "../session/session_core.ts";
+import type { Entity } from "../unit_of_work/entry.ts";
+import { keyText } from "../unit_of_work/row_key.ts";
+import {
+  type LockOptions,
+  selectStatement,
+} from "../unit_of_work/select_statement.ts";
+import { type TableInfo, XMIN } from "../unit_of_work/table_info.ts";
+import type { LoadOptions, UnitOfWork } from "../unit_of_work/unit_of_work.ts";
+import type { FindOptions, GetOptions, Lock } from "./entity_types.ts";
+import { addNested, type AnyValues } from "./nested_values.ts";
+import type { SessionShape } from "./session_shape.ts";
+import { sqlExpression } from "./sql_expression.ts";
+
+/** The entities of a session, as one handle sees them: Drizzle's tables in, plain objects out. */
+export class Entities {
+  readonly #shape: SessionShape;
+  readonly #handle: () => SessionHandle;
+
+  /**
+   * @param shape What all sessions of the sessionmaker have in common.
+   * @param handle Through whom statements are issued.
+   */
+  constructor(shape: SessionShape, handle: () => SessionHandle) {
+    this.#shape = shape;
+    this.#handle = handle;
+  }
+
+  /** Makes an entity, and those of related rows. */
+  add(table: PgTable, values: AnyValues): Entity {
+    const work = this.#begin();
+    const { relational, tables } = this.#shape;
+    return addNested(table, values, {
+      relational,
+      keyOf: (own, column) => {
+        const { columns } = tables.read(own);
+        return columns.find(({ name }) => name === column.name)?.key ??
+          column.name;
+      },
+      add: (own, row) => work.add(tables.read(own), this.#expressed(row)),
+    });
+  }
+
+  /** The entity with a key. */
+  async get(
+    table: PgTable,
+    key: unknown,
+    { lock }: GetOptions = {},
+  ): Promise<Entity | undefined> {
+    const info = this.#shape.tables.read(table);
+    const parts = keyParts(info, key);
+    const work = this.#begin();
+    const text = keyText(
+      info.primaryKey,
+      (column) => parts[info.primaryKey.indexOf(column)],
+    ) ?? "";
+    const present = work.present(info, text);
+    if (present === null) return undefined;
+    if (present !== undefined && lock === undefined) return present;
+    const overwrite = lock !== undefined;
+    return await this.#read(info, parts, { lock, overwrite });
+  }
+
+  /** The entities of rows. */
+  async find(
+    table: PgTable,
+    where: SQL | undefined,
+    { orderBy, limit, offset, lock }: FindOptions = {},
+  ): Promise<Entity[]> {
+    const info = this.#shape.tables.read(table);
+    const columns: Record<string, SQL> = {};
+    if (info.version === XMIN) columns[XMIN] = sql`${table}.xmin::text`;
+    let query = new QueryBuilder(this.#shape.dialect)
+      .select({ ...getTableColumns(table), ...columns })
+      .from(table)
+      .$dynamic();
+    if (where !== undefined) query = query.where(where);
+    const order = orderBy === undefined ? [] : [orderBy].flat();
+    if (order.length > 0) query = query.orderBy(...order);
+    if (limit !== undefined) query = query.limit(limit);
+    if (offset !== undefined) query = query.offset(offset);
+    if (lock !== undefined) {
+      const { strength, noWait, skipLocked } = lockOptions(lock);
+      query = query.for(
+        strength,
+        noWait ? { noWait } : skipLocked ? { skipLocked } : {},
+      );
+    }
+    const { sql: text, params } = query.toSQL();
+    const handle = this.#handle();
+    const { rows } = await handle.core.execute(handle, {
+      text,
+      params: params.map(toWireParameter),
+      rowMode: "array",
+      access: lock === undefined ? "read" : "write",
+    }, () => this.#shape.tables.tablesOf(text, undefined, { isSelect: true }));
+    return rows.filter((row) => Array.isArray(row)).map((row) =>
+      handle.core.work.load(info, row, { overwrite: lock !== undefined })
+    );
+  }
+
+  /** Tracks rows of a select. */
+  track(table: PgTable, rows: readonly Entity[]): Entity[] {
+    const info = this.#shape.tables.read(table);
+    const work = this.#begin();
+    return rows.map((row) => work.track(info, row));
+  }
+
+  /** Copies values onto the entity of their key. */
+  async merge(table: PgTable, values: AnyValues): Promise<Entity> {
+    const info = this.#shape.tables.read(table);
+    const isComplete = info.primaryKey.every(({ key }) =>
+      values[key] !== undefined
+    );
+    const key = info.primaryKey.length === 1
+      ? values[info.primaryKey[0]?.key ?? ""]
+      : values;
+    const present = isComplete ? await this.get(table, key) : undefined;
+    if (present === undefined) return this.add(table, values);
+    const { version } = info;
+    const isOther = version !== undefined && values[version] !== undefined &&
+      values[version] !== present[version];
+    if (isOther) {
+      throw staleError(info, `merge into "${info.name}"`, present);
+    }
+    for (const { key } of info.columns) {
+      if (values[key] !== undefined) present[key] = values[key];
+    }
+    return present;
+  }
+
+  /** Reads the row of an entity again. */
+  async refresh(entity: object, lock: Lock | undefined): Promise<void> {
+    const work = this.#begin();
+    const { table, key } = work.rowOf("refresh", entity);
+    const loaded = await this.#read(table, key, { lock, overwrite: true });
+    if (loaded === undefined) {
+      throw staleError(table, `refresh "${table.name}"`, entity);
+    }
+  }
+
+  /** Has the next flush delete an entity. */
+  remove(entity: object): void {
+    this.#begin().remove(entity);
+  }
+
+  /** Forgets an entity. */
+  expunge(entity: object): void {
+    this.#begin().expunge(entity);
+  }
+
+  /** Sends what is pending. */
+  flush(): Promise<void> {
+    const handle = this.#handle();
+    return handle.core.flush(handle);
+  }
+
+  /** Refuses whoever may not speak, and begins the transaction. */
+  #begin(): UnitOfWork {
+    const handle = this.#handle();
+    handle.core.join(handle);
+    return handle.core.work;
+  }
+
+  async #read(
+    info: TableInfo,
+    key: readonly unknown[],
+    { lock, overwrite }: LoadOptions & { readonly lock: Lock | undefined },
+  ): Promise<Entity | undefined> {
+    const handle = this.#handle();
+    const statement = selectStatement(
+      info,
+      key,
+      lock === undefined ? undefined : lockOptions(lock),
+    );
+    const { rows: [row] } = await handle.core.execute(
+      handle,
+      statement,
+      () => ({ isRead: true, names: new Set([info.name]) }),
+    );
+    const { work } = handle.core;
+    if (Array.isArray(row)) return work.load(info, row, { overwrite });
+    const text = keyText(
+      info.primaryKey,
+      (column) => key[info.primaryKey.indexOf(column)],
+    );
+    if (text !== undefined) work.forgetRow(info, text);
+    return undefined;
+  }
+
+  #expressed(values: AnyValues): AnyValues {
+    const { dialect } = this.#shape;
+    let expressed: Record<string, unknown> | undefined;
+    for (const [key, value] of Object.entries(values)) {
+      if (!is(value, SQL)) continue;
+      expressed ??= { ...values };
+      expressed[key] = sqlExpression(value, dialect);
+    }
+    return expressed ?? values;
+  }
+}
+
+function lockOptions(lock: Lock): LockOptions {
+  return typeof lock === "string" ? { strength: lock } : lock;
+}
+
+/** The parts of a key in the order of the table's. */
+function keyParts({ name, primaryKey }: TableInfo, key: unknown): unknown[] {
+  if (primaryKey.length === 0) {
+    throw new StateError(
+      "NO_PRIMARY_KEY",
+      `Cannot get from "${name}": it has no primary key; use find()`,
+    );
+  }
+  const parts = primaryKey.length === 1 ? [key] : primaryKey.map((column) => {
+    const isObject = typeof key === "object" && key !== null;
+    return isObject ? Reflect.get(key, column.key) : undefined;
+  });
+  for (const [at, part] of parts.entries()) {
+    if (part !== undefined && part !== null && !Number.isNaN(part)) continue;
+    throw new TypeError(
+      `Cannot get from "${name}": part "${primaryKey[at]?.key}" of the key is ${
+        Number.isNaN(part) ? "NaN" : "missing"
+      }`,
+    );
+  }
+  return parts;
+}
+
+function staleError(
+  { name, primaryKey }: TableInfo,
+  attempt: string,
+  entity: object,
+): StaleDataError {
+  const keys = primaryKey.map(({ key }) => `"${key}"`).join(", ");
+  const error = new StaleDataError(
+    `Cannot ${attempt} by ${keys}: the row is not as it was loaded`,
+    { table: name, found: 0 },
+  );
+  error.entities = [entity];
+  return error;
+}

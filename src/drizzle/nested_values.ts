@@ -1,0 +1,122 @@
+import { is, Many, normalizeRelation, One, type Relation } from "drizzle-orm";
+import { type PgColumn, PgTable } from "drizzle-orm/pg-core";
+import type { Entity } from "../unit_of_work/entry.ts";
+import { ref } from "../unit_of_work/ref.ts";
+import type { RelationalConfig } from "./session_shape.ts";
+
+/** Values by property, of whatever table. */
+export type AnyValues = Readonly<Record<string, unknown>>;
+
+/** What nested rows are added with. */
+interface NestedParts {
+  /** Knows the relations. */
+  readonly relational: RelationalConfig | undefined;
+  /** The property of a column. */
+  readonly keyOf: (table: PgTable, column: { readonly name: string }) => string;
+  /** Adds one row. */
+  readonly add: (table: PgTable, values: AnyValues) => Entity;
+}
+
+/**
+ * Adds a row and the related rows inside it, along Drizzle's `relations()`:
+ * those that it refers to before it, those that refer to it behind it.
+ *
+ * @param table The table.
+ * @param values Its columns, and related rows by relation.
+ * @param parts What they are added with.
+ * @returns The entity; those of related rows are in it.
+ */
+export function addNested(
+  table: PgTable,
+  values: AnyValues,
+  parts: NestedParts,
+): Entity {
+  const relations = relationsOf(table, values, parts.relational);
+  if (relations.length === 0) return parts.add(table, values);
+  const own: Record<string, unknown> = { ...values };
+  const related: Record<string, unknown> = {};
+  for (const { key } of relations) delete own[key];
+  for (const { key, relation, links } of relations) {
+    if (!isOwning(relation)) continue;
+    const target = addNested(tableOf(relation), rowOf(values[key], key), parts);
+    for (const [column, referenced] of links) {
+      const targetKey = parts.keyOf(tableOf(relation), referenced);
+      own[parts.keyOf(table, column)] = ref(target)[targetKey];
+    }
+    related[key] = target;
+  }
+  const entity = parts.add(table, own);
+  for (const { key, relation, links } of relations) {
+    if (isOwning(relation)) continue;
+    const given = values[key];
+    const rows = is(relation, Many) ? listOf(given, key) : [given];
+    const targets = rows.map((row) => {
+      const child: Record<string, unknown> = { ...rowOf(row, key) };
+      for (const [column, referencing] of links) {
+        child[parts.keyOf(tableOf(relation), referencing)] =
+          ref(entity)[parts.keyOf(table, column)];
+      }
+      return addNested(tableOf(relation), child, parts);
+    });
+    related[key] = is(relation, Many) ? targets : targets[0];
+  }
+  return Object.assign(entity, related);
+}
+
+/** A relation that rows were given for. */
+interface GivenRelation {
+  readonly key: string;
+  readonly relation: Relation;
+  /** Columns of this table, and what they are linked to. */
+  readonly links: readonly (readonly [PgColumn, PgColumn])[];
+}
+
+function relationsOf(
+  table: PgTable,
+  values: AnyValues,
+  relational: RelationalConfig | undefined,
+): GivenRelation[] {
+  if (relational === undefined) return [];
+  const { fullSchema, schema, tableNamesMap } = relational;
+  const config = Object.values(schema).find(({ tsName }) =>
+    fullSchema[tsName] === table
+  );
+  return Object.entries(config?.relations ?? {}).flatMap(([key, relation]) => {
+    if (values[key] === undefined || values[key] === null) return [];
+    const { fields, references } = normalizeRelation(
+      schema,
+      tableNamesMap,
+      relation,
+    );
+    const links = fields.flatMap((field, at) => {
+      const reference = references[at];
+      // Relations of PostgreSQL tables link their columns.
+      return reference === undefined
+        ? []
+        : [[field as PgColumn, reference as PgColumn] as const];
+    });
+    return [{ key, relation, links }];
+  });
+}
+
+/** Whether this side has the foreign key. */
+function isOwning(relation: Relation): boolean {
+  return is(relation, One) && relation.config !== undefined;
+}
+
+function tableOf({ referencedTable }: Relation): PgTable {
+  if (is(referencedTable, PgTable)) return referencedTable;
+  throw new TypeError(
+    "Cannot add related rows: their table is none of pgTable()",
+  );
+}
+
+function rowOf(value: unknown, key: string): AnyValues {
+  if (typeof value === "object" && value !== null) return { ...value };
+  throw new TypeError(`Cannot add "${key}": expected an object of columns`);
+}
+
+function listOf(value: unknown, key: string): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  throw new TypeError(`Cannot add "${key}": expected a list of rows`);
+}

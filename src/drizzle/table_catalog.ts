@@ -1,0 +1,81 @@
+import { is } from "drizzle-orm";
+import { type PgDialect, PgTable } from "drizzle-orm/pg-core";
+import { namedTables } from "../session/named_tables.ts";
+import {
+  ANY_TABLE,
+  type StatementTables,
+} from "../session/statement_tables.ts";
+import type { TableInfo } from "../unit_of_work/table_info.ts";
+import type { QueryMetadata } from "./statement_access.ts";
+import type { MappedTable } from "./map_table.ts";
+import { type TableInfoReader, tableInfoReader } from "./table_info.ts";
+
+/**
+ * What a sessionmaker knows of tables.
+ *
+ * @internal
+ */
+export class TableCatalog {
+  readonly #read: TableInfoReader;
+  readonly #names: Set<string>;
+
+  /**
+   * @param dialect Knows how keys become names.
+   * @param schema Tables, among others.
+   * @param mapped How the unit of work treats some of them.
+   */
+  constructor(
+    dialect: PgDialect,
+    schema: Readonly<Record<string, unknown>>,
+    mapped: readonly MappedTable[],
+  ) {
+    this.#read = tableInfoReader(
+      dialect,
+      new Map(mapped.map(({ table, mapping }) => [table, mapping])),
+    );
+    const tables = Object.values(schema).filter((each) => is(each, PgTable));
+    this.#names = new Set(tables.map((table) => this.#read(table).name));
+  }
+
+  /**
+   * A table as data.
+   *
+   * @param table The table.
+   * @throws {TypeError} When it is none.
+   */
+  read(table: PgTable): TableInfo {
+    if (!is(table, PgTable)) {
+      throw new TypeError(
+        "Cannot use the unit of work: expected a table made by pgTable()",
+      );
+    }
+    const info = this.#read(table);
+    this.#names.add(info.name);
+    return info;
+  }
+
+  /**
+   * The tables that a compiled query is about.
+   *
+   * @param text Its SQL.
+   * @param metadata What Drizzle tells of it.
+   * @param options Whether it is known to only read.
+   */
+  tablesOf(
+    text: string,
+    metadata: QueryMetadata | undefined,
+    { isSelect }: { readonly isSelect: boolean },
+  ): StatementTables {
+    if (isSelect) {
+      const isTable = (name: string) =>
+        this.#names.has(name) || (metadata?.tables.includes(name) ?? false);
+      return { isRead: true, names: namedTables(text, isTable) };
+    }
+    // A delete may cascade to any other table, and a select with a CTE that
+    // writes does not say where.
+    const isTold = metadata?.type === "insert" || metadata?.type === "update";
+    return isTold
+      ? { isRead: false, names: new Set(metadata.tables) }
+      : ANY_TABLE;
+  }
+}

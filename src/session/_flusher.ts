@@ -1,0 +1,174 @@
+import type { Result, Statement } from "../driver/statement.ts";
+import { isAutocommit } from "../driver/transaction_sql.ts";
+import type { Engine } from "../engine/engine.ts";
+import { DatabaseError, StaleDataError } from "../errors/database_error.ts";
+import { StateError } from "../errors/state_error.ts";
+import type { Change } from "../unit_of_work/change_set.ts";
+import type { PlannedStatement } from "../unit_of_work/flush_plan.ts";
+import { XMIN } from "../unit_of_work/table_info.ts";
+import { UnitOfWork } from "../unit_of_work/unit_of_work.ts";
+import { autocommitError } from "./_refusals.ts";
+import type { StatementTables } from "./statement_tables.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** Told which tables a flush writes, when its statements are sent. */
+export type FlushListener = (
+  tables: readonly string[],
+  statements: readonly Statement[],
+) => void;
+
+/** Brings the changes of a unit of work to the server, and its answers back. */
+export class Flusher {
+  /** The changes, and what is known of rows. */
+  readonly work = new UnitOfWork();
+  readonly #engine: Engine;
+  readonly #listener: FlushListener | undefined;
+  /** How many `noAutoflush` blocks run. */
+  #held = 0;
+
+  /**
+   * @param engine Told of every flush.
+   * @param listener Told of every flush, too.
+   */
+  constructor(engine: Engine, listener: FlushListener | undefined) {
+    this.#engine = engine;
+    this.#listener = listener;
+  }
+
+  /**
+   * Flushes before a statement where it might see, or overwrite, what is
+   * pending: a read of other tables goes first.
+   *
+   * @param transaction Runs them.
+   * @param tablesOf Tells which tables it is about.
+   * @returns Settles when it is done; nothing where nothing is to be done.
+   * @throws {StateError} When it cannot be done.
+   */
+  before(
+    transaction: Transaction,
+    tablesOf: () => StatementTables,
+  ): Promise<void> | undefined {
+    if (this.work.isEmpty) return undefined;
+    const { isRead, names } = tablesOf();
+    const isDue = this.#held === 0 &&
+      this.work.hasChanges(isRead ? names : undefined);
+    const flushed = isDue
+      ? this.#run(transaction, { publishAll: true, isHeld: false })
+      : undefined;
+    if (!isRead) this.work.invalidate(names);
+    return flushed;
+  }
+
+  /**
+   * Flushes.
+   *
+   * @param transaction Runs the statements.
+   * @returns Settles when it is done; nothing where nothing is to be done.
+   * @throws {StateError} When changes wait for each other in a circle, or
+   * refer to what is not there: nothing was sent.
+   * @throws {TypeError} When a value is none of its column's type.
+   */
+  flush(transaction: Transaction): Promise<void> | undefined {
+    return this.#run(transaction, { publishAll: false, isHeld: false });
+  }
+
+  /**
+   * Gives a place to the changes made so far, ahead of what comes: they go out
+   * with the next statement. Where they fail, it does.
+   *
+   * @param transaction Will run the statements.
+   * @throws {StateError} When changes wait for each other in a circle, or
+   * refer to what is not there.
+   * @throws {TypeError} When a value is none of its column's type.
+   */
+  hold(transaction: Transaction): void {
+    this.#run(transaction, { publishAll: true, isHeld: true })
+      ?.catch(() => {});
+  }
+
+  /**
+   * Runs a function whose statements flush nothing.
+   *
+   * @param fn What to run.
+   */
+  async without<T>(fn: () => Promise<T>): Promise<T> {
+    this.#held++;
+    try {
+      return await fn();
+    } finally {
+      this.#held--;
+    }
+  }
+
+  #run(
+    transaction: Transaction,
+    { publishAll, isHeld }: { publishAll: boolean; isHeld: boolean },
+  ): Promise<void> | undefined {
+    if (this.work.isEmpty) return undefined;
+    if (isAutocommit(transaction.options) && this.work.hasChanges()) {
+      throw autocommitError("flush");
+    }
+    const planned = this.work.seal({ publishAll });
+    if (planned.length === 0) return undefined;
+    const tables = new Set(
+      planned.flatMap(({ changes: [first] }) => first?.entry.table.name ?? []),
+    );
+    this.#listener?.([...tables], planned.map(({ statement }) => statement));
+    const isLive = transaction.watch();
+    const { epoch } = this.work;
+    const start = performance.now();
+    const answers = planned.map(({ statement }) =>
+      isHeld ? transaction.hold(statement) : transaction.execute(statement)
+    );
+    return this.#settle(planned, answers, {
+      isLive: () => epoch === this.work.epoch && isLive(),
+      start,
+    });
+  }
+
+  async #settle(
+    planned: readonly PlannedStatement[],
+    answers: readonly Promise<Result>[],
+    { isLive, start }: { isLive: () => boolean; start: number },
+  ): Promise<void> {
+    // The first failure counts; those behind it say the same.
+    for (const answer of answers) answer.catch(() => {});
+    for (const [at, statement] of planned.entries()) {
+      let result: Result | undefined;
+      try {
+        result = await answers[at];
+      } catch (error) {
+        throw explained(error, statement);
+      }
+      if (result && isLive()) this.work.answer(statement, result);
+    }
+    const count = (kind: Change["kind"]) =>
+      planned.filter(({ changes: [first] }) => first?.kind === kind)
+        .reduce((sum, { changes }) => sum + changes.length, 0);
+    this.#engine.emit({
+      type: "flush",
+      inserted: count("insert"),
+      updated: count("update"),
+      deleted: count("delete"),
+      statements: planned.length,
+      duration: performance.now() - start,
+    });
+  }
+}
+
+/** Says which entities a failed statement was about. */
+function explained(error: unknown, { changes }: PlannedStatement): unknown {
+  const entities = changes.map(({ entry: { entity } }) => entity);
+  if (error instanceof StaleDataError) error.entities = entities;
+  const table = changes[0]?.entry.table;
+  const lacksXmin = table?.version === XMIN &&
+    error instanceof DatabaseError && error.sqlstate === "42703" &&
+    error.message.includes(XMIN);
+  if (!lacksXmin) return error;
+  const keys = table.primaryKey.map(({ key }) => `"${key}"`).join(", ");
+  return new StateError(
+    "VERSION_UNSUPPORTED",
+    `Cannot flush "${table.name}" (key ${keys}): it has no xmin, as a view has none; use a version column`,
+    { cause: error, entities },
+  );
+}

@@ -1,0 +1,258 @@
+import type { Change } from "./change_set.ts";
+import { isKept } from "./kept_value.ts";
+import { KeyReference } from "./key_reference.ts";
+import { Ref } from "./ref.ts";
+import { keyText, storedValue } from "./row_key.ts";
+import {
+  type ColumnInfo,
+  columnOf,
+  type ForeignKeyInfo,
+  type TableInfo,
+} from "./table_info.ts";
+
+/** Why one change has to come behind another one. */
+export interface Dependency {
+  /** The one that comes before. */
+  readonly on: Change;
+  /** The constraint that demands it. */
+  readonly constraint: string;
+  /**
+   * The columns of a foreign key: as long as they are NULL, it demands
+   * nothing. They are those of the inserted or the deleted row that refers.
+   */
+  readonly foreignKey: readonly ColumnInfo[] | undefined;
+}
+
+/** What each change has to come behind; those that have to are listed only. */
+export type Dependencies = Map<Change, Dependency[]>;
+
+/** A list of columns that rows are looked up by. */
+type RowIndex = Map<string, Change>;
+
+/** Finds what changes of a flush depend on each other, row by row. */
+export class DependencyFinder {
+  readonly #byTable = new Map<TableInfo, TableChanges>();
+  readonly #inserts = new Map<object, Change>();
+  readonly #found: Dependencies = new Map();
+
+  /** @param changes The changes of a flush. */
+  constructor(changes: readonly Change[]) {
+    for (const change of changes) {
+      const { entry, kind } = change;
+      let ofTable = this.#byTable.get(entry.table);
+      if (ofTable === undefined) {
+        ofTable = new TableChanges(entry.table);
+        this.#byTable.set(entry.table, ofTable);
+      }
+      ofTable[kind].push(change);
+      if (kind === "insert") this.#inserts.set(entry.entity, change);
+    }
+  }
+
+  /** The tables concerned. */
+  get tables(): Iterable<TableInfo> {
+    return this.#byTable.keys();
+  }
+
+  /** Finds all. */
+  find(): Dependencies {
+    for (const changes of this.#byTable.values()) {
+      for (const foreignKey of changes.table.foreignKeys) {
+        this.#followForeignKey(changes, foreignKey);
+      }
+      for (const change of [...changes.insert, ...changes.update]) {
+        this.#followRefs(change);
+      }
+      if (changes.update.length + changes.delete.length > 0) {
+        this.#followUnique(changes);
+      }
+    }
+    return this.#found;
+  }
+
+  #add(change: Change, dependency: Dependency): void {
+    if (dependency.on === change) return;
+    const present = this.#found.get(change);
+    if (present === undefined) this.#found.set(change, [dependency]);
+    else present.push(dependency);
+  }
+
+  /** A reference needs the row that makes its value. */
+  #followRefs(change: Change): void {
+    const { entry: { refs, table }, columns, values } = change;
+    if (refs === undefined && change.kind === "insert") return;
+    for (const [at, value] of values.entries()) {
+      if (!(value instanceof Ref)) continue;
+      const on = this.#inserts.get(value.entity);
+      const column = columns[at];
+      if (on === undefined || column === undefined) continue;
+      this.#add(change, {
+        on,
+        constraint: `"${column.key}" of "${table.name}"`,
+        foreignKey: [column],
+      });
+    }
+  }
+
+  /** What refers to a row comes behind it, and leaves before it goes. */
+  #followForeignKey(
+    { table, insert, update, delete: removed }: TableChanges,
+    foreignKey: ForeignKeyInfo,
+  ): void {
+    if (table.deferrable.has(foreignKey.name)) return;
+    const target = this.#byTable.get(foreignKey.target());
+    if (target === undefined) return;
+    const own = foreignKey.keys.map((key) => columnOf(table, key));
+    const constraint = `foreign key "${foreignKey.name}"`;
+    const { targetKeys } = foreignKey;
+    const arriving = target.arriving(targetKeys);
+    const leaving = target.leaving(targetKeys);
+    for (const change of insert) {
+      const on = find(arriving, own, (column) => newValue(change, column));
+      if (on) this.#add(change, { on, constraint, foreignKey: own });
+    }
+    for (const change of update) {
+      if (!own.some((column) => isWritten(change, column))) continue;
+      const on = find(arriving, own, (column) => newValue(change, column));
+      if (on) this.#add(change, { on, constraint, foreignKey: undefined });
+      this.#leave(change, leaving, own, { constraint });
+    }
+    // Those of one table go with one statement.
+    if (target.table === table) return;
+    for (const change of removed) {
+      this.#leave(change, leaving, own, { constraint, foreignKey: own });
+    }
+  }
+
+  /** A row goes behind those that refer to it. */
+  #leave(
+    change: Change,
+    leaving: RowIndex,
+    own: readonly ColumnInfo[],
+    dependency: Partial<Dependency> & { readonly constraint: string },
+  ): void {
+    const target = find(
+      leaving,
+      own,
+      (column) => storedValue(change.entry, column),
+    );
+    if (target === undefined) return;
+    this.#add(target, { foreignKey: undefined, ...dependency, on: change });
+  }
+
+  /** Who takes a value comes behind who gives it up. */
+  #followUnique(changes: TableChanges): void {
+    const { table, insert, update, delete: removed } = changes;
+    const keys = [
+      { name: `${table.name}_pkey`, columns: table.primaryKey },
+      ...table.uniqueKeys.map(({ name, keys }) => ({
+        name,
+        columns: keys.map((key) => columnOf(table, key)),
+      })),
+    ];
+    for (const { name, columns } of keys) {
+      if (table.deferrable.has(name)) continue;
+      const moved = update.filter((change) =>
+        columns.some((column) => isWritten(change, column))
+      );
+      const given = new Map<string, Change>();
+      for (const change of [...removed, ...moved]) {
+        const text = keyText(
+          columns,
+          (column) => storedValue(change.entry, column),
+        );
+        if (text !== undefined) given.set(text, change);
+      }
+      const constraint = `unique constraint "${name}"`;
+      for (const change of [...insert, ...moved]) {
+        const on = find(given, columns, (column) => newValue(change, column));
+        if (on) this.#add(change, { on, constraint, foreignKey: undefined });
+      }
+    }
+  }
+}
+
+/** The changes of one table. */
+class TableChanges {
+  readonly table: TableInfo;
+  readonly insert: Change[] = [];
+  readonly update: Change[] = [];
+  readonly delete: Change[] = [];
+  readonly #arriving = new Map<string, RowIndex>();
+  readonly #leaving = new Map<string, RowIndex>();
+
+  constructor(table: TableInfo) {
+    this.table = table;
+  }
+
+  /** Rows by a key that they will have. */
+  arriving(keys: readonly string[]): RowIndex {
+    return this.#index(this.#arriving, keys, (columns) => [
+      ...this.insert,
+      ...this.update.filter((change) =>
+        columns.some((column) => isWritten(change, column))
+      ),
+    ], newValue);
+  }
+
+  /** Rows by a key that they have now and lose. */
+  leaving(keys: readonly string[]): RowIndex {
+    return this.#index(
+      this.#leaving,
+      keys,
+      () => this.delete,
+      ({ entry }, column) => storedValue(entry, column),
+    );
+  }
+
+  #index(
+    indexes: Map<string, RowIndex>,
+    keys: readonly string[],
+    changesOf: (columns: readonly ColumnInfo[]) => readonly Change[],
+    valueOf: (change: Change, column: ColumnInfo) => unknown,
+  ): RowIndex {
+    const name = JSON.stringify(keys);
+    const present = indexes.get(name);
+    if (present !== undefined) return present;
+    const columns = keys.map((key) => columnOf(this.table, key));
+    const index: RowIndex = new Map();
+    for (const change of changesOf(columns)) {
+      const text = keyText(columns, (column) => valueOf(change, column));
+      if (text !== undefined) index.set(text, change);
+    }
+    indexes.set(name, index);
+    return index;
+  }
+}
+
+function find(
+  index: RowIndex,
+  columns: readonly ColumnInfo[],
+  valueOf: (column: ColumnInfo) => unknown,
+): Change | undefined {
+  if (index.size === 0) return undefined;
+  const text = keyText(columns, valueOf);
+  return text === undefined ? undefined : index.get(text);
+}
+
+/** The value that a row will have, as far as it is known. */
+function newValue(change: Change, column: ColumnInfo): unknown {
+  const at = change.columns.indexOf(column);
+  if (at < 0) {
+    return change.kind === "insert"
+      ? undefined
+      : storedValue(change.entry, column);
+  }
+  const value = change.values[at];
+  const isKnown = !(value instanceof Ref || value instanceof KeyReference);
+  return isKnown ? value : undefined;
+}
+
+/** Whether an update gives a column another value. */
+function isWritten(
+  { columns, values, entry }: Change,
+  column: ColumnInfo,
+): boolean {
+  const at = columns.indexOf(column);
+  return at >= 0 && !isKept(entry.row[column.at], values[at]);
+}

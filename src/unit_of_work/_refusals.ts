@@ -1,0 +1,101 @@
+import { StateError } from "../errors/state_error.ts";
+import { tableAndKey } from "./row_key.ts";
+import type { TableInfo } from "./table_info.ts";
+
+/** An entity that the session does not know. */
+export function unknownEntityError(
+  call: string,
+  entity: object,
+): StateError {
+  return new StateError(
+    "ENTITY_UNKNOWN",
+    `Cannot ${call}: the entity belongs to another session, or to none; load it with get() or find(), or give its row to track()`,
+    { entities: [entity] },
+  );
+}
+
+/** A value that the database has yet to make. */
+export function notFlushedError(table: TableInfo, key: string): StateError {
+  const cure = table.readBack === "none"
+    ? `the table's readBack is "none", so it is never read`
+    : `call flush() or commit() first, or use ref(entity).${key}`;
+  return new StateError(
+    "NOT_FLUSHED",
+    `Cannot read "${key}" of "${table.name}": the database has yet to make it; ${cure}`,
+  );
+}
+
+/** A table whose rows cannot be told apart. */
+export function noPrimaryKeyError(
+  call: string,
+  { name }: TableInfo,
+): StateError {
+  return new StateError(
+    "NO_PRIMARY_KEY",
+    `Cannot ${call}: table "${name}" has no primary key; use insert(), update() and delete()`,
+  );
+}
+
+/** A column that has to be given and was not. */
+export function missingValueError(
+  { name }: TableInfo,
+  key: string,
+): StateError {
+  return new StateError(
+    "VALUE_MISSING",
+    `Cannot add to "${name}": column "${key}" refuses NULL, has no default, and was left out`,
+  );
+}
+
+/** Two entities with one key. */
+export function duplicateError(
+  call: string,
+  table: TableInfo,
+  entities: readonly object[],
+): StateError {
+  return new StateError(
+    "ENTITY_DUPLICATE",
+    `Cannot ${call}: the session has another entity of ${
+      tableAndKey(table)
+    } with the same key; change that one`,
+    { entities },
+  );
+}
+
+/** A removed entity that was changed afterwards. */
+export function removedError(
+  call: string,
+  table: TableInfo,
+  entity: object,
+): StateError {
+  return new StateError(
+    "ENTITY_REMOVED",
+    `Cannot ${call}: the entity of ${
+      tableAndKey(table)
+    } was removed; change it before, or leave it in`,
+    { entities: [entity] },
+  );
+}
+
+/** Changes that wait for each other. */
+export function cycleError(
+  obstacle: string,
+  entities: readonly object[],
+): StateError {
+  return new StateError(
+    "FLUSH_CYCLE",
+    `Cannot flush: ${obstacle}; flush in between, or make the constraint deferrable`,
+    { entities },
+  );
+}
+
+/** A row whose version nobody has read. */
+export function unversionedError(table: TableInfo, entity: object): StateError {
+  return new StateError(
+    "VERSION_UNSUPPORTED",
+    `Cannot change an entity of ${tableAndKey(table)}: its ${
+      table.version ?? "version"
+    } was not read; load it with get() or find()`,
+    { entities: [entity] },
+  );
+}

@@ -1,0 +1,199 @@
+import { toWireParameter, type WireParameter } from "../driver/parameter.ts";
+import { KeyReference } from "./key_reference.ts";
+import { type ColumnInfo, quoteName, type TableInfo } from "./table_info.ts";
+
+/** Numbers the parameters of a statement. */
+export class Parameters {
+  /** Their values, in order. */
+  readonly values: WireParameter[] = [];
+
+  /** Adds one; its placeholder. */
+  add(value: WireParameter): string {
+    return `$${this.values.push(value)}`;
+  }
+}
+
+/** A column of the list of rows that a statement is given. */
+export interface Source {
+  /** How it is named in the list, unquoted. */
+  readonly alias: string;
+  /** The column of the table that it is of; none for plain text. */
+  readonly column: ColumnInfo | undefined;
+  /**
+   * Values by row. They are references in all rows, to one name, or in none.
+   */
+  readonly values: readonly unknown[];
+  /** Whether it says which row is meant: a column may be both, key and value. */
+  readonly isKey: boolean;
+}
+
+/** A source as it is written. */
+interface WrittenSource extends Source {
+  /** Under what the keys are published that its places are of. */
+  readonly reference: string | undefined;
+  /** The type of its list; none for what only the table's row type knows. */
+  readonly listType: string | undefined;
+}
+
+/**
+ * Writes the rows that a statement is given as a query: `ord` numbers them,
+ * and each source is a column. Its text depends on the sources alone and not
+ * on how many rows there are, so there is no limit of parameters.
+ *
+ * @param table The table; its row type reads what has no list.
+ * @param sources The columns.
+ * @param count How many rows there are.
+ * @param parameters Takes the values.
+ */
+export function rowList(
+  table: TableInfo,
+  sources: readonly Source[],
+  count: number,
+  parameters: Parameters,
+): string {
+  const written = sources.map(writtenSource);
+  const isPlain = written.every(({ listType }) => listType !== undefined);
+  const from = isPlain
+    ? valueLists(written, count, parameters)
+    : jsonRows(table, written, count, parameters);
+  const joins: string[] = [];
+  const columns = written.map((source, at) => {
+    const name = quoteName(source.alias);
+    const { reference } = source;
+    if (reference === undefined) return `${from.value(at)} as ${name}`;
+    const alias = `r${at + 1}`;
+    joins.push(
+      `join json_array_elements_text(current_setting(${
+        parameters.add(reference)
+      })::json) with ordinality as ${alias}(key, place) on ${alias}.place = ${
+        from.value(at)
+      }`,
+    );
+    return `${typed(`${alias}.key`, source.column, table)} as ${name}`;
+  });
+  return [
+    `select ${["l.ord", ...columns].join(", ")}`,
+    `from ${from.text}`,
+    ...joins,
+  ].join(" ");
+}
+
+/** Text as a value of a column. */
+function typed(
+  text: string,
+  column: ColumnInfo | undefined,
+  table: TableInfo,
+): string {
+  if (column === undefined) return text;
+  const { listType, name } = column;
+  if (listType !== undefined) return `${text}::${listType}`;
+  const key = `'${name.replaceAll("'", "''")}'`;
+  return `(json_populate_record(null::${table.sql}, json_build_object(${key}, ${text}))).${
+    quoteName(name)
+  }`;
+}
+
+function writtenSource(source: Source): WrittenSource {
+  const { column, values } = source;
+  const [first] = values;
+  if (first instanceof KeyReference) {
+    const places = values.map((each) =>
+      each instanceof KeyReference ? each.place : null
+    );
+    return {
+      ...source,
+      values: places,
+      reference: first.name,
+      listType: "int4",
+    };
+  }
+  const listType = column === undefined ? "text" : column.listType;
+  return { ...source, reference: undefined, listType };
+}
+
+/** What a list of rows is read from, and how its values are named there. */
+interface RowList {
+  readonly text: string;
+  readonly value: (at: number) => string;
+}
+
+function valueLists(
+  sources: readonly WrittenSource[],
+  count: number,
+  parameters: Parameters,
+): RowList {
+  if (sources.length === 0) {
+    const rows = parameters.add(String(count));
+    return {
+      text: `generate_series(1, ${rows}::int4) as l(ord)`,
+      value: () => "null",
+    };
+  }
+  const lists = sources.map((source) => {
+    const list = toWireParameter(source.values.map(encoder(source)));
+    return `${parameters.add(list)}::${source.listType}[]`;
+  });
+  const names = sources.map((_, at) => `c${at + 1}`);
+  return {
+    text: `unnest(${lists.join(", ")}) with ordinality as l(${
+      [...names, "ord"].join(", ")
+    })`,
+    value: (at) => `l.c${at + 1}`,
+  };
+}
+
+function encoder(
+  { reference, column }: WrittenSource,
+): (value: unknown) => unknown {
+  return reference === undefined && column !== undefined
+    ? column.encode
+    : (value) => value;
+}
+
+/**
+ * For types that only the table's row type knows. Each row is an array: values
+ * and keys are records of the table, and places and plain texts stand behind.
+ */
+function jsonRows(
+  table: TableInfo,
+  sources: readonly WrittenSource[],
+  count: number,
+  parameters: Parameters,
+): RowList {
+  const rows = Array.from({ length: count }, (_, row) => {
+    const values: Record<string, unknown> = {};
+    const keys: Record<string, unknown> = {};
+    const plain: Record<string, unknown> = {};
+    for (const { alias, column, isKey, reference, values: all } of sources) {
+      const value = all[row];
+      if (column === undefined || reference !== undefined) {
+        plain[alias] = value;
+      } else (isKey ? keys : values)[column.name] = jsonValue(column, value);
+    }
+    return [values, keys, plain];
+  });
+  const list = parameters.add(JSON.stringify(rows));
+  return {
+    text:
+      `json_array_elements(${list}::json) with ordinality as l(item, ord) cross join lateral json_populate_record(null::${table.sql}, l.item -> 0) as p cross join lateral json_populate_record(null::${table.sql}, l.item -> 1) as q`,
+    value: (at) => {
+      const source = sources[at];
+      if (source === undefined) return "null";
+      const { alias, column, reference, isKey, listType } = source;
+      if (column !== undefined && reference === undefined) {
+        return `${isKey ? "q" : "p"}.${quoteName(column.name)}`;
+      }
+      return `(l.item -> 2 ->> '${alias.replaceAll("'", "''")}')::${listType}`;
+    },
+  };
+}
+
+/**
+ * A value inside JSON that the row type reads: text is read as the type's
+ * input, which is what a parameter is; JSON itself has to stay JSON.
+ */
+function jsonValue(column: ColumnInfo, value: unknown): unknown {
+  const encoded = column.encode(value);
+  const isJson = column.listType === "json" || column.listType === "jsonb";
+  return isJson && encoded !== null ? JSON.parse(encoded) : encoded;
+}

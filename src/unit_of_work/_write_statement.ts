@@ -1,0 +1,58 @@
+import type { Statement } from "../driver/statement.ts";
+import type { Parameters } from "./_row_list.ts";
+import type { TableInfo } from "./table_info.ts";
+
+/** A statement that finds another number of rows than it must. */
+export interface CountedWrite {
+  /** The table. */
+  readonly table: TableInfo;
+  /** What it does to the table, such as `delete from`. */
+  readonly attempt: string;
+  /** How many rows it has to find. */
+  readonly expected: number;
+}
+
+/**
+ * Makes a statement that writes.
+ *
+ * @param text Its SQL.
+ * @param parameters Its parameters.
+ * @param counted How a wrong number of rows is told.
+ */
+export function writeStatement(
+  text: string,
+  { values }: Parameters,
+  counted?: CountedWrite,
+): Statement {
+  return {
+    text,
+    params: values,
+    rowMode: "array",
+    access: "write",
+    stale: counted && {
+      table: counted.table.name,
+      attempt: `${counted.attempt} "${counted.table.name}" by ${
+        counted.table.primaryKey.map(({ key }) => `"${key}"`).join(", ")
+      }`,
+      expected: counted.expected,
+    },
+  };
+}
+
+/**
+ * A condition that fails the statement, on the server, unless a query has just
+ * so many rows: a text that is no number is read as one. It depends on the
+ * count, or the planner would evaluate it ahead.
+ *
+ * @param query The name of the query.
+ * @param expected How many rows it has to have.
+ * @param parameters Takes the number.
+ */
+export function countCheck(
+  query: string,
+  expected: number,
+  parameters: Parameters,
+): string {
+  const count = parameters.add(String(expected));
+  return `(select case when count(*) = ${count}::int8 then 0 else ('nullpool:stale:' || count(*))::int4 end from ${query}) = 0`;
+}

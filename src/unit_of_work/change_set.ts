@@ -1,0 +1,210 @@
+import {
+  notFlushedError,
+  removedError,
+  unknownEntityError,
+  unversionedError,
+} from "./_refusals.ts";
+import type { Entry } from "./entry.ts";
+import type { KeyReference } from "./key_reference.ts";
+import { isKept, UNKNOWN } from "./kept_value.ts";
+import type { Ref } from "./ref.ts";
+import { hasValue } from "./row_key.ts";
+import { SqlExpression } from "./sql_expression.ts";
+import { type ColumnInfo, columnOf, XMIN } from "./table_info.ts";
+
+/** What is to be done to one row. */
+export interface Change {
+  /** Insert, update or delete. */
+  readonly kind: "insert" | "update" | "delete";
+  /** The entity. */
+  readonly entry: Entry;
+  /** The columns that are written. */
+  readonly columns: readonly ColumnInfo[];
+  /** Their values in order: plain ones, or what stands for another row's. */
+  readonly values: readonly unknown[];
+  /** Columns that the database computes. */
+  readonly expressions: ReadonlyMap<ColumnInfo, SqlExpression> | undefined;
+  /** Whether the row has to be as it was loaded. */
+  readonly isVersioned: boolean;
+}
+
+/** What is written of an entity. */
+type Written = Pick<Change, "columns" | "values" | "expressions">;
+
+/** Finds the entry of an entity. */
+export type EntryFinder = (entity: object) => Entry | undefined;
+
+/**
+ * Compares an entity with its row.
+ *
+ * @param entry A stored one.
+ * @returns The columns that differ.
+ */
+export function changedColumns(
+  { entity, table: { columns }, row }: Entry,
+): ColumnInfo[] {
+  const changed: ColumnInfo[] = [];
+  for (const column of columns) {
+    const kept = row[column.at];
+    if (kept === UNKNOWN) {
+      // Reading an accessor would throw.
+      if (hasValue(entity, column.key)) changed.push(column);
+      continue;
+    }
+    const value = entity[column.key];
+    if (value !== kept && value !== undefined && !isKept(kept, value)) {
+      changed.push(column);
+    }
+  }
+  return changed;
+}
+
+/**
+ * What has to be done to make an entity's row as it is.
+ *
+ * @param entry The entry.
+ * @param entryOf Finds other entities.
+ * @returns Nothing where it is so already.
+ * @throws {StateError} When a removed one was changed, or it refers to one
+ * that is not of this session.
+ * @throws {TypeError} When a generated column was changed.
+ */
+export function changeOf(
+  entry: Entry,
+  entryOf: EntryFinder,
+): Change | undefined {
+  switch (entry.state) {
+    case "new":
+      return {
+        kind: "insert",
+        entry,
+        ...insertedValues(entry, entryOf),
+        isVersioned: false,
+      };
+    case "stored":
+      return updateOf(entry);
+    case "removed":
+      if (changedColumns(entry).length > 0) {
+        throw removedError("flush", entry.table, entry.entity);
+      }
+      return {
+        ...NOTHING,
+        kind: "delete",
+        entry,
+        isVersioned: hasVersion(entry),
+      };
+    default:
+      return undefined;
+  }
+}
+
+const NOTHING: Written = { columns: [], values: [], expressions: undefined };
+
+function insertedValues(entry: Entry, entryOf: EntryFinder): Written {
+  const { entity, table, refs } = entry;
+  const columns: ColumnInfo[] = [];
+  const values: unknown[] = [];
+  let expressions: Map<ColumnInfo, SqlExpression> | undefined;
+  for (const column of table.columns) {
+    const { key, maker } = column;
+    const isPlain = maker === "null" || maker === "client";
+    if (
+      isPlain && !table.hasTriggerKeys && refs === undefined &&
+      entry.expressions === undefined
+    ) {
+      columns.push(column);
+      values.push(entity[key]);
+    } else if (hasValue(entity, key)) {
+      columns.push(column);
+      values.push(entity[key]);
+    } else {
+      const target = refs?.get(key);
+      const expression = entry.expressions?.get(key);
+      if (target !== undefined) {
+        columns.push(column);
+        values.push(referenced(target, entryOf));
+      } else if (expression !== undefined) {
+        (expressions ??= new Map()).set(column, expression);
+      }
+    }
+  }
+  return { columns, values, expressions };
+}
+
+/**
+ * What a reference stands for, as far as it is known.
+ *
+ * @param target The reference.
+ * @param entryOf Finds its entity.
+ * @returns The value, or where statements find it, or the reference itself:
+ * the same flush makes the value.
+ * @throws {StateError} When nothing will make it.
+ */
+export function referenced(
+  target: Ref<unknown>,
+  entryOf: EntryFinder,
+): unknown | KeyReference | Ref<unknown> {
+  const { entity, key } = target;
+  const entry = entryOf(entity);
+  if (entry === undefined) throw unknownEntityError("use a ref", entity);
+  const { key: property } = columnOf(entry.table, key);
+  if (hasValue(entity, property)) return entry.entity[property];
+  if (entry.state === "new") return target;
+  const published = entry.published?.get(property);
+  if (published !== undefined) return published;
+  throw notFlushedError(entry.table, property);
+}
+
+function updateOf(entry: Entry): Change | undefined {
+  const { entity, table } = entry;
+  const changed = changedColumns(entry);
+  if (changed.length === 0) return undefined;
+  const expressions = new Map<ColumnInfo, SqlExpression>();
+  const columns: ColumnInfo[] = [];
+  const values: unknown[] = [];
+  for (const column of table.columns) {
+    const isChanged = changed.includes(column);
+    if (column.key === table.version) continue;
+    if (!isChanged && column.makeUpdate === undefined) continue;
+    if (isChanged && column.maker === "generated") {
+      throw new TypeError(
+        `Cannot set "${column.key}" of "${table.name}": it is a generated column, which the database makes`,
+      );
+    }
+    const value = isChanged ? entity[column.key] : column.makeUpdate?.();
+    if (value instanceof SqlExpression) expressions.set(column, value);
+    else {
+      columns.push(column);
+      values.push(value);
+    }
+  }
+  return {
+    kind: "update",
+    entry,
+    columns,
+    values,
+    expressions: expressions.size === 0 ? undefined : expressions,
+    isVersioned: hasVersion(entry),
+  };
+}
+
+/** One whose INSERT is on the way is nobody else's yet. */
+function hasVersion(entry: Entry): boolean {
+  const { table } = entry;
+  if (table.version === undefined) return false;
+  if (versionOf(entry) !== UNKNOWN) return true;
+  if (entry.awaited > 0) return false;
+  throw unversionedError(table, entry.entity);
+}
+
+/**
+ * The version that an entity was loaded with.
+ *
+ * @param entry Its entry, of a table that has versions.
+ */
+export function versionOf({ table, row }: Entry): unknown {
+  const { version = "", columns } = table;
+  return version === XMIN
+    ? row[columns.length]
+    : row[columnOf(table, version).at];
+}

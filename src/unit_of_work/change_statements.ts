@@ -1,0 +1,142 @@
+import type { Statement } from "../driver/statement.ts";
+import { Parameters, rowList, type Source } from "./_row_list.ts";
+import { countCheck, writeStatement } from "./_write_statement.ts";
+import type { SqlExpression } from "./sql_expression.ts";
+import {
+  type ColumnInfo,
+  columnOf,
+  columnsToRead,
+  quoteName,
+  type TableInfo,
+  XMIN,
+} from "./table_info.ts";
+
+/** Which rows of a table are meant, and as what they were loaded. */
+export interface RowSelection {
+  /** The table. */
+  readonly table: TableInfo;
+  /** By row: the values of the primary key, or references to them. */
+  readonly keys: readonly (readonly unknown[])[];
+  /** By row: its version, where the table has one and the row is not new. */
+  readonly versions: readonly unknown[] | undefined;
+}
+
+/** Rows of one table of which the same columns change. */
+export interface UpdateGroup extends RowSelection {
+  /** The columns that change. */
+  readonly columns: readonly ColumnInfo[];
+  /** By row: new values, in the order of `columns`. */
+  readonly rows: readonly (readonly unknown[])[];
+  /** Columns that the database computes, the same way in all rows. */
+  readonly expressions?: ReadonlyMap<ColumnInfo, SqlExpression> | undefined;
+}
+
+/**
+ * Makes the statement that updates a group of rows, or fails where one is not
+ * as it was loaded.
+ *
+ * @param group What to update; at least one row.
+ * @returns A statement whose rows, as arrays, are those of the group in order:
+ * the columns that its table reads back.
+ */
+export function updateStatement(group: UpdateGroup): Statement {
+  const {
+    table,
+    columns,
+    rows,
+    expressions = new Map<ColumnInfo, SqlExpression>(),
+  } = group;
+  const parameters = new Parameters();
+  const selection = rowSelection(group);
+  const values = columns.map((column, at): Source => ({
+    alias: `n${at + 1}`,
+    column,
+    isKey: false,
+    values: rows.map((row) => row[at]),
+  }));
+  const sources = [...values, ...selection.sources];
+  const list = rowList(table, sources, rows.length, parameters);
+  const sets = columns.map(({ name }, at) =>
+    `${quoteName(name)} = v.n${at + 1}`
+  );
+  for (const [{ name }, expression] of expressions) {
+    const value = expression.render((each) => parameters.add(each));
+    sets.push(`${quoteName(name)} = ${value}`);
+  }
+  const { version } = table;
+  if (version !== undefined && version !== XMIN) {
+    const name = quoteName(columnOf(table, version).name);
+    sets.push(`${name} = t.${name} + 1`);
+  }
+  const read = columnsToRead(table);
+  const returning = [
+    "v.ord",
+    ...read.map(({ name }) => `t.${quoteName(name)}`),
+  ];
+  const output = read.map(({ name }) => `u.${quoteName(name)}`);
+  if (version === XMIN) {
+    returning.push("t.xmin::text as nullpool_xmin");
+    output.push("u.nullpool_xmin");
+  }
+  return writeStatement(
+    `with v as materialized (${list}), u as (update ${table.sql} as t set ${
+      sets.join(", ")
+    } from v where ${selection.condition} returning ${
+      returning.join(", ")
+    }) select ${output.join(", ")} from u where ${
+      countCheck("u", rows.length, parameters)
+    } order by u.ord`,
+    parameters,
+    { table, attempt: "update", expected: rows.length },
+  );
+}
+
+/**
+ * Makes the statement that deletes a group of rows, or fails where one is not
+ * as it was loaded.
+ *
+ * @param selection What to delete; at least one row.
+ */
+export function deleteStatement(selection: RowSelection): Statement {
+  const { table, keys } = selection;
+  const parameters = new Parameters();
+  const { sources, condition } = rowSelection(selection);
+  const list = rowList(table, sources, keys.length, parameters);
+  return writeStatement(
+    `with v as materialized (${list}), d as (delete from ${table.sql} as t using v where ${condition} returning v.ord) select 1 where ${
+      countCheck("d", keys.length, parameters)
+    }`,
+    parameters,
+    { table, attempt: "delete from", expected: keys.length },
+  );
+}
+
+/** What the rows are found by. */
+function rowSelection({ table, keys, versions }: RowSelection): {
+  readonly sources: readonly Source[];
+  readonly condition: string;
+} {
+  const sources = table.primaryKey.map((column, at): Source => ({
+    alias: `k${at + 1}`,
+    column,
+    isKey: true,
+    values: keys.map((key) => key[at]),
+  }));
+  const conditions = table.primaryKey.map(({ name }, at) =>
+    `t.${quoteName(name)} = v.k${at + 1}`
+  );
+  if (versions !== undefined && table.version !== undefined) {
+    const column = table.version === XMIN
+      ? undefined
+      : columnOf(table, table.version);
+    const stored = column === undefined ? "xmin::text" : quoteName(column.name);
+    sources.push({
+      alias: "version",
+      column,
+      isKey: true,
+      values: versions,
+    });
+    conditions.push(`t.${stored} = v.version`);
+  }
+  return { sources, condition: conditions.join(" and ") };
+}

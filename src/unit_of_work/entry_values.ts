@@ -1,0 +1,99 @@
+import type { Entry } from "./entry.ts";
+import {
+  isKept,
+  keepRaw,
+  type KeptValue,
+  restored,
+  UNKNOWN,
+} from "./kept_value.ts";
+import { setValue } from "./new_entity.ts";
+import { hasValue } from "./row_key.ts";
+import type { ColumnInfo } from "./table_info.ts";
+
+/**
+ * Takes in what the database answered to a write of the session: what the
+ * entity holds is replaced, unless it was changed since.
+ *
+ * @param entry The entry.
+ * @param sealed Its row as the statement has left it, as far as it was known.
+ * @param column The column.
+ * @param raw Its value, as the driver has parsed it.
+ */
+export function fillIn(
+  entry: Entry,
+  sealed: KeptValue[],
+  column: ColumnInfo,
+  raw: unknown,
+): void {
+  const value = column.decode(raw);
+  const kept = keepRaw(column, raw, value);
+  const before = sealed[column.at];
+  if (Object.is(kept, before)) return;
+  const { row } = entry;
+  const isLatest = Object.is(row[column.at], before);
+  sealed[column.at] = kept;
+  if (!isLatest && row !== sealed) return;
+  // A later statement, not answered yet, has started from it.
+  row[column.at] = kept;
+  takeOver(entry, column, { before, kept, value });
+}
+
+/**
+ * Takes in a row that was read again: what the entity holds is replaced, unless
+ * it was changed.
+ *
+ * @param entry The entry.
+ * @param row The row.
+ * @param values The same, as values of an entity; undefined where not read.
+ */
+export function refresh(
+  entry: Entry,
+  row: readonly KeptValue[],
+  values: readonly unknown[],
+): void {
+  const before = entry.row;
+  entry.row = row.map((kept, at) => kept === UNKNOWN ? before[at] : kept);
+  for (const column of entry.table.columns) {
+    const kept = row[column.at];
+    if (kept === UNKNOWN) continue;
+    const value = values[column.at];
+    takeOver(entry, column, { before: before[column.at], kept, value });
+  }
+}
+
+/**
+ * Gives an entity the values that its row has.
+ *
+ * @param entry The entry.
+ */
+export function restoreValues({ entity, table, row }: Entry): void {
+  for (const { at, key } of table.columns) {
+    const kept = row[at];
+    if (kept === UNKNOWN) continue;
+    if (hasValue(entity, key) && isKept(kept, entity[key])) continue;
+    setValue(entity, key, restored(kept));
+  }
+}
+
+/** What becomes of a column of a row. */
+interface Replacement {
+  readonly before: KeptValue;
+  readonly kept: KeptValue;
+  /** What is kept, as a value of the entity. */
+  readonly value: unknown;
+}
+
+function takeOver(
+  { entity }: Entry,
+  { key }: ColumnInfo,
+  { before, kept, value }: Replacement,
+): void {
+  if (hasValue(entity, key)) {
+    const present = entity[key];
+    // It was changed meanwhile.
+    if (before === UNKNOWN || !isKept(before, present)) return;
+    // The user may hold the object itself, to change it further.
+    if (isKept(kept, present)) return;
+  }
+  setValue(entity, key, value);
+}

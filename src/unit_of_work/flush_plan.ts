@@ -1,0 +1,285 @@
+import type { Statement } from "../driver/statement.ts";
+import {
+  deleteStatement,
+  type RowSelection,
+  updateStatement,
+} from "./change_statements.ts";
+import { notFlushedError } from "./_refusals.ts";
+import { type Change, versionOf } from "./change_set.ts";
+import type { Entry } from "./entry.ts";
+import { placeChanges, type PlacedChange } from "./flush_order.ts";
+import { insertStatement, type Publication } from "./insert_statement.ts";
+import { KeyReference } from "./key_reference.ts";
+import { UNKNOWN } from "./kept_value.ts";
+import { Ref } from "./ref.ts";
+import { hasValue, storedValue } from "./row_key.ts";
+import { type ColumnInfo, columnOf } from "./table_info.ts";
+
+/** Rows of a statement: parameters of that many are held at once. */
+const PAGE = 10_000;
+
+/** A statement of a flush. */
+export interface PlannedStatement {
+  /** What to send. */
+  readonly statement: Statement;
+  /** What it does, row by row; rows come back in this order. */
+  readonly changes: readonly Change[];
+  /** By property: what its rows are published under, for later statements. */
+  readonly publications: ReadonlyMap<string, string>;
+}
+
+/** How a flush is planned. */
+export interface FlushPlanOptions {
+  /** Whether statements that are yet unknown may refer to what it makes. */
+  readonly publishAll: boolean;
+  /** Makes a name that the transaction has not used. */
+  readonly newName: () => string;
+}
+
+/**
+ * Turns changes into the fewest statements that one flight can carry, in an
+ * order that the database accepts.
+ *
+ * @param changes What is to be done.
+ * @param options How it is planned.
+ * @returns The statements, in order.
+ * @throws {StateError} When changes wait for each other in a circle.
+ * @throws {TypeError} When a value is none of its column's type.
+ */
+export function planFlush(
+  changes: readonly Change[],
+  options: FlushPlanOptions,
+): PlannedStatement[] {
+  const placed = placeChanges(changes);
+  const planner = new Planner(placed, options);
+  return groupsOf(placed).flatMap((group) => planner.plan(group));
+}
+
+/** Changes that may share a statement. */
+function groupsOf(placed: readonly PlacedChange[]): Change[][] {
+  const groups = new Map<string, { place: PlacedChange; changes: Change[] }>();
+  const tables = new Map<unknown, number>();
+  for (const place of placed) {
+    const { change, slot, step } = place;
+    const { table } = change.entry;
+    let number = tables.get(table);
+    if (number === undefined) tables.set(table, number = tables.size);
+    const name = `${slot} ${step} ${number} ${shapeOf(change)}`;
+    const group = groups.get(name);
+    if (group === undefined) groups.set(name, { place, changes: [change] });
+    else group.changes.push(change);
+  }
+  return [...groups.values()]
+    .toSorted((a, b) =>
+      a.place.slot - b.place.slot || a.place.step - b.place.step
+    )
+    .map(({ changes }) => changes);
+}
+
+/** What changes of one statement have in common. */
+function shapeOf({ kind, columns, expressions, isVersioned }: Change): string {
+  let shape = `${kind} ${isVersioned}`;
+  for (const { at } of columns) shape += ` ${at}`;
+  for (const [{ at }, { signature }] of expressions ?? []) {
+    shape += ` ${at}=${signature}`;
+  }
+  return shape;
+}
+
+/** Plans one group after the other; later ones may refer to earlier ones. */
+class Planner {
+  readonly #options: FlushPlanOptions;
+  readonly #wanted = new Map<object, Set<string>>();
+  readonly #places = new Map<object, ReadonlyMap<string, KeyReference>>();
+
+  constructor(placed: readonly PlacedChange[], options: FlushPlanOptions) {
+    this.#options = options;
+    for (const { change: { entry, kind, values } } of placed) {
+      if (entry.refs === undefined) continue;
+      for (const value of values) {
+        if (value instanceof Ref) this.#want(value.entity, value.key);
+      }
+      // A second step finds its row by the key that the first one makes.
+      if (kind !== "update" || entry.state !== "new") continue;
+      for (const { key } of entry.table.primaryKey) {
+        if (!hasValue(entry.entity, key)) this.#want(entry.entity, key);
+      }
+    }
+  }
+
+  /** Somebody refers to it. */
+  #want(entity: object, key: string): void {
+    const keys = this.#wanted.get(entity) ?? new Set();
+    this.#wanted.set(entity, keys.add(key));
+  }
+
+  plan(group: readonly Change[]): PlannedStatement[] {
+    const [first] = group;
+    if (first === undefined) return [];
+    const { kind, entry: { table } } = first;
+    // Deadlocks are for those who lock in another order.
+    const changes = kind === "insert" ? group : group.toSorted(byKey);
+    const size = kind === "insert" && table.hasTriggerKeys ? 1 : PAGE;
+    return this.#byReference(changes).flatMap(({ changes, rows, keys }) =>
+      pages(changes, size).map((page, at) => {
+        const slice = <T>(list: readonly T[]) =>
+          list.slice(at * size, at * size + page.length);
+        return this.#statement(page, slice(rows), slice(keys));
+      })
+    );
+  }
+
+  /** A list has references to one name in all its rows, or in none. */
+  #byReference(changes: readonly Change[]): ResolvedGroup[] {
+    const groups = new Map<string, ResolvedGroup>();
+    for (const change of changes) {
+      const { entry, kind, values } = change;
+      const row = entry.refs === undefined
+        ? values
+        : values.map((value) => this.#resolve(value));
+      const key = kind === "insert" ? NO_KEY : this.#keyOf(entry);
+      const name = referencesOf(key) + referencesOf(row);
+      let group = groups.get(name);
+      if (group === undefined) {
+        group = { changes: [], rows: [], keys: [] };
+        groups.set(name, group);
+      }
+      group.changes.push(change);
+      group.rows.push(row);
+      group.keys.push(key);
+    }
+    return [...groups.values()];
+  }
+
+  #resolve(value: unknown): unknown {
+    if (!(value instanceof Ref)) return value;
+    return this.#places.get(value.entity)?.get(value.key) ?? value;
+  }
+
+  /** The key that the row has on the server when the statement runs. */
+  #keyOf(entry: Entry): unknown[] {
+    return entry.table.primaryKey.map((column) => {
+      const stored = entry.row[column.at] ?? UNKNOWN;
+      if (stored !== UNKNOWN) return storedValue(entry, column);
+      const { key } = column;
+      const place = this.#places.get(entry.entity)?.get(key) ??
+        entry.published?.get(key);
+      if (place !== undefined) return place;
+      if (hasValue(entry.entity, key)) return entry.entity[key];
+      throw notFlushedError(entry.table, key);
+    });
+  }
+
+  #statement(
+    changes: readonly Change[],
+    rows: readonly (readonly unknown[])[],
+    keys: readonly (readonly unknown[])[],
+  ): PlannedStatement {
+    const [first] = changes;
+    if (first === undefined) throw new TypeError("A statement needs changes");
+    const { entry: { table }, kind, columns, expressions, isVersioned } = first;
+    if (kind === "insert") {
+      const published = this.#publish(changes);
+      const statement = insertStatement({
+        table,
+        columns,
+        rows,
+        expressions,
+        publications: published,
+      });
+      const publications = new Map(
+        published.map(({ column, name }) => [column.key, name]),
+      );
+      return { statement, changes, publications };
+    }
+    const selection: RowSelection = {
+      table,
+      keys,
+      versions: isVersioned
+        ? changes.map(({ entry }) => versionOf(entry))
+        : undefined,
+    };
+    const statement = kind === "delete"
+      ? deleteStatement(selection)
+      : updateStatement({ ...selection, columns, rows, expressions });
+    return { statement, changes, publications: new Map() };
+  }
+
+  /** Names what later statements refer to, or may refer to. */
+  #publish(changes: readonly Change[]): Publication[] {
+    const columns = this.#publishedColumns(changes);
+    const publications = columns.map((column) => ({
+      column,
+      name: this.#options.newName(),
+    }));
+    if (publications.length === 0) return publications;
+    for (const [at, { entry }] of changes.entries()) {
+      const places = publications.map(({ column: { key }, name }) =>
+        [key, new KeyReference(name, at + 1)] as const
+      );
+      this.#places.set(entry.entity, new Map(places));
+    }
+    return publications;
+  }
+
+  #publishedColumns(changes: readonly Change[]): ColumnInfo[] {
+    const [first] = changes;
+    if (first === undefined) return [];
+    const { entry: { table, entity }, columns } = first;
+    const wanted = new Set<string>();
+    for (const { entry } of changes) {
+      for (const key of this.#wanted.get(entry.entity) ?? []) wanted.add(key);
+    }
+    if (this.#options.publishAll && table.readBack !== "none") {
+      for (const column of table.primaryKey) {
+        if (!columns.includes(column) && !hasValue(entity, column.key)) {
+          wanted.add(column.key);
+        }
+      }
+    }
+    return [...wanted].map((key) => columnOf(table, key));
+  }
+}
+
+const NO_KEY: readonly unknown[] = [];
+
+/** The names of what values refer to. */
+function referencesOf(values: readonly unknown[]): string {
+  let names = "";
+  for (const [at, value] of values.entries()) {
+    if (value instanceof KeyReference) names += `${at}=${value.name},`;
+  }
+  return names + ";";
+}
+
+/** Changes of one statement, with what they refer to. */
+interface ResolvedGroup {
+  readonly changes: Change[];
+  readonly rows: (readonly unknown[])[];
+  readonly keys: (readonly unknown[])[];
+}
+
+function pages<T>(list: readonly T[], size: number): (readonly T[])[] {
+  if (list.length <= size) return [list];
+  const count = Math.ceil(list.length / size);
+  return Array.from(
+    { length: count },
+    (_, at) => list.slice(at * size, at * size + size),
+  );
+}
+
+function byKey({ entry: a }: Change, { entry: b }: Change): number {
+  for (const column of a.table.primaryKey) {
+    const order = compare(storedValue(a, column), storedValue(b, column));
+    if (order !== 0) return order;
+  }
+  return 0;
+}
+
+function compare(a: unknown, b: unknown): number {
+  const isNumber = (typeof a === "number" || typeof a === "bigint") &&
+    (typeof b === "number" || typeof b === "bigint");
+  if (isNumber) return a < b ? -1 : a > b ? 1 : 0;
+  const [x, y] = [String(a), String(b)];
+  return x < y ? -1 : x > y ? 1 : 0;
+}

@@ -1,0 +1,91 @@
+import type { Entity, Entry } from "./entry.ts";
+import { hasValue, keyText, storedValue } from "./row_key.ts";
+import type { TableInfo } from "./table_info.ts";
+
+/** One entry per table and key, and per entity. */
+export class IdentityMap {
+  readonly #byEntity = new Map<object, Entry>();
+  readonly #byTable = new Map<TableInfo, Map<string, Entry>>();
+
+  /** All that are tracked. */
+  get entries(): Iterable<Entry> {
+    return this.#byEntity.values();
+  }
+
+  /** How many are tracked. */
+  get size(): number {
+    return this.#byEntity.size;
+  }
+
+  /** The entry of an entity, if it is tracked. */
+  of(entity: object): Entry | undefined {
+    return this.#byEntity.get(entity);
+  }
+
+  /** The entry under a key. */
+  at(table: TableInfo, key: string): Entry | undefined {
+    return this.#byTable.get(table)?.get(key);
+  }
+
+  /** Tracks an entry, under its key if it has one. */
+  set(entry: Entry): void {
+    this.#byEntity.set(entry.entity, entry);
+    if (entry.key === undefined) return;
+    let ofTable = this.#byTable.get(entry.table);
+    if (ofTable === undefined) {
+      ofTable = new Map();
+      this.#byTable.set(entry.table, ofTable);
+    }
+    ofTable.set(entry.key, entry);
+  }
+
+  /** Forgets an entry. */
+  delete(entry: Entry): void {
+    this.#byEntity.delete(entry.entity);
+    this.#unindex(entry);
+  }
+
+  /** Moves an entry to another key. */
+  move(entry: Entry, key: string | undefined): void {
+    if (entry.key === key) return;
+    this.#unindex(entry);
+    entry.key = key;
+    this.set(entry);
+  }
+
+  /** Somebody else may have its key by now. */
+  #unindex(entry: Entry): void {
+    if (entry.key === undefined) return;
+    const ofTable = this.#byTable.get(entry.table);
+    if (ofTable?.get(entry.key) === entry) ofTable.delete(entry.key);
+  }
+}
+
+/**
+ * The key that an entity has now, as the identity map has it.
+ *
+ * @param table Its table.
+ * @param entity The entity.
+ * @returns Nothing where the database has yet to make a part of it.
+ */
+export function entityKey(
+  table: TableInfo,
+  entity: Entity,
+): string | undefined {
+  return keyText(
+    table.primaryKey,
+    ({ key }) => hasValue(entity, key) ? entity[key] : undefined,
+  );
+}
+
+/**
+ * The key that the row of an entry has, as far as it is known.
+ *
+ * @param entry The entry.
+ */
+export function rowKey(entry: Entry): string | undefined {
+  return keyText(
+    entry.table.primaryKey,
+    (column) => storedValue(entry, column),
+  );
+}

@@ -1,0 +1,140 @@
+import { missingValueError, notFlushedError } from "./_refusals.ts";
+import type { Entity } from "./entry.ts";
+import { UNKNOWN } from "./kept_value.ts";
+import { Ref } from "./ref.ts";
+import { SqlExpression } from "./sql_expression.ts";
+import type { ColumnInfo, TableInfo } from "./table_info.ts";
+
+/** An entity that is to be inserted. */
+export interface NewEntity {
+  /** What the user holds. */
+  readonly entity: Entity;
+  /** By property: what stands for a value that another row will have. */
+  readonly refs: Map<string, Ref<unknown>> | undefined;
+  /** By property: values that the database computes. */
+  readonly expressions: Map<string, SqlExpression> | undefined;
+}
+
+/** Makes entities of values, with an accessor for what is not known yet. */
+export class EntityMaker {
+  readonly #accessors = new Map<ColumnInfo, PropertyDescriptor>();
+  readonly #valueOf: (ref: Ref<unknown>) => unknown;
+
+  /**
+   * @param valueOf Finds the value of a reference, or `UNKNOWN`.
+   */
+  constructor(valueOf: (ref: Ref<unknown>) => unknown) {
+    this.#valueOf = valueOf;
+  }
+
+  /**
+   * Makes an entity. Each of its columns has a value afterwards, or an
+   * accessor: reading it throws, assigning gives the column a value.
+   *
+   * @param table Its table.
+   * @param values What is given, by property.
+   * @throws {TypeError} When a property is no column, or one that the database
+   * always makes.
+   * @throws {StateError} When a value is missing.
+   */
+  make(table: TableInfo, values: Readonly<Record<string, unknown>>): NewEntity {
+    this.#check(table, values);
+    const entity: Entity = {};
+    let refs: Map<string, Ref<unknown>> | undefined;
+    let expressions: Map<string, SqlExpression> | undefined;
+    for (const column of table.columns) {
+      const { key } = column;
+      const given = values[key];
+      let value = given === undefined ? omitted(table, column) : given;
+      if (value instanceof Ref) {
+        const target = value;
+        value = this.#valueOf(target);
+        if (value === UNKNOWN) (refs ??= new Map()).set(key, target);
+      } else if (value instanceof SqlExpression) {
+        (expressions ??= new Map()).set(key, value);
+        value = UNKNOWN;
+      }
+      if (value !== UNKNOWN) entity[key] = value;
+      else Object.defineProperty(entity, key, this.#accessor(table, column));
+    }
+    return { entity, refs, expressions };
+  }
+
+  #check(table: TableInfo, values: Readonly<Record<string, unknown>>): void {
+    for (const key of Object.keys(values)) {
+      const column = table.byKey.get(key);
+      if (column === undefined) {
+        throw new TypeError(
+          `Cannot add to "${table.name}": it has no column or relation "${key}"`,
+        );
+      }
+      if (column.maker !== "generated" || values[key] === undefined) continue;
+      throw generatedError(table, column);
+    }
+  }
+
+  #accessor(table: TableInfo, column: ColumnInfo): PropertyDescriptor {
+    let accessor = this.#accessors.get(column);
+    if (accessor === undefined) {
+      accessor = accessorOf(table, column);
+      this.#accessors.set(column, accessor);
+    }
+    return accessor;
+  }
+}
+
+/**
+ * Gives an entity a value, in place of an accessor too.
+ *
+ * @param entity The entity.
+ * @param key The property.
+ * @param value The value.
+ */
+export function setValue(entity: object, key: string, value: unknown): void {
+  Object.defineProperty(entity, key, {
+    value,
+    writable: true,
+    enumerable: true,
+    configurable: true,
+  });
+}
+
+/** One for all entities of a table: it knows which by `this`. */
+function accessorOf(table: TableInfo, column: ColumnInfo): PropertyDescriptor {
+  const { key } = column;
+  return {
+    get() {
+      throw notFlushedError(table, key);
+    },
+    set(this: object, value: unknown) {
+      if (column.maker === "generated") throw generatedError(table, column);
+      setValue(this, key, value);
+    },
+    enumerable: true,
+    configurable: true,
+  };
+}
+
+/** The value of a column that was left out. */
+function omitted(table: TableInfo, column: ColumnInfo): unknown {
+  switch (column.maker) {
+    case "client":
+      return column.makeValue?.();
+    case "null":
+      if (!column.notNull) return null;
+      // As in SQLAlchemy: versions are counted from 1.
+      if (table.version === column.key) return 1;
+      if (table.hasTriggerKeys && table.primaryKey.includes(column)) {
+        return UNKNOWN;
+      }
+      throw missingValueError(table, column.key);
+    default:
+      return UNKNOWN;
+  }
+}
+
+function generatedError(table: TableInfo, { key }: ColumnInfo): TypeError {
+  return new TypeError(
+    `Cannot set "${key}" of "${table.name}": it is a generated column, which the database makes`,
+  );
+}

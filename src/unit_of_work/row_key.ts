@@ -1,0 +1,73 @@
+import type { Entry } from "./entry.ts";
+import { restored, UNKNOWN } from "./kept_value.ts";
+import type { ColumnInfo, TableInfo } from "./table_info.ts";
+
+/**
+ * The text of some columns, to compare rows by: as the database would be given
+ * them.
+ *
+ * @param columns The columns.
+ * @param valueOf Their values.
+ * @returns Nothing where a part is NULL or not known.
+ * @throws {TypeError} When a part is NaN.
+ */
+export function keyText(
+  columns: readonly ColumnInfo[],
+  valueOf: (column: ColumnInfo) => unknown,
+): string | undefined {
+  const [only] = columns;
+  if (only !== undefined && columns.length === 1) {
+    return partText(only, valueOf(only));
+  }
+  const parts: string[] = [];
+  for (const column of columns) {
+    const part = partText(column, valueOf(column));
+    if (part === undefined) return undefined;
+    parts.push(part);
+  }
+  return JSON.stringify(parts);
+}
+
+function partText(column: ColumnInfo, value: unknown): string | undefined {
+  if (value === UNKNOWN || value === undefined || value === null) {
+    return undefined;
+  }
+  if (Number.isNaN(value)) {
+    throw new TypeError(`Cannot use a key: column "${column.key}" is NaN`);
+  }
+  return column.encode(value) ?? undefined;
+}
+
+/**
+ * The value that an entry's row has in a column, as far as it is known.
+ *
+ * @param entry The entry.
+ * @param column The column.
+ */
+export function storedValue(entry: Entry, column: ColumnInfo): unknown {
+  const kept = entry.row[column.at];
+  return kept === UNKNOWN ? UNKNOWN : restored(kept);
+}
+
+/**
+ * Whether a property holds a value, or still stands for one that the database
+ * has yet to make.
+ *
+ * @param entity The entity.
+ * @param key The property.
+ */
+export function hasValue(entity: object, key: string): boolean {
+  const property = Object.getOwnPropertyDescriptor(entity, key);
+  return property !== undefined && "value" in property &&
+    property.value !== undefined;
+}
+
+/**
+ * Names a table with its key columns, as messages do.
+ *
+ * @param table The table.
+ */
+export function tableAndKey({ name, primaryKey }: TableInfo): string {
+  const keys = primaryKey.map(({ key }) => `"${key}"`).join(", ");
+  return `"${name}" (key ${keys})`;
+}
