@@ -51,8 +51,9 @@ export class Ending<Handle> {
       : current.open;
     if (transaction === undefined) return await hooks.afterCommit(undefined);
     const flushed = flusher.flush(transaction);
+    const { settled } = flusher;
     gate.enter(next === "idle" ? "committing" : next);
-    this.#committing = bothDone(flushed, transaction.commit());
+    this.#committing = allDone(flushed, transaction.commit(), settled);
     try {
       await this.#committing;
       work.nextTransaction();
@@ -100,11 +101,14 @@ export class Ending<Handle> {
 }
 
 /** Waits for a flush and the commit behind it; why it failed comes first. */
-async function bothDone(
+async function allDone(
   flushed: Promise<void> | undefined,
   committed: Promise<void>,
+  settled: Promise<unknown> | undefined,
 ): Promise<void> {
   committed.catch(() => {});
   await flushed;
   await committed;
+  // Of changes that had their place before.
+  await settled;
 }

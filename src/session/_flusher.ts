@@ -23,6 +23,8 @@ export class Flusher {
   readonly work = new UnitOfWork();
   readonly #engine: Engine;
   readonly #listener: FlushListener | undefined;
+  /** Flushes whose answers were not taken in yet. */
+  readonly #running = new Set<Promise<unknown>>();
   /** How many `noAutoflush` blocks run. */
   #held = 0;
 
@@ -33,6 +35,17 @@ export class Flusher {
   constructor(engine: Engine, listener: FlushListener | undefined) {
     this.#engine = engine;
     this.#listener = listener;
+  }
+
+  /**
+   * The flushes that were begun so far: what comes behind them has to wait
+   * until their answers are taken in.
+   *
+   * @returns Settles when they are, and never rejects; nothing where none runs.
+   */
+  get settled(): Promise<unknown> | undefined {
+    if (this.#running.size === 0) return undefined;
+    return Promise.allSettled(this.#running);
   }
 
   /**
@@ -120,10 +133,14 @@ export class Flusher {
     const answers = planned.map(({ statement }) =>
       isHeld ? transaction.hold(statement) : transaction.execute(statement)
     );
-    return this.#settle(planned, answers, {
+    const settling = this.#settle(planned, answers, {
       isLive: () => epoch === this.work.epoch && isLive(),
       start,
     });
+    this.#running.add(settling);
+    const forget = () => void this.#running.delete(settling);
+    settling.then(forget, forget);
+    return settling;
   }
 
   async #settle(
@@ -133,14 +150,19 @@ export class Flusher {
   ): Promise<void> {
     // The first failure counts; those behind it say the same.
     for (const answer of answers) answer.catch(() => {});
+    const results: Result[] = [];
+    try {
+      for (const answer of answers) results.push(await answer);
+    } catch (error) {
+      for (const statement of planned) this.work.unanswered(statement);
+      const failed = planned[results.length];
+      throw failed === undefined ? error : explained(error, failed);
+    }
+    // All at once: rows refer to each other.
     for (const [at, statement] of planned.entries()) {
-      let result: Result | undefined;
-      try {
-        result = await answers[at];
-      } catch (error) {
-        throw explained(error, statement);
-      }
+      const result = results[at];
       if (result && isLive()) this.work.answer(statement, result);
+      else this.work.unanswered(statement);
     }
     const count = (kind: Change["kind"]) =>
       planned.filter(({ changes: [first] }) => first?.kind === kind)

@@ -189,10 +189,12 @@ export class SessionCore implements SessionHandle {
     this.#gate.allow("execute", handle);
     const transaction = this.#current.begin("execute");
     const flushed = this.#flusher.before(transaction, tablesOf);
+    const { settled } = this.#flusher;
     const answer = transaction.execute(statement);
-    if (flushed === undefined) return await answer;
+    if (settled === undefined) return await answer;
     answer.catch(() => {});
     await flushed;
+    await settled;
     return await answer;
   }
 
@@ -234,9 +236,11 @@ export class SessionCore implements SessionHandle {
     if (!this.#hasWork) return;
     const transaction = this.#current.begin("execute");
     const flushed = this.#flusher.flush(transaction);
+    const { settled } = this.#flusher;
     const sent = transaction.sendHeld();
     await flushed;
     await sent;
+    await settled;
   }
 
   /**

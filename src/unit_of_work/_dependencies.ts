@@ -1,8 +1,8 @@
 import type { Change } from "./change_set.ts";
-import { isKept } from "./kept_value.ts";
+import { isKept, UNKNOWN } from "./kept_value.ts";
 import { KeyReference } from "./key_reference.ts";
 import { Ref } from "./ref.ts";
-import { keyText, storedValue } from "./row_key.ts";
+import { keyText, storedOrPublished, storedValue } from "./row_key.ts";
 import {
   type ColumnInfo,
   columnOf,
@@ -21,6 +21,30 @@ export interface Dependency {
    * nothing. They are those of the inserted or the deleted row that refers.
    */
   readonly foreignKey: readonly ColumnInfo[] | undefined;
+  /** Whether one statement may do both: it checks when all its rows are done. */
+  readonly mayShare: boolean;
+}
+
+/**
+ * Whether a change may be in the statement of what it depends on, or has to
+ * come behind it.
+ *
+ * @param change The change.
+ * @param dependency What it depends on.
+ */
+export function sharesStatement(
+  change: Change,
+  { mayShare, on }: Dependency,
+): boolean {
+  return mayShare && change.isVersioned === on.isVersioned &&
+    keySource(change) === keySource(on);
+}
+
+/** Where a statement finds the key of a row: one has it from one source. */
+function keySource({ entry }: Change): string {
+  const [column] = entry.table.primaryKey;
+  if (column === undefined || entry.row[column.at] !== UNKNOWN) return "";
+  return entry.published?.get(column.key)?.name ?? "";
 }
 
 /** What each change has to come behind; those that have to are listed only. */
@@ -70,7 +94,13 @@ export class DependencyFinder {
     return this.#found;
   }
 
-  #add(change: Change, dependency: Dependency): void {
+  #add(
+    change: Change,
+    { foreignKey, mayShare = false, ...given }:
+      & Pick<Dependency, "on" | "constraint">
+      & Partial<Dependency>,
+  ): void {
+    const dependency = { ...given, foreignKey, mayShare };
     if (dependency.on === change) return;
     const present = this.#found.get(change);
     if (present === undefined) this.#found.set(change, [dependency]);
@@ -114,13 +144,16 @@ export class DependencyFinder {
     for (const change of update) {
       if (!own.some((column) => isWritten(change, column))) continue;
       const on = find(arriving, own, (column) => newValue(change, column));
-      if (on) this.#add(change, { on, constraint, foreignKey: undefined });
+      if (on) this.#add(change, { on, constraint });
       this.#leave(change, leaving, own, { constraint });
     }
-    // Those of one table go with one statement.
-    if (target.table === table) return;
+    const mayShare = target.table === table;
     for (const change of removed) {
-      this.#leave(change, leaving, own, { constraint, foreignKey: own });
+      this.#leave(change, leaving, own, {
+        constraint,
+        foreignKey: own,
+        mayShare,
+      });
     }
   }
 
@@ -134,10 +167,10 @@ export class DependencyFinder {
     const target = find(
       leaving,
       own,
-      (column) => storedValue(change.entry, column),
+      (column) => storedOrPublished(change.entry, column),
     );
     if (target === undefined) return;
-    this.#add(target, { foreignKey: undefined, ...dependency, on: change });
+    this.#add(target, { ...dependency, on: change });
   }
 
   /** Who takes a value comes behind who gives it up. */
@@ -166,7 +199,7 @@ export class DependencyFinder {
       const constraint = `unique constraint "${name}"`;
       for (const change of [...insert, ...moved]) {
         const on = find(given, columns, (column) => newValue(change, column));
-        if (on) this.#add(change, { on, constraint, foreignKey: undefined });
+        if (on) this.#add(change, { on, constraint });
       }
     }
   }
@@ -197,12 +230,19 @@ class TableChanges {
 
   /** Rows by a key that they have now and lose. */
   leaving(keys: readonly string[]): RowIndex {
-    return this.#index(
-      this.#leaving,
-      keys,
-      () => this.delete,
-      ({ entry }, column) => storedValue(entry, column),
-    );
+    const values = ({ entry }: Change, column: ColumnInfo) =>
+      storedValue(entry, column);
+    const index = this.#index(this.#leaving, keys, () => this.delete, values);
+    // Who refers to it may not have heard of its key yet.
+    for (const change of this.delete) {
+      const { published } = change.entry;
+      const text = published && keyText(
+        keys.map((key) => columnOf(this.table, key)),
+        ({ key }) => published.get(key),
+      );
+      if (text !== undefined) index.set(text, change);
+    }
+    return index;
   }
 
   #index(

@@ -84,7 +84,7 @@ export function changeOf(
     case "stored":
       return updateOf(entry);
     case "removed":
-      if (changedColumns(entry).length > 0) {
+      if (wasTouched(entry)) {
         throw removedError("flush", entry.table, entry.entity);
       }
       return {
@@ -96,6 +96,14 @@ export function changeOf(
     default:
       return undefined;
   }
+}
+
+/** Whether an entity was changed after it was removed. */
+function wasTouched({ entity, table, last }: Entry): boolean {
+  return table.columns.some(({ at, key }) => {
+    const kept = last?.[at] ?? UNKNOWN;
+    return kept !== UNKNOWN && !isKept(kept, entity[key]);
+  });
 }
 
 const NOTHING: Written = { columns: [], values: [], expressions: undefined };

@@ -20,6 +20,8 @@ export interface Entry {
   readonly entity: Entity;
   /** Its table. */
   readonly table: TableInfo;
+  /** Whether the session has made it, and not loaded. */
+  readonly isAdded: boolean;
   /** Where it stands. */
   state: EntryState;
   /** What the identity map has it under; none before its key is known. */
@@ -32,13 +34,15 @@ export interface Entry {
   row: KeptValue[];
   /** How many statements that write it are not answered yet. */
   awaited: number;
+  /** What the entity of a `removed` one held then: it must not change any more. */
+  last: KeptValue[] | undefined;
   /** The transaction that has read it: values are those of one transaction. */
   readIn: number;
   /** By property: what stands for a value that another row will have. */
   readonly refs: Map<string, Ref<unknown>> | undefined;
   /** By property: values that the database computes. */
   readonly expressions: ReadonlyMap<string, SqlExpression> | undefined;
-  /** By property: where later statements find what its INSERT makes. */
+  /** By property: where later statements find what the database makes. */
   published: ReadonlyMap<string, KeyReference> | undefined;
 }
 
@@ -59,10 +63,12 @@ export function newEntry(
   return {
     entity,
     table,
+    isAdded: state === "new",
     state,
     key: undefined,
     row: [],
     awaited: 0,
+    last: undefined,
     readIn: -1,
     refs: given.refs,
     expressions: given.expressions,

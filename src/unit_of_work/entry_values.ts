@@ -2,11 +2,12 @@ import type { Entry } from "./entry.ts";
 import {
   isKept,
   keepRaw,
+  keepValue,
   type KeptValue,
   restored,
   UNKNOWN,
 } from "./kept_value.ts";
-import { setValue } from "./new_entity.ts";
+import { type EntityMaker, setValue } from "./new_entity.ts";
 import { hasValue } from "./row_key.ts";
 import type { ColumnInfo } from "./table_info.ts";
 
@@ -62,16 +63,40 @@ export function refresh(
 }
 
 /**
+ * What an entity holds now, to compare with later.
+ *
+ * @param entry Its entry.
+ */
+export function keepAll({ entity, table }: Entry): KeptValue[] {
+  return table.columns.map((column) =>
+    hasValue(entity, column.key)
+      ? keepValue(column, entity[column.key])
+      : UNKNOWN
+  );
+}
+
+/**
  * Gives an entity the values that its row has.
  *
  * @param entry The entry.
+ * @param maker Hides what is not known.
  */
-export function restoreValues({ entity, table, row }: Entry): void {
-  for (const { at, key } of table.columns) {
+export function restoreValues(
+  { entity, table, row, isAdded }: Entry,
+  maker: EntityMaker,
+): void {
+  for (const column of table.columns) {
+    const { at, key } = column;
     const kept = row[at];
-    if (kept === UNKNOWN) continue;
-    if (hasValue(entity, key) && isKept(kept, entity[key])) continue;
-    setValue(entity, key, restored(kept));
+    const isThere = hasValue(entity, key);
+    if (kept !== UNKNOWN) {
+      if (isThere && isKept(kept, entity[key])) continue;
+      setValue(entity, key, restored(kept));
+    } else if (isThere) {
+      // The answer to its INSERT has yet to come; or the row was given without.
+      if (isAdded) maker.hide(entity, table, column);
+      else delete entity[key];
+    }
   }
 }
 
@@ -84,8 +109,8 @@ interface Replacement {
 }
 
 function takeOver(
-  { entity }: Entry,
-  { key }: ColumnInfo,
+  { entity, last }: Entry,
+  { at, key }: ColumnInfo,
   { before, kept, value }: Replacement,
 ): void {
   if (hasValue(entity, key)) {
@@ -96,4 +121,5 @@ function takeOver(
     if (isKept(kept, present)) return;
   }
   setValue(entity, key, value);
+  if (last !== undefined) last[at] = kept;
 }

@@ -2,6 +2,7 @@ import {
   type Dependencies,
   type Dependency,
   DependencyFinder,
+  sharesStatement,
 } from "./_dependencies.ts";
 import { cycleError } from "./_refusals.ts";
 import type { Change } from "./change_set.ts";
@@ -49,18 +50,31 @@ export function placeChanges(changes: readonly Change[]): PlacedChange[] {
     all,
     (change) => targetsOf(dependencies, change),
   );
-  for (const change of order.flat()) {
-    let slot = slots(change);
-    let step = 0;
-    for (const target of targetsOf(dependencies, change)) {
-      const before = placed.get(target);
-      if (before === undefined || before.slot < slot) continue;
-      if (before.slot === slot) step = Math.max(step, before.step + 1);
-      else [slot, step] = [before.slot, before.step + 1];
+  // Those of a group share a statement: cycles of any other kind are broken.
+  for (const group of order) {
+    const place = { slot: -Infinity, step: 0 };
+    for (const change of group) {
+      goBehind(place, { slot: slots(change), step: 0 });
+      for (const dependency of dependencies.get(change) ?? []) {
+        const before = placed.get(dependency.on);
+        if (before === undefined) continue;
+        const { slot, step } = before;
+        const isShared = sharesStatement(change, dependency);
+        goBehind(place, { slot, step: isShared ? step : step + 1 });
+      }
     }
-    placed.set(change, { change, slot, step });
+    for (const change of group) placed.set(change, { change, ...place });
   }
   return [...placed.values()];
+}
+
+/** Where a change goes. */
+type Place = { slot: number; step: number };
+
+/** Moves a place to another one, unless it is behind that already. */
+function goBehind(place: Place, { slot, step }: Place): void {
+  if (slot > place.slot) [place.slot, place.step] = [slot, step];
+  else if (slot === place.slot) place.step = Math.max(place.step, step);
 }
 
 function targetsOf(
@@ -117,10 +131,27 @@ function withoutCycles(
     const cycles = dependencyOrder(
       all,
       (change) => targetsOf(dependencies, change),
-    ).filter(({ length }) => length > 1);
+    ).map((group) => new Set(group)).filter((group) =>
+      group.size > 1 &&
+      inside(group, dependencies).some(({ change, dependency }) =>
+        !sharesStatement(change, dependency)
+      )
+    );
     if (cycles.length === 0) return [...all];
-    for (const cycle of cycles) breakCycle(new Set(cycle), all, dependencies);
+    for (const cycle of cycles) breakCycle(cycle, all, dependencies);
   }
+}
+
+/** What changes of a group wait for within it. */
+function inside(
+  group: ReadonlySet<Change>,
+  dependencies: Dependencies,
+): { change: Change; dependency: Dependency }[] {
+  return [...group].flatMap((change) =>
+    (dependencies.get(change) ?? [])
+      .filter(({ on }) => group.has(on))
+      .map((dependency) => ({ change, dependency }))
+  );
 }
 
 /** Leaves a foreign key of one row NULL for a while. */
@@ -129,18 +160,14 @@ function breakCycle(
   all: Set<Change>,
   dependencies: Dependencies,
 ): void {
-  const inside = [...cycle].flatMap((change) =>
-    (dependencies.get(change) ?? [])
-      .filter(({ on }) => cycle.has(on))
-      .map((dependency) => ({ change, dependency }))
-  );
-  const weak = inside.find(({ dependency: { foreignKey } }) =>
+  const links = inside(cycle, dependencies);
+  const weak = links.find(({ dependency: { foreignKey } }) =>
     foreignKey?.some(({ notNull }) => !notNull)
   );
   if (weak === undefined) {
-    const unique = inside.find(({ dependency: { constraint } }) =>
+    const unique = links.find(({ dependency: { constraint } }) =>
       constraint.startsWith("unique")
-    ) ?? inside[0];
+    ) ?? links[0];
     const { table } = [...cycle][0]?.entry ?? { table: { name: "" } };
     throw cycleError(
       `rows of "${table.name}" wait for each other by ${unique?.dependency.constraint}`,
@@ -215,6 +242,11 @@ function replace(
   all.add(to).add(update);
   const concerns = ({ foreignKey }: Dependency) =>
     foreignKey?.some((column) => columns.includes(column)) ?? false;
+  const second = {
+    constraint: "its row",
+    foreignKey: undefined,
+    mayShare: false,
+  };
   const own = dependencies.get(from) ?? [];
   dependencies.delete(from);
   for (const [change, list] of dependencies) {
@@ -224,12 +256,11 @@ function replace(
         if (dependency.on !== from) return dependency;
         // The row referred to may go as soon as nothing refers to it.
         return from.kind === "delete" && concerns(dependency)
-          ? { ...dependency, on: update, foreignKey: undefined }
+          ? { ...dependency, ...second, on: update }
           : { ...dependency, on: to };
       }),
     );
   }
-  const second = { constraint: "its row", foreignKey: undefined };
   if (from.kind === "insert") {
     dependencies.set(to, own.filter((dependency) => !concerns(dependency)));
     dependencies.set(update, [

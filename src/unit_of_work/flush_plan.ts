@@ -13,7 +13,7 @@ import { KeyReference } from "./key_reference.ts";
 import { UNKNOWN } from "./kept_value.ts";
 import { Ref } from "./ref.ts";
 import { hasValue, storedValue } from "./row_key.ts";
-import { type ColumnInfo, columnOf } from "./table_info.ts";
+import { type ColumnInfo, columnOf, type TableInfo } from "./table_info.ts";
 
 /** Rows of a statement: parameters of that many are held at once. */
 const PAGE = 10_000;
@@ -119,12 +119,12 @@ class Planner {
     const { kind, entry: { table } } = first;
     // Deadlocks are for those who lock in another order.
     const changes = kind === "insert" ? group : group.toSorted(byKey);
-    const size = kind === "insert" && table.hasTriggerKeys ? 1 : PAGE;
+    const size = pageSize(kind, table);
     return this.#byReference(changes).flatMap(({ changes, rows, keys }) =>
-      pages(changes, size).map((page, at) => {
+      starts(changes.length, size).map((start) => {
         const slice = <T>(list: readonly T[]) =>
-          list.slice(at * size, at * size + page.length);
-        return this.#statement(page, slice(rows), slice(keys));
+          list.slice(start, start + size);
+        return this.#statement(slice(changes), slice(rows), slice(keys));
       })
     );
   }
@@ -241,6 +241,12 @@ class Planner {
   }
 }
 
+function pageSize(kind: Change["kind"], table: TableInfo): number {
+  // Rows that refer to each other go together, and their keys are short.
+  if (kind === "delete") return Infinity;
+  return kind === "insert" && table.hasTriggerKeys ? 1 : PAGE;
+}
+
 const NO_KEY: readonly unknown[] = [];
 
 /** The names of what values refer to. */
@@ -259,13 +265,11 @@ interface ResolvedGroup {
   readonly keys: (readonly unknown[])[];
 }
 
-function pages<T>(list: readonly T[], size: number): (readonly T[])[] {
-  if (list.length <= size) return [list];
-  const count = Math.ceil(list.length / size);
-  return Array.from(
-    { length: count },
-    (_, at) => list.slice(at * size, at * size + size),
-  );
+/** Where pages of a list begin. */
+function starts(length: number, size: number): number[] {
+  const found = [0];
+  for (let start = size; start < length; start += size) found.push(start);
+  return found;
 }
 
 function byKey({ entry: a }: Change, { entry: b }: Change): number {

@@ -55,9 +55,20 @@ export class EntityMaker {
         value = UNKNOWN;
       }
       if (value !== UNKNOWN) entity[key] = value;
-      else Object.defineProperty(entity, key, this.#accessor(table, column));
+      else this.hide(entity, table, column);
     }
     return { entity, refs, expressions };
+  }
+
+  /**
+   * Gives a property an accessor that throws.
+   *
+   * @param entity The entity.
+   * @param table Its table.
+   * @param column What the database has yet to make.
+   */
+  hide(entity: Entity, table: TableInfo, column: ColumnInfo): void {
+    Object.defineProperty(entity, column.key, this.#accessor(table, column));
   }
 
   #check(table: TableInfo, values: Readonly<Record<string, unknown>>): void {

@@ -1,5 +1,6 @@
 import type { Entry } from "./entry.ts";
 import { restored, UNKNOWN } from "./kept_value.ts";
+import { KeyReference } from "./key_reference.ts";
 import type { ColumnInfo, TableInfo } from "./table_info.ts";
 
 /**
@@ -29,6 +30,8 @@ export function keyText(
 }
 
 function partText(column: ColumnInfo, value: unknown): string | undefined {
+  // What the database has yet to make is known by where it will be found.
+  if (value instanceof KeyReference) return `\0${value.name} ${value.place}`;
   if (value === UNKNOWN || value === undefined || value === null) {
     return undefined;
   }
@@ -47,6 +50,18 @@ function partText(column: ColumnInfo, value: unknown): string | undefined {
 export function storedValue(entry: Entry, column: ColumnInfo): unknown {
   const kept = entry.row[column.at];
   return kept === UNKNOWN ? UNKNOWN : restored(kept);
+}
+
+/**
+ * The value that an entry's row has in a column; where the database has yet to
+ * make it, where it will be found.
+ *
+ * @param entry The entry.
+ * @param column The column.
+ */
+export function storedOrPublished(entry: Entry, column: ColumnInfo): unknown {
+  const stored = storedValue(entry, column);
+  return stored === UNKNOWN ? entry.published?.get(column.key) : stored;
 }
 
 /**

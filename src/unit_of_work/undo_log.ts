@@ -1,5 +1,6 @@
 import type { Entry, EntryState } from "./entry.ts";
 import { restoreValues } from "./entry_values.ts";
+import type { EntityMaker } from "./new_entity.ts";
 import { entityKey, type IdentityMap, rowKey } from "./identity_map.ts";
 import type { KeptValue } from "./kept_value.ts";
 
@@ -17,11 +18,16 @@ interface UndoRecord {
  */
 export class UndoLog {
   readonly #map: IdentityMap;
+  readonly #maker: EntityMaker;
   readonly #records: UndoRecord[] = [];
 
-  /** @param map Where the entries are. */
-  constructor(map: IdentityMap) {
+  /**
+   * @param map Where the entries are.
+   * @param maker Hides what is not known.
+   */
+  constructor(map: IdentityMap, maker: EntityMaker) {
     this.#map = map;
+    this.#maker = maker;
   }
 
   /** How far it is; give it to `undo`. */
@@ -57,14 +63,13 @@ export class UndoLog {
       entry.row = row;
       // What was read since then may be the work that is undone.
       entry.readIn = NEVER;
-      entry.awaited = 0;
       entry.key = state === "new"
         ? entityKey(entry.table, entry.entity)
         : rowKey(entry);
       if (isTracked) this.#map.set(entry);
     }
     for (const entry of this.#map.entries) {
-      if (entry.state !== "new") restoreValues(entry);
+      if (entry.state !== "new") restoreValues(entry, this.#maker);
     }
   }
 

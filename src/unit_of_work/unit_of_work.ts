@@ -9,7 +9,7 @@ import { type Change, changedColumns, changeOf } from "./change_set.ts";
 import { type Entity, type Entry, type EntryState, newEntry } from "./entry.ts";
 import { givenRow, rawRow, type ReadRow } from "./read_row.ts";
 import { planFlush, type PlannedStatement } from "./flush_plan.ts";
-import { fillIn, refresh } from "./entry_values.ts";
+import { fillIn, keepAll, refresh } from "./entry_values.ts";
 import { entityKey, IdentityMap, rowKey } from "./identity_map.ts";
 import { keepValue, type KeptValue, UNKNOWN } from "./kept_value.ts";
 import { KeyReference } from "./key_reference.ts";
@@ -34,13 +34,13 @@ export interface LoadOptions {
  */
 export class UnitOfWork {
   readonly #map = new IdentityMap();
-  readonly #log = new UndoLog(this.#map);
   readonly #maker = new EntityMaker((target) => this.#valueOf(target));
+  readonly #log = new UndoLog(this.#map, this.#maker);
   /** What rows are once the statements of changes have run. */
   readonly #sealed = new WeakMap<Change, KeptValue[]>();
   /** Counts transactions: values that were read are those of one. */
   #epoch = 0;
-  #published = 0;
+  #publications = 0;
 
   /** Whether nothing is tracked: there can be nothing to flush. */
   get isEmpty(): boolean {
@@ -129,8 +129,9 @@ export class UnitOfWork {
     const entry = this.#entryOf("remove", entity);
     if (entry.state === "removed") return;
     this.#log.note(entry);
-    if (entry.state === "new") this.#forget(entry);
-    else entry.state = "removed";
+    if (entry.state === "new") return this.#forget(entry);
+    entry.last = keepAll(entry);
+    entry.state = "removed";
   }
 
   /**
@@ -241,7 +242,7 @@ export class UnitOfWork {
     this.#checkKeys(changes);
     const planned = planFlush(changes, {
       ...options,
-      newName: () => `nullpool.k${++this.#published}`,
+      newName: () => `nullpool.k${++this.#publications}`,
     });
     for (const { changes, publications } of planned) {
       for (const [at, change] of changes.entries()) {
@@ -275,6 +276,17 @@ export class UnitOfWork {
         sealed[table.columns.length] = raw[read.length];
       }
       this.#map.move(entry, rowKey(entry));
+    }
+  }
+
+  /**
+   * Gives up waiting for the answer to a statement: it failed, or was undone.
+   *
+   * @param planned The statement.
+   */
+  unanswered({ changes }: PlannedStatement): void {
+    for (const { entry, kind } of changes) {
+      if (kind !== "delete") entry.awaited--;
     }
   }
 
@@ -328,23 +340,29 @@ export class UnitOfWork {
     const row = kind === "insert"
       ? new Array<KeptValue>(table.columns.length).fill(UNKNOWN)
       : [...entry.row];
+    const published = new Map(entry.published);
     for (const [at, column] of columns.entries()) {
       const value = values[at];
       const isKnown = !(value instanceof Ref || value instanceof KeyReference);
+      const source = value instanceof Ref ? this.#published(value) : value;
+      if (source instanceof KeyReference) published.set(column.key, source);
       row[column.at] = isKnown ? keepValue(column, value) : UNKNOWN;
+      // What it referred to has got its key since.
+      const isLate = isKnown && value !== null &&
+        (entry.refs?.has(column.key) ?? false);
+      if (isLate && !hasValue(entry.entity, column.key)) {
+        setValue(entry.entity, column.key, value);
+      }
     }
     entry.row = row;
     this.#sealed.set(change, row);
     entry.state = "stored";
     entry.readIn = this.#epoch;
     entry.awaited++;
-    if (publications.size > 0) {
-      entry.published = new Map(
-        [...publications].map(([key, name]) =>
-          [key, new KeyReference(name, place)] as const
-        ),
-      );
+    for (const [key, name] of publications) {
+      published.set(key, new KeyReference(name, place));
     }
+    if (published.size > 0) entry.published = published;
     this.#countVersion(entry, kind);
     this.#map.move(entry, rowKey(entry));
   }
@@ -394,6 +412,11 @@ export class UnitOfWork {
     const entry = this.#map.of(entity);
     if (entry === undefined) throw unknownEntityError(call, entity);
     return entry;
+  }
+
+  /** Where statements find what a reference stands for. */
+  #published({ entity, key }: Ref<unknown>): KeyReference | undefined {
+    return this.#map.of(entity)?.published?.get(key);
   }
 
   #valueOf({ entity, key }: Ref<unknown>): unknown {
