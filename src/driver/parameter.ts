@@ -42,7 +42,9 @@ function arrayText(values: readonly unknown[]): string {
 function elementText(value: unknown): string {
   if (Array.isArray(value)) return arrayText(value);
   const text = toWireParameter(value);
-  return text === null ? "NULL" : `"${text.replace(/[\\"]/g, "\\$&")}"`;
+  if (text === null) return "NULL";
+  const isPlain = !text.includes('"') && !text.includes("\\");
+  return `"${isPlain ? text : text.replace(/[\\"]/g, "\\$&")}"`;
 }
 
 /** PostgreSQL's hexadecimal form of `bytea`. */

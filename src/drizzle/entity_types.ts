@@ -72,19 +72,28 @@ export type KeyOf<T extends EntityTable> =
     ];
 
 /**
- * Relations of a table, by property.
+ * What Drizzle has derived of a table.
+ *
+ * @internal
+ */
+type ConfigOf<Schema extends Record<string, unknown>, T extends EntityTable> =
+  Extract<
+    ExtractTablesWithRelations<Schema>[
+      keyof ExtractTablesWithRelations<Schema>
+    ],
+    TableRelationalConfig & { dbName: T["_"]["name"] }
+  >;
+
+/**
+ * Relations of a table, by property; none where the schema has none.
  *
  * @internal
  */
 type RelationsOf<
   Schema extends Record<string, unknown>,
   T extends EntityTable,
-> = Extract<
-  ExtractTablesWithRelations<Schema>[
-    keyof ExtractTablesWithRelations<Schema>
-  ],
-  TableRelationalConfig & { dbName: T["_"]["name"] }
->["relations"];
+> = [ConfigOf<Schema, T>] extends [never] ? Record<never, never>
+  : ConfigOf<Schema, T>["relations"];
 
 /**
  * The table of a schema that has a name.

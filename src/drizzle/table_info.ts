@@ -80,18 +80,38 @@ export function tableInfoReader(
     const present = known.get(table);
     if (present !== undefined) return present;
     const mapping = mappings.get(table) ?? DEFAULT_MAPPING;
-    const info = { ...readTable(table, dialect, read), ...mapping };
+    const info = completed({ ...readTable(table, dialect, read), ...mapping });
     known.set(table, info);
     return info;
   }
   return read;
 }
 
+/** What follows from the rest. */
+type Derived = "givenColumns" | "madeColumns";
+
+function completed(given: Omit<TableInfo, Derived>): TableInfo {
+  const info = {
+    ...given,
+    // What does not count upwards tells nothing of the order of rows.
+    hasTriggerKeys: given.hasTriggerKeys ||
+      given.primaryKey.some(({ isUnordered }) => isUnordered),
+  };
+  const isMade = (column: ColumnInfo) =>
+    (column.maker !== "null" && column.maker !== "client") ||
+    (info.hasTriggerKeys && info.primaryKey.includes(column));
+  return {
+    ...info,
+    givenColumns: info.columns.filter((column) => !isMade(column)),
+    madeColumns: info.columns.filter(isMade),
+  };
+}
+
 function readTable(
   table: PgTable,
   dialect: PgDialect,
   read: TableInfoReader,
-): Omit<TableInfo, keyof TableMapping> {
+): Omit<TableInfo, keyof TableMapping | Derived> {
   const config = getTableConfig(table);
   const entries = Object.entries<PgColumn>(getTableColumns(table));
   const columns = entries.map(([key, column], at) =>
@@ -183,6 +203,7 @@ function readColumn(
       ? dialect.sqlToQuery(given.inlineParams()).sql
       : undefined,
     isIdentityAlways: column.generatedIdentity?.type === "always",
+    isUnordered: isUnordered(column),
     makeValue: expressed(makeValue, dialect),
     makeUpdate: expressed(column.onUpdateFn, dialect),
     encode: encoderOf(column, key),
@@ -191,6 +212,13 @@ function readColumn(
         ? null
         : column.mapFromDriverValue(value),
   };
+}
+
+/** Whether it is a sequence that counts downwards, or begins anew. */
+function isUnordered({ generatedIdentity }: PgColumn): boolean {
+  const { increment = 1, cycle = false } = generatedIdentity?.sequenceOptions ??
+    {};
+  return cycle || Number(increment) <= 0;
 }
 
 /** A function of the schema may give SQL in place of a value. */

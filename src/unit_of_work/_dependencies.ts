@@ -1,5 +1,5 @@
 import type { Change } from "./change_set.ts";
-import { isKept, UNKNOWN } from "./kept_value.ts";
+import { encodeKept, type KeptValue, UNKNOWN } from "./kept_value.ts";
 import { KeyReference } from "./key_reference.ts";
 import { Ref } from "./ref.ts";
 import { keyText, storedOrPublished, storedValue } from "./row_key.ts";
@@ -57,6 +57,7 @@ type RowIndex = Map<string, Change>;
 export class DependencyFinder {
   readonly #byTable = new Map<TableInfo, TableChanges>();
   readonly #inserts = new Map<object, Change>();
+  #hasRefs = false;
   readonly #found: Dependencies = new Map();
 
   /** @param changes The changes of a flush. */
@@ -69,7 +70,7 @@ export class DependencyFinder {
         this.#byTable.set(entry.table, ofTable);
       }
       ofTable[kind].push(change);
-      if (kind === "insert") this.#inserts.set(entry.entity, change);
+      if (entry.refs !== undefined) this.#hasRefs = true;
     }
   }
 
@@ -80,18 +81,27 @@ export class DependencyFinder {
 
   /** Finds all. */
   find(): Dependencies {
+    if (this.#hasRefs) this.#indexInserts();
     for (const changes of this.#byTable.values()) {
       for (const foreignKey of changes.table.foreignKeys) {
         this.#followForeignKey(changes, foreignKey);
       }
-      for (const change of [...changes.insert, ...changes.update]) {
-        this.#followRefs(change);
+      if (this.#hasRefs) {
+        for (const change of changes.insert) this.#followRefs(change);
       }
       if (changes.update.length + changes.delete.length > 0) {
         this.#followUnique(changes);
       }
     }
     return this.#found;
+  }
+
+  #indexInserts(): void {
+    for (const { insert } of this.#byTable.values()) {
+      for (const change of insert) {
+        this.#inserts.set(change.entry.entity, change);
+      }
+    }
   }
 
   #add(
@@ -110,7 +120,7 @@ export class DependencyFinder {
   /** A reference needs the row that makes its value. */
   #followRefs(change: Change): void {
     const { entry: { refs, table }, columns, values } = change;
-    if (refs === undefined && change.kind === "insert") return;
+    if (refs === undefined) return;
     for (const [at, value] of values.entries()) {
       if (!(value instanceof Ref)) continue;
       const on = this.#inserts.get(value.entity);
@@ -222,9 +232,7 @@ class TableChanges {
   arriving(keys: readonly string[]): RowIndex {
     return this.#index(this.#arriving, keys, (columns) => [
       ...this.insert,
-      ...this.update.filter((change) =>
-        columns.some((column) => isWritten(change, column))
-      ),
+      ...this.#moving(columns),
     ], newValue);
   }
 
@@ -232,7 +240,10 @@ class TableChanges {
   leaving(keys: readonly string[]): RowIndex {
     const values = ({ entry }: Change, column: ColumnInfo) =>
       storedValue(entry, column);
-    const index = this.#index(this.#leaving, keys, () => this.delete, values);
+    const index = this.#index(this.#leaving, keys, (columns) => [
+      ...this.delete,
+      ...this.#moving(columns),
+    ], values);
     // Who refers to it may not have heard of its key yet.
     for (const change of this.delete) {
       const { published } = change.entry;
@@ -243,6 +254,13 @@ class TableChanges {
       if (text !== undefined) index.set(text, change);
     }
     return index;
+  }
+
+  /** Rows that get another key. */
+  #moving(columns: readonly ColumnInfo[]): Change[] {
+    return this.update.filter((change) =>
+      columns.some((column) => isWritten(change, column))
+    );
   }
 
   #index(
@@ -294,5 +312,18 @@ function isWritten(
   column: ColumnInfo,
 ): boolean {
   const at = columns.indexOf(column);
-  return at >= 0 && !isKept(entry.row[column.at], values[at]);
+  return at >= 0 && !isSame(column, entry.row[column.at], values[at]);
+}
+
+function isSame(
+  column: ColumnInfo,
+  before: KeptValue,
+  after: KeptValue,
+): boolean {
+  if (Object.is(before, after)) return true;
+  const isKnown = [before, after].every((value) =>
+    value !== UNKNOWN && !(value instanceof Ref) &&
+    !(value instanceof KeyReference)
+  );
+  return isKnown && encodeKept(column, before) === encodeKept(column, after);
 }

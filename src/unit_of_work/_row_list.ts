@@ -1,4 +1,5 @@
 import { toWireParameter, type WireParameter } from "../driver/parameter.ts";
+import { encodeKept } from "./kept_value.ts";
 import { KeyReference } from "./key_reference.ts";
 import { type ColumnInfo, quoteName, type TableInfo } from "./table_info.ts";
 
@@ -130,7 +131,7 @@ function valueLists(
     };
   }
   const lists = sources.map((source) => {
-    const list = toWireParameter(source.values.map(encoder(source)));
+    const list = listText(source);
     return `${parameters.add(list)}::${source.listType}[]`;
   });
   const names = sources.map((_, at) => `c${at + 1}`);
@@ -142,12 +143,34 @@ function valueLists(
   };
 }
 
-function encoder(
-  { reference, column }: WrittenSource,
-): (value: unknown) => unknown {
-  return reference === undefined && column !== undefined
-    ? column.encode
-    : (value) => value;
+/** Types whose text has no character that a list gives a meaning. */
+const PLAIN_TYPES: ReadonlySet<string> = new Set(
+  "bool date float4 float8 int2 int4 int8 numeric uuid".split(" "),
+);
+
+/** A list of values as PostgreSQL reads it. */
+function listText(
+  { column, reference, listType, values }: WrittenSource,
+): string {
+  const isPlain = PLAIN_TYPES.has(listType ?? "");
+  const isValue = reference === undefined && column !== undefined;
+  let text = "{";
+  for (let at = 0; at < values.length; at++) {
+    if (at > 0) text += ",";
+    const value = values[at];
+    const encoded = isValue
+      ? encodeKept(column, value)
+      : toWireParameter(value);
+    if (encoded === null) text += "NULL";
+    else text += isPlain ? encoded : quoted(encoded);
+  }
+  return `${text}}`;
+}
+
+/** Most texts have nothing that is to be escaped. */
+function quoted(text: string): string {
+  const isPlain = !text.includes('"') && !text.includes("\\");
+  return `"${isPlain ? text : text.replace(/[\\"]/g, "\\$&")}"`;
 }
 
 /**
@@ -193,7 +216,7 @@ function jsonRows(
  * input, which is what a parameter is; JSON itself has to stay JSON.
  */
 function jsonValue(column: ColumnInfo, value: unknown): unknown {
-  const encoded = column.encode(value);
+  const encoded = encodeKept(column, value);
   const isJson = column.listType === "json" || column.listType === "jsonb";
   return isJson && encoded !== null ? JSON.parse(encoded) : encoded;
 }

@@ -6,7 +6,7 @@ import {
 } from "./_refusals.ts";
 import type { Entry } from "./entry.ts";
 import type { KeyReference } from "./key_reference.ts";
-import { isKept, UNKNOWN } from "./kept_value.ts";
+import { isKept, keepValue, type KeptValue, UNKNOWN } from "./kept_value.ts";
 import type { Ref } from "./ref.ts";
 import { hasValue } from "./row_key.ts";
 import { SqlExpression } from "./sql_expression.ts";
@@ -20,7 +20,7 @@ export interface Change {
   readonly entry: Entry;
   /** The columns that are written. */
   readonly columns: readonly ColumnInfo[];
-  /** Their values in order: plain ones, or what stands for another row's. */
+  /** Their values in order, kept, or what stands for another row's. */
   readonly values: readonly unknown[];
   /** Columns that the database computes. */
   readonly expressions: ReadonlyMap<ColumnInfo, SqlExpression> | undefined;
@@ -75,12 +75,7 @@ export function changeOf(
 ): Change | undefined {
   switch (entry.state) {
     case "new":
-      return {
-        kind: "insert",
-        entry,
-        ...insertedValues(entry, entryOf),
-        isVersioned: false,
-      };
+      return insertOf(entry, insertedValues(entry, entryOf));
     case "stored":
       return updateOf(entry);
     case "removed":
@@ -98,6 +93,14 @@ export function changeOf(
   }
 }
 
+function insertOf(
+  entry: Entry,
+  { columns, values, expressions }: Written,
+): Change {
+  const isVersioned = false;
+  return { kind: "insert", entry, columns, values, expressions, isVersioned };
+}
+
 /** Whether an entity was changed after it was removed. */
 function wasTouched({ entity, table, last }: Entry): boolean {
   return table.columns.some(({ at, key }) => {
@@ -110,30 +113,31 @@ const NOTHING: Written = { columns: [], values: [], expressions: undefined };
 
 function insertedValues(entry: Entry, entryOf: EntryFinder): Written {
   const { entity, table, refs } = entry;
+  const { madeColumns, givenColumns } = table;
+  const isPlain = refs === undefined && entry.expressions === undefined &&
+    !madeColumns.some(({ key }) => hasValue(entity, key));
+  if (isPlain) {
+    const values: unknown[] = [];
+    for (const column of givenColumns) {
+      values.push(keepValue(column, entity[column.key]));
+    }
+    return { columns: givenColumns, values, expressions: undefined };
+  }
   const columns: ColumnInfo[] = [];
   const values: unknown[] = [];
   let expressions: Map<ColumnInfo, SqlExpression> | undefined;
   for (const column of table.columns) {
-    const { key, maker } = column;
-    const isPlain = maker === "null" || maker === "client";
-    if (
-      isPlain && !table.hasTriggerKeys && refs === undefined &&
-      entry.expressions === undefined
-    ) {
+    const { key } = column;
+    const target = refs?.get(key);
+    const expression = entry.expressions?.get(key);
+    if (hasValue(entity, key)) {
       columns.push(column);
-      values.push(entity[key]);
-    } else if (hasValue(entity, key)) {
+      values.push(keepValue(column, entity[key]));
+    } else if (target !== undefined) {
       columns.push(column);
-      values.push(entity[key]);
-    } else {
-      const target = refs?.get(key);
-      const expression = entry.expressions?.get(key);
-      if (target !== undefined) {
-        columns.push(column);
-        values.push(referenced(target, entryOf));
-      } else if (expression !== undefined) {
-        (expressions ??= new Map()).set(column, expression);
-      }
+      values.push(referenced(column, target, entryOf));
+    } else if (expression !== undefined) {
+      (expressions ??= new Map()).set(column, expression);
     }
   }
   return { columns, values, expressions };
@@ -142,21 +146,25 @@ function insertedValues(entry: Entry, entryOf: EntryFinder): Written {
 /**
  * What a reference stands for, as far as it is known.
  *
+ * @param column The column that it is given for.
  * @param target The reference.
  * @param entryOf Finds its entity.
  * @returns The value, or where statements find it, or the reference itself:
  * the same flush makes the value.
  * @throws {StateError} When nothing will make it.
  */
-export function referenced(
+function referenced(
+  column: ColumnInfo,
   target: Ref<unknown>,
   entryOf: EntryFinder,
-): unknown | KeyReference | Ref<unknown> {
+): KeptValue | KeyReference | Ref<unknown> {
   const { entity, key } = target;
   const entry = entryOf(entity);
   if (entry === undefined) throw unknownEntityError("use a ref", entity);
   const { key: property } = columnOf(entry.table, key);
-  if (hasValue(entity, property)) return entry.entity[property];
+  if (hasValue(entity, property)) {
+    return keepValue(column, entry.entity[property]);
+  }
   if (entry.state === "new") return target;
   const published = entry.published?.get(property);
   if (published !== undefined) return published;
@@ -183,7 +191,7 @@ function updateOf(entry: Entry): Change | undefined {
     if (value instanceof SqlExpression) expressions.set(column, value);
     else {
       columns.push(column);
-      values.push(value);
+      values.push(keepValue(column, value));
     }
   }
   return {

@@ -32,6 +32,8 @@ export interface Entry {
    * only the answer to the statement that wrote it fills it in.
    */
   row: KeptValue[];
+  /** Where the undo log has it last. */
+  notedAt: number;
   /** How many statements that write it are not answered yet. */
   awaited: number;
   /** What the entity of a `removed` one held then: it must not change any more. */
@@ -67,6 +69,7 @@ export function newEntry(
     state,
     key: undefined,
     row: [],
+    notedAt: -1,
     awaited: 0,
     last: undefined,
     readIn: -1,

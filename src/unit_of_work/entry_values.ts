@@ -27,9 +27,10 @@ export function fillIn(
   raw: unknown,
 ): void {
   const value = column.decode(raw);
-  const kept = keepRaw(column, raw, value);
   const before = sealed[column.at];
-  if (Object.is(kept, before)) return;
+  // What was written is what there is, but for triggers and roundings.
+  if (isKept(before, value)) return;
+  const kept = keepRaw(column, raw, value);
   const { row } = entry;
   const isLatest = Object.is(row[column.at], before);
   sealed[column.at] = kept;

@@ -10,7 +10,7 @@ import type { Entry } from "./entry.ts";
 import { placeChanges, type PlacedChange } from "./flush_order.ts";
 import { insertStatement, type Publication } from "./insert_statement.ts";
 import { KeyReference } from "./key_reference.ts";
-import { UNKNOWN } from "./kept_value.ts";
+import { type KeptValue, restored, UNKNOWN } from "./kept_value.ts";
 import { Ref } from "./ref.ts";
 import { hasValue, storedValue } from "./row_key.ts";
 import { type ColumnInfo, columnOf, type TableInfo } from "./table_info.ts";
@@ -24,6 +24,8 @@ export interface PlannedStatement {
   readonly statement: Statement;
   /** What it does, row by row; rows come back in this order. */
   readonly changes: readonly Change[];
+  /** Rows as they are once it has run, as far as they are known. */
+  readonly rows: KeptValue[][];
   /** By property: what its rows are published under, for later statements. */
   readonly publications: ReadonlyMap<string, string>;
 }
@@ -57,23 +59,43 @@ export function planFlush(
 
 /** Changes that may share a statement. */
 function groupsOf(placed: readonly PlacedChange[]): Change[][] {
-  const groups = new Map<string, { place: PlacedChange; changes: Change[] }>();
+  const groups = new Map<string, Group>();
   const tables = new Map<unknown, number>();
+  let last: Group | undefined;
   for (const place of placed) {
-    const { change, slot, step } = place;
-    const { table } = change.entry;
-    let number = tables.get(table);
-    if (number === undefined) tables.set(table, number = tables.size);
-    const name = `${slot} ${step} ${number} ${shapeOf(change)}`;
-    const group = groups.get(name);
-    if (group === undefined) groups.set(name, { place, changes: [change] });
-    else group.changes.push(change);
+    if (last === undefined || !isAlike(last.place, place)) {
+      const { table } = place.change.entry;
+      const number = tables.get(table) ?? tables.size;
+      tables.set(table, number);
+      const name = `${number} ${place.slot} ${place.step} ${
+        shapeOf(place.change)
+      }`;
+      last = groups.get(name) ?? { place, changes: [] };
+      groups.set(name, last);
+    }
+    last.changes.push(place.change);
   }
   return [...groups.values()]
     .toSorted((a, b) =>
       a.place.slot - b.place.slot || a.place.step - b.place.step
     )
     .map(({ changes }) => changes);
+}
+
+/** Changes that may share a statement, and the place of the first. */
+interface Group {
+  readonly place: PlacedChange;
+  readonly changes: Change[];
+}
+
+/** Whether two are of one group, as far as that can be told at a glance. */
+function isAlike(a: PlacedChange, b: PlacedChange): boolean {
+  return a.slot === b.slot && a.step === b.step &&
+    a.change.columns === b.change.columns &&
+    a.change.kind === b.change.kind &&
+    a.change.entry.table === b.change.entry.table &&
+    a.change.isVersioned === b.change.isVersioned &&
+    !a.change.expressions && !b.change.expressions;
 }
 
 /** What changes of one statement have in common. */
@@ -131,7 +153,18 @@ class Planner {
 
   /** A list has references to one name in all its rows, or in none. */
   #byReference(changes: readonly Change[]): ResolvedGroup[] {
-    const groups = new Map<string, ResolvedGroup>();
+    const isPlain = changes.every(({ kind, entry: { refs } }) =>
+      kind === "insert" && refs === undefined
+    );
+    if (isPlain) {
+      const rows = changes.map(({ values }) => values);
+      return [{ changes, rows, keys: [] }];
+    }
+    const groups = new Map<string, {
+      changes: Change[];
+      rows: (readonly unknown[])[];
+      keys: (readonly unknown[])[];
+    }>();
     for (const change of changes) {
       const { entry, kind, values } = change;
       const row = entry.refs === undefined
@@ -190,7 +223,7 @@ class Planner {
       const publications = new Map(
         published.map(({ column, name }) => [column.key, name]),
       );
-      return { statement, changes, publications };
+      return { statement, changes, rows: [], publications };
     }
     const selection: RowSelection = {
       table,
@@ -202,7 +235,7 @@ class Planner {
     const statement = kind === "delete"
       ? deleteStatement(selection)
       : updateStatement({ ...selection, columns, rows, expressions });
-    return { statement, changes, publications: new Map() };
+    return { statement, changes, rows: [], publications: new Map() };
   }
 
   /** Names what later statements refer to, or may refer to. */
@@ -227,7 +260,7 @@ class Planner {
     if (first === undefined) return [];
     const { entry: { table, entity }, columns } = first;
     const wanted = new Set<string>();
-    for (const { entry } of changes) {
+    for (const { entry } of this.#wanted.size === 0 ? [] : changes) {
       for (const key of this.#wanted.get(entry.entity) ?? []) wanted.add(key);
     }
     if (this.#options.publishAll && table.readBack !== "none") {
@@ -260,9 +293,9 @@ function referencesOf(values: readonly unknown[]): string {
 
 /** Changes of one statement, with what they refer to. */
 interface ResolvedGroup {
-  readonly changes: Change[];
-  readonly rows: (readonly unknown[])[];
-  readonly keys: (readonly unknown[])[];
+  readonly changes: readonly Change[];
+  readonly rows: readonly (readonly unknown[])[];
+  readonly keys: readonly (readonly unknown[])[];
 }
 
 /** Where pages of a list begin. */
@@ -274,7 +307,10 @@ function starts(length: number, size: number): number[] {
 
 function byKey({ entry: a }: Change, { entry: b }: Change): number {
   for (const column of a.table.primaryKey) {
-    const order = compare(storedValue(a, column), storedValue(b, column));
+    const order = compare(
+      restored(storedValue(a, column)),
+      restored(storedValue(b, column)),
+    );
     if (order !== 0) return order;
   }
   return 0;

@@ -6,6 +6,8 @@ import type { TableInfo } from "./table_info.ts";
 export class IdentityMap {
   readonly #byEntity = new Map<object, Entry>();
   readonly #byTable = new Map<TableInfo, Map<string, Entry>>();
+  /** Rows whose keys have become known, and nobody has asked for. */
+  readonly #waiting: Entry[] = [];
 
   /** All that are tracked. */
   get entries(): Iterable<Entry> {
@@ -24,12 +26,29 @@ export class IdentityMap {
 
   /** The entry under a key. */
   at(table: TableInfo, key: string): Entry | undefined {
+    this.#settle();
     return this.#byTable.get(table)?.get(key);
+  }
+
+  /** Has an entry follow its row when somebody asks for keys. */
+  follow(entry: Entry): void {
+    this.#waiting.push(entry);
+  }
+
+  #settle(): void {
+    for (const entry of this.#waiting.splice(0)) {
+      const isTracked = this.#byEntity.get(entry.entity) === entry;
+      if (isTracked && entry.state !== "new") this.move(entry, rowKey(entry));
+    }
   }
 
   /** Tracks an entry, under its key if it has one. */
   set(entry: Entry): void {
     this.#byEntity.set(entry.entity, entry);
+    this.#index(entry);
+  }
+
+  #index(entry: Entry): void {
     if (entry.key === undefined) return;
     let ofTable = this.#byTable.get(entry.table);
     if (ofTable === undefined) {
@@ -50,7 +69,7 @@ export class IdentityMap {
     if (entry.key === key) return;
     this.#unindex(entry);
     entry.key = key;
-    this.set(entry);
+    this.#index(entry);
   }
 
   /** Somebody else may have its key by now. */

@@ -50,38 +50,53 @@ export function insertStatement(group: InsertGroup): Statement {
   const read = columnsToRead(table);
   const isRead = read.length > 0 || publications.length > 0;
   const made = isRead ? madeKeys(table, columns) : [];
-  const lead = `with v as materialized (${newRows(group, made, parameters)})`;
-  const insert = insertion(group, made, parameters);
-  if (!isRead) return writeStatement(`${lead} ${insert}`, parameters);
+  const list = newRows(group, made, parameters);
+  const known = [...columns, ...made];
+  const isKeyKnown = table.primaryKey.every((column) => known.includes(column));
+  // Whose key is known is found by it; a sequence counts in the order given.
+  const isFound = isRead && isKeyKnown && !table.hasTriggerKeys;
+  const insert = insertion(group, made, {
+    from: isFound ? "v" : `(${list}) as v`,
+    parameters,
+  });
+  if (!isRead) return writeStatement(insert, parameters);
   const returned = new Set([
     ...table.primaryKey,
     ...read,
     ...publications.map(({ column }) => column),
   ]);
   const returning = [...returned].map(({ name }) => quoteName(name));
-  const output = read.map(({ name }) => `n.${quoteName(name)}`);
+  const output = read.map(({ name }) => `i.${quoteName(name)}`);
   if (table.version === XMIN) {
     returning.push("xmin::text as nullpool_xmin");
-    output.push("n.nullpool_xmin");
+    output.push("i.nullpool_xmin");
   }
-  const ctes = [
-    lead,
-    `i as (${insert} returning ${returning.join(", ")})`,
-    `n as (${placedRows(table, [...columns, ...made])})`,
-  ];
-  let from = "n";
+  const ctes = [`i as (${insert} returning ${returning.join(", ")})`];
+  if (isFound) ctes.unshift(`v as materialized (${list})`);
+  const placed = isFound ? `i join v on ${keyMatch(table)}` : "i";
+  const order = isFound
+    ? "v.ord"
+    : table.primaryKey.map(({ name }) => `i.${quoteName(name)}`).join(", ");
+  let from = placed;
   if (publications.length > 0) {
-    ctes.push(`k as (${publishing(publications, parameters)})`);
-    from = "n cross join k";
+    const published = publishing(publications, { placed, order, parameters });
+    ctes.push(`k as (${published})`);
+    from = `${placed} cross join k`;
   }
   const check = countCheck("i", rows.length, parameters);
   return writeStatement(
-    `${ctes.join(", ")} select ${
+    `with ${ctes.join(", ")} select ${
       output.join(", ")
-    } from ${from} where ${check} order by n.ord`,
+    } from ${from} where ${check} order by ${order}`,
     parameters,
     { table, attempt: "insert into", expected: rows.length },
   );
+}
+
+function keyMatch({ primaryKey }: TableInfo): string {
+  return primaryKey.map(({ name }) =>
+    `v.${quoteName(name)} = i.${quoteName(name)}`
+  ).join(" and ");
 }
 
 /** The rows that are given, with the keys that an expression makes. */
@@ -108,12 +123,15 @@ function insertion(
   { table, columns, expressions = new Map<ColumnInfo, SqlExpression>() }:
     InsertGroup,
   made: readonly ColumnInfo[],
-  parameters: Parameters,
+  { from, parameters }: {
+    readonly from: string;
+    readonly parameters: Parameters;
+  },
 ): string {
   const names = [...columns, ...made, ...expressions.keys()]
     .map(({ name }) => quoteName(name));
   const values = [
-    ...[...columns, ...made].map(({ name }) => quoteName(name)),
+    ...[...columns, ...made].map(({ name }) => `v.${quoteName(name)}`),
     ...[...expressions.values()].map(({ render }) =>
       render((value) => parameters.add(value))
     ),
@@ -124,7 +142,7 @@ function insertion(
   const into = names.length === 0 ? "" : ` (${names.join(", ")})${overriding}`;
   return `insert into ${table.sql}${into} select ${
     values.join(", ")
-  } from v order by v.ord`;
+  } from ${from} order by v.ord`;
 }
 
 /**
@@ -142,31 +160,18 @@ function madeKeys(
   );
 }
 
-/** The rows as they were stored, each with the number it came with. */
-function placedRows(
-  { primaryKey, hasTriggerKeys }: TableInfo,
-  known: readonly ColumnInfo[],
-): string {
-  if (hasTriggerKeys) return "select 1 as ord, i.* from i";
-  const made = primaryKey.filter((column) => !known.includes(column));
-  if (made.length === 0) {
-    const matches = primaryKey.map(({ name }) =>
-      `v.${quoteName(name)} = i.${quoteName(name)}`
-    );
-    return `select v.ord, i.* from v join i on ${matches.join(" and ")}`;
-  }
-  const order = made.map(({ name }) => `i.${quoteName(name)}`).join(", ");
-  return `select row_number() over (order by ${order}) as ord, i.* from i`;
-}
-
 function publishing(
   publications: readonly Publication[],
-  parameters: Parameters,
+  { placed, order, parameters }: {
+    readonly placed: string;
+    readonly order: string;
+    readonly parameters: Parameters;
+  },
 ): string {
   const settings = publications.map(({ column, name }) =>
-    `set_config(${parameters.add(name)}, (select json_agg(n.${
+    `set_config(${parameters.add(name)}, (select json_agg(i.${
       quoteName(column.name)
-    } order by n.ord) from n)::text, true)`
+    } order by ${order}) from ${placed})::text, true)`
   );
   return `select ${settings.join(", ")}`;
 }

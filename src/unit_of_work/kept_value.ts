@@ -10,38 +10,57 @@ export const UNKNOWN: unique symbol = Symbol("unknown");
  */
 export type KeptValue = unknown;
 
+/** What an object is made from again: a row, JSON, or a copy. */
+type Form = "raw" | "json" | "copy";
+
 /**
  * An object of an entity as it was. It is compared as it would be written, so
  * a change inside of it is seen, whatever it is made of.
  */
-class KeptObject {
+export class KeptObject {
   readonly #column: ColumnInfo;
-  readonly #restore: () => unknown;
+  readonly #form: Form;
+  readonly #source: unknown;
+  readonly #time: number | undefined;
   #encoded: WireParameter | undefined;
 
-  constructor(
-    column: ColumnInfo,
-    restore: () => unknown,
-    encoded?: WireParameter,
-  ) {
+  /**
+   * @param column Its column.
+   * @param value It.
+   * @param form What it is made from again.
+   * @param source The same.
+   */
+  constructor(column: ColumnInfo, value: object, form: Form, source: unknown) {
     this.#column = column;
-    this.#restore = restore;
-    this.#encoded = encoded;
+    this.#form = form;
+    this.#source = source;
+    // Equal dates need no encoding to be known as such.
+    this.#time = value instanceof Date ? value.getTime() : undefined;
+    this.#encoded = undefined;
+  }
+
+  /** As it is written; most of what is loaded never is. */
+  get encoded(): WireParameter {
+    this.#encoded ??= this.#form === "json"
+      ? String(this.#source)
+      : this.#column.encode(this.restore());
+    return this.#encoded;
   }
 
   /** A fresh copy. */
   restore(): unknown {
-    return this.#restore();
+    return this.#form === "copy"
+      ? copyOf(this.#source)
+      : this.#column.decode(this.#source);
   }
 
   /** Whether a value would be written the same way. */
-  equals(value: unknown): boolean {
-    // Encoded when it is asked for: most of what is loaded is never written.
-    this.#encoded ??= this.#column.encode(this.#restore());
+  equals(value: object): boolean {
+    if (value instanceof Date && value.getTime() === this.#time) return true;
     const encoded = this.#column.encode(value);
-    return encoded === this.#encoded ||
+    return encoded === this.encoded ||
       (this.#column.isUnorderedJson &&
-        canonical(encoded) === canonical(this.#encoded));
+        canonical(encoded) === canonical(this.encoded));
   }
 }
 
@@ -59,7 +78,7 @@ export function keepRaw(
 ): KeptValue {
   if (!isObject(value)) return value;
   if (isObject(raw)) return keepValue(column, value);
-  return new KeptObject(column, () => column.decode(raw));
+  return new KeptObject(column, value, "raw", raw);
 }
 
 /**
@@ -71,9 +90,20 @@ export function keepRaw(
  */
 export function keepValue(column: ColumnInfo, value: unknown): KeptValue {
   if (!isObject(value)) return value;
-  const encoded = column.encode(value);
-  const copy = copyOf(value);
-  return new KeptObject(column, () => copyOf(copy), encoded);
+  if (isJson(column)) {
+    return new KeptObject(column, value, "json", column.encode(value));
+  }
+  return new KeptObject(column, value, "copy", copyOf(value));
+}
+
+/**
+ * A kept value as it is written.
+ *
+ * @param column Its column.
+ * @param kept What was kept.
+ */
+export function encodeKept(column: ColumnInfo, kept: KeptValue): WireParameter {
+  return kept instanceof KeptObject ? kept.encoded : column.encode(kept);
 }
 
 /**
@@ -84,8 +114,7 @@ export function keepValue(column: ColumnInfo, value: unknown): KeptValue {
  */
 export function isKept(kept: KeptValue, value: unknown): boolean {
   if (Object.is(kept, value)) return true;
-  if (!isObject(value)) return false;
-  return kept instanceof KeptObject && kept.equals(value);
+  return kept instanceof KeptObject && isObject(value) && kept.equals(value);
 }
 
 /**
@@ -101,19 +130,24 @@ function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
+function isJson({ listType }: ColumnInfo): boolean {
+  return listType === "json" || listType === "jsonb";
+}
+
 /** An instance of somebody's class may have no copy: it stands for itself. */
 function copyOf(value: unknown): unknown {
+  if (!isObject(value)) return value;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (value instanceof Date && prototype === Date.prototype) {
+    return new Date(value.getTime());
+  }
   // Of its own class, such as Node's Buffer, whose `slice` copies nothing.
   if (value instanceof Uint8Array) {
     return Uint8Array.prototype.slice.call(value);
   }
-  const prototype: unknown = isObject(value)
-    ? Object.getPrototypeOf(value)
-    : null;
   try {
-    const copy = structuredClone(value);
-    const isSame = !isObject(copy) ||
-      Object.getPrototypeOf(copy) === prototype;
+    const copy: unknown = structuredClone(value);
+    const isSame = isObject(copy) && Object.getPrototypeOf(copy) === prototype;
     return isSame ? copy : value;
   } catch {
     return value;

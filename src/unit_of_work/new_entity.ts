@@ -13,6 +13,8 @@ export interface NewEntity {
   readonly refs: Map<string, Ref<unknown>> | undefined;
   /** By property: values that the database computes. */
   readonly expressions: Map<string, SqlExpression> | undefined;
+  /** Whether its key is known. */
+  readonly hasKey: boolean;
 }
 
 /** Makes entities of values, with an accessor for what is not known yet. */
@@ -38,26 +40,38 @@ export class EntityMaker {
    * @throws {StateError} When a value is missing.
    */
   make(table: TableInfo, values: Readonly<Record<string, unknown>>): NewEntity {
-    this.#check(table, values);
     const entity: Entity = {};
     let refs: Map<string, Ref<unknown>> | undefined;
     let expressions: Map<string, SqlExpression> | undefined;
+    let hasKey = true;
+    let known = 0;
     for (const column of table.columns) {
       const { key } = column;
-      const given = values[key];
-      let value = given === undefined ? omitted(table, column) : given;
-      if (value instanceof Ref) {
-        const target = value;
-        value = this.#valueOf(target);
-        if (value === UNKNOWN) (refs ??= new Map()).set(key, target);
-      } else if (value instanceof SqlExpression) {
-        (expressions ??= new Map()).set(key, value);
-        value = UNKNOWN;
+      let value = values[key];
+      if (key in values) known++;
+      if (value === undefined) value = omitted(table, column);
+      else if (column.maker === "generated") {
+        throw generatedError(table, column);
+      }
+      // Most are neither.
+      if (typeof value === "object" && value !== null) {
+        if (value instanceof Ref) {
+          const target = value;
+          value = this.#valueOf(target);
+          if (value === UNKNOWN) (refs ??= new Map()).set(key, target);
+        } else if (value instanceof SqlExpression) {
+          (expressions ??= new Map()).set(key, value);
+          value = UNKNOWN;
+        }
       }
       if (value !== UNKNOWN) entity[key] = value;
-      else this.hide(entity, table, column);
+      else {
+        this.hide(entity, table, column);
+        if (table.primaryKey.includes(column)) hasKey = false;
+      }
     }
-    return { entity, refs, expressions };
+    refuseOthers(table, values, known);
+    return { entity, refs, expressions, hasKey };
   }
 
   /**
@@ -71,19 +85,6 @@ export class EntityMaker {
     Object.defineProperty(entity, column.key, this.#accessor(table, column));
   }
 
-  #check(table: TableInfo, values: Readonly<Record<string, unknown>>): void {
-    for (const key of Object.keys(values)) {
-      const column = table.byKey.get(key);
-      if (column === undefined) {
-        throw new TypeError(
-          `Cannot add to "${table.name}": it has no column or relation "${key}"`,
-        );
-      }
-      if (column.maker !== "generated" || values[key] === undefined) continue;
-      throw generatedError(table, column);
-    }
-  }
-
   #accessor(table: TableInfo, column: ColumnInfo): PropertyDescriptor {
     let accessor = this.#accessors.get(column);
     if (accessor === undefined) {
@@ -92,6 +93,21 @@ export class EntityMaker {
     }
     return accessor;
   }
+}
+
+/** Refuses properties that are no columns; counted first, because few have any. */
+function refuseOthers(
+  table: TableInfo,
+  values: Readonly<Record<string, unknown>>,
+  known: number,
+): void {
+  const keys = Object.keys(values);
+  if (keys.length === known) return;
+  const other = keys.find((key) => !table.byKey.has(key));
+  if (other === undefined) return;
+  throw new TypeError(
+    `Cannot add to "${table.name}": it has no column or relation "${other}"`,
+  );
 }
 
 /**

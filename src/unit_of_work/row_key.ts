@@ -1,5 +1,5 @@
 import type { Entry } from "./entry.ts";
-import { restored, UNKNOWN } from "./kept_value.ts";
+import { encodeKept, type KeptValue, UNKNOWN } from "./kept_value.ts";
 import { KeyReference } from "./key_reference.ts";
 import type { ColumnInfo, TableInfo } from "./table_info.ts";
 
@@ -38,18 +38,18 @@ function partText(column: ColumnInfo, value: unknown): string | undefined {
   if (Number.isNaN(value)) {
     throw new TypeError(`Cannot use a key: column "${column.key}" is NaN`);
   }
-  return column.encode(value) ?? undefined;
+  return encodeKept(column, value) ?? undefined;
 }
 
 /**
- * The value that an entry's row has in a column, as far as it is known.
+ * The value that an entry's row has in a column, as it is kept, as far as it is
+ * known.
  *
  * @param entry The entry.
  * @param column The column.
  */
-export function storedValue(entry: Entry, column: ColumnInfo): unknown {
-  const kept = entry.row[column.at];
-  return kept === UNKNOWN ? UNKNOWN : restored(kept);
+export function storedValue(entry: Entry, column: ColumnInfo): KeptValue {
+  return entry.row[column.at];
 }
 
 /**

@@ -39,6 +39,8 @@ export interface ColumnInfo {
   readonly defaultSql: string | undefined;
   /** Whether only `overriding system value` lets a client set it. */
   readonly isIdentityAlways: boolean;
+  /** Whether it is made by a sequence that does not just count upwards. */
+  readonly isUnordered: boolean;
   /**
    * Makes the value of a new row, where `maker` is `client`.
    *
@@ -109,6 +111,10 @@ export interface TableInfo extends TableMapping {
   readonly sql: string;
   /** Its columns, in the order of the schema. */
   readonly columns: readonly ColumnInfo[];
+  /** Those that an insert gives, if nothing else is said. */
+  readonly givenColumns: readonly ColumnInfo[];
+  /** Those that the database makes, if nothing else is said. */
+  readonly madeColumns: readonly ColumnInfo[];
   /** Its columns by property. */
   readonly byKey: ReadonlyMap<string, ColumnInfo>;
   /** The columns of the primary key; none where the table has none. */

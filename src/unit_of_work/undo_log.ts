@@ -9,7 +9,6 @@ interface UndoRecord {
   readonly entry: Entry;
   readonly state: EntryState;
   readonly row: KeptValue[];
-  readonly isTracked: boolean;
 }
 
 /**
@@ -19,7 +18,12 @@ interface UndoRecord {
 export class UndoLog {
   readonly #map: IdentityMap;
   readonly #maker: EntityMaker;
-  readonly #records: UndoRecord[] = [];
+  /** An entry stands for itself where it was not tracked before. */
+  readonly #records: (UndoRecord | Entry)[] = [];
+  /** How many were forgotten: places are counted through. */
+  #forgotten = 0;
+  /** The last place that somebody may go back to. */
+  #lastMark = 0;
 
   /**
    * @param map Where the entries are.
@@ -32,21 +36,27 @@ export class UndoLog {
 
   /** How far it is; give it to `undo`. */
   get mark(): number {
-    return this.#records.length;
+    this.#lastMark = this.#end;
+    return this.#lastMark;
   }
 
-  /** Remembers an entry as it is now. */
+  get #end(): number {
+    return this.#forgotten + this.#records.length;
+  }
+
+  /** Remembers an entry as it is now, if nobody may go back to a later state. */
   note(entry: Entry): void {
-    this.#records.push({
-      entry,
-      state: entry.state,
-      row: entry.row,
-      isTracked: this.#map.of(entry.entity) === entry,
-    });
+    if (entry.notedAt >= this.#lastMark) return;
+    entry.notedAt = this.#end;
+    const isTracked = this.#map.of(entry.entity) === entry;
+    const { state, row } = entry;
+    this.#records.push(isTracked ? { entry, state, row } : entry);
   }
 
   /** Forgets all: what was done stays. */
   clear(): void {
+    this.#forgotten = this.#end;
+    this.#lastMark = this.#end;
     this.#records.length = 0;
   }
 
@@ -54,13 +64,17 @@ export class UndoLog {
    * Brings back what was noted since a mark, and gives every entity the values
    * that its row has.
    *
-   * @param mark How far it was.
+   * @param mark How far it was; 0 for the beginning.
    */
   undo(mark: number): void {
-    for (const { entry, state, row, isTracked } of this.#since(mark)) {
+    for (const record of this.#since(mark)) {
+      const isTracked = "entry" in record;
+      const { state, row } = record;
+      const entry = isTracked ? record.entry : record;
       this.#map.delete(entry);
       entry.state = state;
       entry.row = row;
+      entry.notedAt = NEVER;
       // What was read since then may be the work that is undone.
       entry.readIn = NEVER;
       entry.key = state === "new"
@@ -73,8 +87,8 @@ export class UndoLog {
     }
   }
 
-  *#since(mark: number): Iterable<UndoRecord> {
-    while (this.#records.length > mark) {
+  *#since(mark: number): Iterable<UndoRecord | Entry> {
+    while (this.#records.length > 0 && this.#end > mark) {
       const record = this.#records.pop();
       if (record !== undefined) yield record;
     }

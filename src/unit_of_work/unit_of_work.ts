@@ -11,12 +11,18 @@ import { givenRow, rawRow, type ReadRow } from "./read_row.ts";
 import { planFlush, type PlannedStatement } from "./flush_plan.ts";
 import { fillIn, keepAll, refresh } from "./entry_values.ts";
 import { entityKey, IdentityMap, rowKey } from "./identity_map.ts";
-import { keepValue, type KeptValue, UNKNOWN } from "./kept_value.ts";
+import { type KeptValue, restored, UNKNOWN } from "./kept_value.ts";
 import { KeyReference } from "./key_reference.ts";
 import { EntityMaker, setValue } from "./new_entity.ts";
 import { Ref } from "./ref.ts";
 import { hasValue, keyText } from "./row_key.ts";
-import { columnOf, columnsToRead, type TableInfo, XMIN } from "./table_info.ts";
+import {
+  type ColumnInfo,
+  columnOf,
+  columnsToRead,
+  type TableInfo,
+  XMIN,
+} from "./table_info.ts";
 import { NEVER, UndoLog } from "./undo_log.ts";
 
 /** How a row is taken in. */
@@ -36,8 +42,6 @@ export class UnitOfWork {
   readonly #map = new IdentityMap();
   readonly #maker = new EntityMaker((target) => this.#valueOf(target));
   readonly #log = new UndoLog(this.#map, this.#maker);
-  /** What rows are once the statements of changes have run. */
-  readonly #sealed = new WeakMap<Change, KeptValue[]>();
   /** Counts transactions: values that were read are those of one. */
   #epoch = 0;
   #publications = 0;
@@ -109,8 +113,9 @@ export class UnitOfWork {
    */
   add(table: TableInfo, values: Readonly<Record<string, unknown>>): Entity {
     checkKey("add", table);
-    const { entity, refs, expressions } = this.#maker.make(table, values);
-    const key = entityKey(table, entity);
+    const made = this.#maker.make(table, values);
+    const { entity, refs, expressions } = made;
+    const key = made.hasKey ? entityKey(table, entity) : undefined;
     const entry = newEntry(table, entity, "new", { refs, expressions });
     entry.key = key;
     if (key !== undefined) this.#checkFree("add", entry, key);
@@ -234,8 +239,9 @@ export class UnitOfWork {
    */
   seal(options: { readonly publishAll: boolean }): PlannedStatement[] {
     const changes: Change[] = [];
+    const entryOf = (entity: object) => this.#map.of(entity);
     for (const entry of this.#map.entries) {
-      const change = changeOf(entry, (entity) => this.#map.of(entity));
+      const change = changeOf(entry, entryOf);
       if (change !== undefined) changes.push(change);
     }
     if (changes.length === 0) return [];
@@ -244,9 +250,10 @@ export class UnitOfWork {
       ...options,
       newName: () => `nullpool.k${++this.#publications}`,
     });
-    for (const { changes, publications } of planned) {
+    for (const { changes, publications, rows } of planned) {
       for (const [at, change] of changes.entries()) {
         this.#adopt(change, publications, at + 1);
+        rows.push(change.entry.row);
       }
     }
     return planned;
@@ -258,24 +265,31 @@ export class UnitOfWork {
    * @param planned The statement.
    * @param result Its answer.
    */
-  answer({ changes }: PlannedStatement, result: Result): void {
+  answer({ changes, rows }: PlannedStatement, result: Result): void {
     const [first] = changes;
     if (first === undefined || first.kind === "delete") return;
-    const { table } = first.entry;
-    const read = columnsToRead(table);
-    for (const [at, change] of changes.entries()) {
-      const { entry } = change;
-      entry.awaited--;
+    for (let at = 0; at < changes.length; at++) {
+      const entry = changes[at]?.entry;
       const raw = result.rows[at];
-      if (!Array.isArray(raw)) continue;
-      const sealed = this.#sealed.get(change) ?? entry.row;
-      for (const [index, column] of read.entries()) {
-        fillIn(entry, sealed, column, raw[index]);
-      }
-      if (table.version === XMIN) {
-        sealed[table.columns.length] = raw[read.length];
-      }
-      this.#map.move(entry, rowKey(entry));
+      if (entry === undefined) continue;
+      entry.awaited--;
+      if (Array.isArray(raw)) this.#fill(entry, rows[at] ?? entry.row, raw);
+    }
+  }
+
+  /** Takes in a row that came back; its columns are those that are read. */
+  #fill(entry: Entry, sealed: KeptValue[], raw: readonly unknown[]): void {
+    const { table } = entry;
+    const read = columnsToRead(table);
+    for (let index = 0; index < read.length; index++) {
+      const column = read[index];
+      if (column) fillIn(entry, sealed, column, raw[index]);
+    }
+    if (table.version === XMIN) {
+      sealed[table.columns.length] = raw[read.length];
+    }
+    if (entry.key === undefined || entry.table.readBack === "all") {
+      this.#map.follow(entry);
     }
   }
 
@@ -337,34 +351,36 @@ export class UnitOfWork {
     this.#log.note(entry);
     if (kind === "delete") return this.#forget(entry);
     const { table } = entry;
-    const row = kind === "insert"
-      ? new Array<KeptValue>(table.columns.length).fill(UNKNOWN)
-      : [...entry.row];
-    const published = new Map(entry.published);
-    for (const [at, column] of columns.entries()) {
-      const value = values[at];
-      const isKnown = !(value instanceof Ref || value instanceof KeyReference);
-      const source = value instanceof Ref ? this.#published(value) : value;
-      if (source instanceof KeyReference) published.set(column.key, source);
-      row[column.at] = isKnown ? keepValue(column, value) : UNKNOWN;
-      // What it referred to has got its key since.
-      const isLate = isKnown && value !== null &&
-        (entry.refs?.has(column.key) ?? false);
-      if (isLate && !hasValue(entry.entity, column.key)) {
-        setValue(entry.entity, column.key, value);
-      }
+    const row = kind === "insert" ? table.columns.map(unknown) : [...entry.row];
+    for (let at = 0; at < columns.length; at++) {
+      const column = columns[at];
+      if (column) row[column.at] = this.#known(entry, column, values[at]);
+    }
+    for (const [key, name] of publications) {
+      publish(entry, key, new KeyReference(name, place));
     }
     entry.row = row;
-    this.#sealed.set(change, row);
     entry.state = "stored";
     entry.readIn = this.#epoch;
     entry.awaited++;
-    for (const [key, name] of publications) {
-      published.set(key, new KeyReference(name, place));
-    }
-    if (published.size > 0) entry.published = published;
     this.#countVersion(entry, kind);
     this.#map.move(entry, rowKey(entry));
+  }
+
+  /** A value that a statement writes, as far as it is known. */
+  #known(entry: Entry, { key }: ColumnInfo, value: unknown): KeptValue {
+    if (entry.refs === undefined) return value;
+    const source = value instanceof Ref
+      ? this.#map.of(value.entity)?.published?.get(value.key)
+      : value;
+    if (source instanceof KeyReference) publish(entry, key, source);
+    if (value instanceof Ref || value instanceof KeyReference) return UNKNOWN;
+    // What it referred to has got its key since.
+    const isLate = value !== null && entry.refs.has(key);
+    if (isLate && !hasValue(entry.entity, key)) {
+      setValue(entry.entity, key, restored(value));
+    }
+    return value;
   }
 
   /** What the statement does, too; where nothing is read back, nobody tells. */
@@ -385,9 +401,12 @@ export class UnitOfWork {
 
   /** Two rows cannot have one key, unless one of them goes. */
   #checkKeys(changes: readonly Change[]): void {
-    for (const { entry, kind } of changes) {
-      if (kind === "delete") continue;
+    for (const { entry, kind, columns } of changes) {
       const { table, entity } = entry;
+      // The database makes the key, or nothing is written of it.
+      const isGiven = kind !== "delete" &&
+        table.primaryKey.some((column) => columns.includes(column));
+      if (!isGiven) continue;
       const key = entityKey(table, entity);
       if (key === undefined) continue;
       if (key !== entry.key) this.#checkFree("flush", entry, key);
@@ -414,11 +433,6 @@ export class UnitOfWork {
     return entry;
   }
 
-  /** Where statements find what a reference stands for. */
-  #published({ entity, key }: Ref<unknown>): KeyReference | undefined {
-    return this.#map.of(entity)?.published?.get(key);
-  }
-
   #valueOf({ entity, key }: Ref<unknown>): unknown {
     const { table } = this.#entryOf("use a ref", entity);
     const { key: property } = columnOf(table, key);
@@ -428,6 +442,15 @@ export class UnitOfWork {
 
 function checkKey(call: string, table: TableInfo): void {
   if (table.primaryKey.length === 0) throw noPrimaryKeyError(call, table);
+}
+
+function unknown(): KeptValue {
+  return UNKNOWN;
+}
+
+/** Says where statements find a value of an entry. */
+function publish(entry: Entry, key: string, reference: KeyReference): void {
+  entry.published = new Map(entry.published).set(key, reference);
 }
 
 /** Whether its row is to get another key. */

@@ -33,6 +33,8 @@ const UNIQUE_VALUES = 6;
 /** A row as it has to be: links lead to tags, because keys are anybody's. */
 interface ModelRow {
   readonly table: number;
+  /** Where the client makes it. */
+  id?: number;
   n: number | null;
   data: unknown;
   u: number | null;
@@ -170,7 +172,7 @@ class Play {
     };
     const values: AnyEntity = { tag, n: row.n, u: row.u };
     if (row.data !== null) values.data = structuredClone(row.data);
-    if (table.keyKind === "client") values.id = Number(tag.slice(1));
+    if (table.keyKind === "client") values.id = row.id = Number(tag.slice(1));
     for (const { key, target, isNullable } of table.links) {
       const wanted = isNullable && this.#random(3) === 0
         ? undefined
@@ -196,7 +198,10 @@ class Play {
     const entity = await this.#entity(tag);
     const table = this.#tables[row.table];
     assert(table);
-    switch (this.#random(5)) {
+    switch (this.#random(6)) {
+      case 5:
+        this.#changeKey(tag, row, entity);
+        break;
       case 0:
         entity.n = row.n = this.#random(100);
         break;
@@ -211,6 +216,14 @@ class Play {
         await this.#relink(table, row, entity);
     }
     this.calls.push(`change ${tag} ${JSON.stringify(row)}`);
+  }
+
+  /** A row that nobody refers to gets another key. */
+  #changeKey(tag: string, row: ModelRow, entity: AnyEntity): void {
+    const isFree = row.id !== undefined &&
+      !this.#rows().some(([, { links }]) => Object.values(links).includes(tag));
+    if (!isFree) return;
+    entity.id = row.id = Number(this.#newTag().slice(1));
   }
 
   /** Sometimes two rows trade places, or one takes what another gives up. */
@@ -480,12 +493,19 @@ async function writeByHand(
     ];
     if (keyKind === "client") {
       names.push("id");
-      values.push(sql`${Number(tag.slice(1))}`);
+      values.push(sql`${row.id}`);
     }
     await db.execute(
       sql`insert into ${sql.identifier(`t${row.table}`)} (${
         sql.join(names.map((name) => sql.identifier(name)), sql`, `)
       }) values (${sql.join(values, sql`, `)})`,
+    );
+  }
+  for (const [tag, { id, table }] of inOrder) {
+    if (id === undefined) continue;
+    await db.execute(
+      sql`update ${sql.identifier(`t${table}`)} set id = ${id}
+        where tag = ${tag}`,
     );
   }
   for (const [tag, row] of inOrder) {
@@ -511,11 +531,12 @@ async function content(
   db: Session,
   tables: readonly RandomTable[],
 ): Promise<unknown> {
-  const selects = tables.map(({ name, links }) => {
+  const selects = tables.map(({ name, links, keyKind }) => {
     const columns = links.map(({ key, target }) =>
       `'${key}', (select tag from t${target} where id = t."${key}")`
     );
-    return `select '${name}' as name, tag, n, u, data, json_build_object(${
+    const id = keyKind === "client" ? "id" : "null::int";
+    return `select '${name}' as name, tag, ${id} as id, n, u, data, json_build_object(${
       columns.join(", ")
     }) as links from ${name} t`;
   });
