@@ -154,15 +154,15 @@ export class Flusher {
     try {
       for (const answer of answers) results.push(await answer);
     } catch (error) {
-      for (const statement of planned) this.work.unanswered(statement);
+      for (const statement of planned) this.work.written.unanswered(statement);
       const failed = planned[results.length];
       throw failed === undefined ? error : explained(error, failed);
     }
     // All at once: rows refer to each other.
     for (const [at, statement] of planned.entries()) {
       const result = results[at];
-      if (result && isLive()) this.work.answer(statement, result);
-      else this.work.unanswered(statement);
+      if (result && isLive()) this.work.written.answer(statement, result);
+      else this.work.written.unanswered(statement);
     }
     const count = (kind: Change["kind"]) =>
       planned.filter(({ changes: [first] }) => first?.kind === kind)

@@ -58,10 +58,16 @@ export class IdentityMap {
     ofTable.set(entry.key, entry);
   }
 
-  /** Forgets an entry. */
+  /** Takes an entry out. */
   delete(entry: Entry): void {
     this.#byEntity.delete(entry.entity);
     this.#unindex(entry);
+  }
+
+  /** Forgets an entry for good: it is none of the session's any more. */
+  forget(entry: Entry): void {
+    entry.state = "gone";
+    this.delete(entry);
   }
 
   /** Moves an entry to another key. */

@@ -1,4 +1,3 @@
-import type { Result } from "../driver/statement.ts";
 import {
   duplicateError,
   noPrimaryKeyError,
@@ -9,21 +8,15 @@ import { type Change, changedColumns, changeOf } from "./change_set.ts";
 import { type Entity, type Entry, type EntryState, newEntry } from "./entry.ts";
 import { givenRow, rawRow, type ReadRow } from "./read_row.ts";
 import { planFlush, type PlannedStatement } from "./flush_plan.ts";
-import { fillIn, keepAll, refresh } from "./entry_values.ts";
-import { entityKey, IdentityMap, rowKey } from "./identity_map.ts";
-import { type KeptValue, restored, UNKNOWN } from "./kept_value.ts";
-import { KeyReference } from "./key_reference.ts";
-import { EntityMaker, setValue } from "./new_entity.ts";
-import { Ref } from "./ref.ts";
+import { keepAll, refresh } from "./entry_values.ts";
+import { entityKey, IdentityMap } from "./identity_map.ts";
+import { UNKNOWN } from "./kept_value.ts";
+import { EntityMaker } from "./new_entity.ts";
+import type { Ref } from "./ref.ts";
 import { hasValue, keyText } from "./row_key.ts";
-import {
-  type ColumnInfo,
-  columnOf,
-  columnsToRead,
-  type TableInfo,
-  XMIN,
-} from "./table_info.ts";
+import { columnOf, type TableInfo } from "./table_info.ts";
 import { NEVER, UndoLog } from "./undo_log.ts";
+import { WrittenRows } from "./written_rows.ts";
 
 /** How a row is taken in. */
 export interface LoadOptions {
@@ -39,12 +32,19 @@ export interface LoadOptions {
  * answers.
  */
 export class UnitOfWork {
+  /** Rows that are being written. */
+  readonly written: WrittenRows;
   readonly #map = new IdentityMap();
   readonly #maker = new EntityMaker((target) => this.#valueOf(target));
   readonly #log = new UndoLog(this.#map, this.#maker);
   /** Counts transactions: values that were read are those of one. */
   #epoch = 0;
   #publications = 0;
+
+  /** Creates one that knows nothing. */
+  constructor() {
+    this.written = new WrittenRows(this.#map);
+  }
 
   /** Whether nothing is tracked: there can be nothing to flush. */
   get isEmpty(): boolean {
@@ -134,7 +134,7 @@ export class UnitOfWork {
     const entry = this.#entryOf("remove", entity);
     if (entry.state === "removed") return;
     this.#log.note(entry);
-    if (entry.state === "new") return this.#forget(entry);
+    if (entry.state === "new") return this.#map.forget(entry);
     entry.last = keepAll(entry);
     entry.state = "removed";
   }
@@ -148,7 +148,7 @@ export class UnitOfWork {
   expunge(entity: object): void {
     const entry = this.#entryOf("expunge", entity);
     this.#log.note(entry);
-    this.#forget(entry);
+    this.#map.forget(entry);
   }
 
   /**
@@ -224,7 +224,7 @@ export class UnitOfWork {
     const entry = this.#map.at(table, key);
     if (entry === undefined || entry.state === "new") return;
     this.#log.note(entry);
-    this.#forget(entry);
+    this.#map.forget(entry);
   }
 
   /**
@@ -250,58 +250,11 @@ export class UnitOfWork {
       ...options,
       newName: () => `nullpool.k${++this.#publications}`,
     });
-    for (const { changes, publications, rows } of planned) {
-      for (const [at, change] of changes.entries()) {
-        this.#adopt(change, publications, at + 1);
-        rows.push(change.entry.row);
-      }
+    for (const statement of planned) {
+      for (const { entry } of statement.changes) this.#log.note(entry);
+      this.written.seal(statement, this.#epoch);
     }
     return planned;
-  }
-
-  /**
-   * Takes in the answer to a statement: what the database has made.
-   *
-   * @param planned The statement.
-   * @param result Its answer.
-   */
-  answer({ changes, rows }: PlannedStatement, result: Result): void {
-    const [first] = changes;
-    if (first === undefined || first.kind === "delete") return;
-    for (let at = 0; at < changes.length; at++) {
-      const entry = changes[at]?.entry;
-      const raw = result.rows[at];
-      if (entry === undefined) continue;
-      entry.awaited--;
-      if (Array.isArray(raw)) this.#fill(entry, rows[at] ?? entry.row, raw);
-    }
-  }
-
-  /** Takes in a row that came back; its columns are those that are read. */
-  #fill(entry: Entry, sealed: KeptValue[], raw: readonly unknown[]): void {
-    const { table } = entry;
-    const read = columnsToRead(table);
-    for (let index = 0; index < read.length; index++) {
-      const column = read[index];
-      if (column) fillIn(entry, sealed, column, raw[index]);
-    }
-    if (table.version === XMIN) {
-      sealed[table.columns.length] = raw[read.length];
-    }
-    if (entry.key === undefined || entry.table.readBack === "all") {
-      this.#map.follow(entry);
-    }
-  }
-
-  /**
-   * Gives up waiting for the answer to a statement: it failed, or was undone.
-   *
-   * @param planned The statement.
-   */
-  unanswered({ changes }: PlannedStatement): void {
-    for (const { entry, kind } of changes) {
-      if (kind !== "delete") entry.awaited--;
-    }
   }
 
   /**
@@ -342,63 +295,6 @@ export class UnitOfWork {
     return present.entity;
   }
 
-  #adopt(
-    change: Change,
-    publications: ReadonlyMap<string, string>,
-    place: number,
-  ): void {
-    const { entry, kind, columns, values } = change;
-    this.#log.note(entry);
-    if (kind === "delete") return this.#forget(entry);
-    const { table } = entry;
-    const row = kind === "insert" ? table.columns.map(unknown) : [...entry.row];
-    for (let at = 0; at < columns.length; at++) {
-      const column = columns[at];
-      if (column) row[column.at] = this.#known(entry, column, values[at]);
-    }
-    for (const [key, name] of publications) {
-      publish(entry, key, new KeyReference(name, place));
-    }
-    entry.row = row;
-    entry.state = "stored";
-    entry.readIn = this.#epoch;
-    entry.awaited++;
-    this.#countVersion(entry, kind);
-    this.#map.move(entry, rowKey(entry));
-  }
-
-  /** A value that a statement writes, as far as it is known. */
-  #known(entry: Entry, { key }: ColumnInfo, value: unknown): KeptValue {
-    if (entry.refs === undefined) return value;
-    const source = value instanceof Ref
-      ? this.#map.of(value.entity)?.published?.get(value.key)
-      : value;
-    if (source instanceof KeyReference) publish(entry, key, source);
-    if (value instanceof Ref || value instanceof KeyReference) return UNKNOWN;
-    // What it referred to has got its key since.
-    const isLate = value !== null && entry.refs.has(key);
-    if (isLate && !hasValue(entry.entity, key)) {
-      setValue(entry.entity, key, restored(value));
-    }
-    return value;
-  }
-
-  /** What the statement does, too; where nothing is read back, nobody tells. */
-  #countVersion({ table, row, entity }: Entry, kind: Change["kind"]): void {
-    const { version } = table;
-    if (version === undefined || kind !== "update") return;
-    if (version === XMIN) {
-      row[table.columns.length] = UNKNOWN;
-      return;
-    }
-    const { at } = columnOf(table, version);
-    const present = row[at];
-    if (typeof present === "number") row[at] = present + 1;
-    else if (typeof present === "bigint") row[at] = present + 1n;
-    else return;
-    setValue(entity, version, row[at]);
-  }
-
   /** Two rows cannot have one key, unless one of them goes. */
   #checkKeys(changes: readonly Change[]): void {
     for (const { entry, kind, columns } of changes) {
@@ -422,11 +318,6 @@ export class UnitOfWork {
     throw duplicateError(call, table, [present.entity, entity]);
   }
 
-  #forget(entry: Entry): void {
-    entry.state = "gone";
-    this.#map.delete(entry);
-  }
-
   #entryOf(call: string, entity: object): Entry {
     const entry = this.#map.of(entity);
     if (entry === undefined) throw unknownEntityError(call, entity);
@@ -442,15 +333,6 @@ export class UnitOfWork {
 
 function checkKey(call: string, table: TableInfo): void {
   if (table.primaryKey.length === 0) throw noPrimaryKeyError(call, table);
-}
-
-function unknown(): KeptValue {
-  return UNKNOWN;
-}
-
-/** Says where statements find a value of an entry. */
-function publish(entry: Entry, key: string, reference: KeyReference): void {
-  entry.published = new Map(entry.published).set(key, reference);
 }
 
 /** Whether its row is to get another key. */

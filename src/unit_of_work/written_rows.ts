@@ -1,0 +1,153 @@
+import type { Result } from "../driver/statement.ts";
+import type { Change } from "./change_set.ts";
+import type { Entry } from "./entry.ts";
+import { fillIn } from "./entry_values.ts";
+import type { PlannedStatement } from "./flush_plan.ts";
+import { type IdentityMap, rowKey } from "./identity_map.ts";
+import { type KeptValue, restored, UNKNOWN } from "./kept_value.ts";
+import { KeyReference } from "./key_reference.ts";
+import { setValue } from "./new_entity.ts";
+import { Ref } from "./ref.ts";
+import { hasValue } from "./row_key.ts";
+import {
+  type ColumnInfo,
+  columnOf,
+  columnsToRead,
+  type TableInfo,
+  XMIN,
+} from "./table_info.ts";
+
+/** Rows that are being written: from their statement to its answer. */
+export class WrittenRows {
+  readonly #map: IdentityMap;
+
+  /** @param map Where the entries are. */
+  constructor(map: IdentityMap) {
+    this.#map = map;
+  }
+
+  /**
+   * Takes a statement for done: rows are as it leaves them, as far as that is
+   * known.
+   *
+   * @param planned The statement.
+   * @param epoch The transaction that it runs in.
+   */
+  seal(
+    { changes, publications, rows }: PlannedStatement,
+    epoch: number,
+  ): void {
+    for (const [at, change] of changes.entries()) {
+      const { entry, kind } = change;
+      if (kind === "delete") this.#map.forget(entry);
+      else {
+        this.#write(change);
+        for (const [key, name] of publications) {
+          publish(entry, key, new KeyReference(name, at + 1));
+        }
+        // An update may read nothing back of what others have written.
+        const isFresh = kind === "insert" || entry.table.readBack === "all";
+        if (isFresh) entry.readIn = epoch;
+      }
+      rows.push(entry.row);
+    }
+  }
+
+  /**
+   * Takes in the answer to a statement: what the database has made.
+   *
+   * @param planned The statement.
+   * @param result Its answer.
+   */
+  answer({ changes, rows }: PlannedStatement, result: Result): void {
+    const [first] = changes;
+    if (first === undefined || first.kind === "delete") return;
+    for (let at = 0; at < changes.length; at++) {
+      const entry = changes[at]?.entry;
+      const raw = result.rows[at];
+      if (entry === undefined) continue;
+      entry.awaited--;
+      if (Array.isArray(raw)) this.#fill(entry, rows[at] ?? entry.row, raw);
+    }
+  }
+
+  /**
+   * Gives up waiting for the answer to a statement: it failed, or was undone.
+   *
+   * @param planned The statement.
+   */
+  unanswered({ changes }: PlannedStatement): void {
+    for (const { entry, kind } of changes) {
+      if (kind !== "delete") entry.awaited--;
+    }
+  }
+
+  /** Takes in a row that came back; its columns are those that are read. */
+  #fill(entry: Entry, sealed: KeptValue[], raw: readonly unknown[]): void {
+    const { table } = entry;
+    const read = columnsToRead(table);
+    for (let index = 0; index < read.length; index++) {
+      const column = read[index];
+      if (column) fillIn(entry, sealed, column, raw[index]);
+    }
+    if (table.version === XMIN) {
+      sealed[table.columns.length] = raw[read.length];
+    }
+    if (read.length > 0) this.#map.follow(entry);
+  }
+
+  #write({ entry, kind, columns, values }: Change): void {
+    const { table } = entry;
+    const row = kind === "insert" ? unknownRow(table) : [...entry.row];
+    for (let at = 0; at < columns.length; at++) {
+      const column = columns[at];
+      if (column) row[column.at] = this.#known(entry, column, values[at]);
+    }
+    entry.row = row;
+    entry.state = "stored";
+    entry.awaited++;
+    if (kind === "update") countVersion(entry);
+    this.#map.move(entry, rowKey(entry));
+  }
+
+  /** A value that a statement writes, as far as it is known. */
+  #known(entry: Entry, { key }: ColumnInfo, value: unknown): KeptValue {
+    if (entry.refs === undefined) return value;
+    const source = value instanceof Ref
+      ? this.#map.of(value.entity)?.published?.get(value.key)
+      : value;
+    if (source instanceof KeyReference) publish(entry, key, source);
+    if (value instanceof Ref || value instanceof KeyReference) return UNKNOWN;
+    // What it referred to has got its key since.
+    const isLate = value !== null && entry.refs.has(key);
+    if (isLate && !hasValue(entry.entity, key)) {
+      setValue(entry.entity, key, restored(value));
+    }
+    return value;
+  }
+}
+
+function unknownRow({ columns }: TableInfo): KeptValue[] {
+  return columns.map((): KeptValue => UNKNOWN);
+}
+
+/** As the statement does; where nothing is read back, nobody else tells. */
+function countVersion({ table, row, entity }: Entry): void {
+  const { version } = table;
+  if (version === undefined) return;
+  if (version === XMIN) {
+    row[table.columns.length] = UNKNOWN;
+    return;
+  }
+  const { at } = columnOf(table, version);
+  const present = row[at];
+  if (typeof present === "number") row[at] = present + 1;
+  else if (typeof present === "bigint") row[at] = present + 1n;
+  else return;
+  setValue(entity, version, row[at]);
+}
+
+/** Says where statements find a value of an entry. */
+function publish(entry: Entry, key: string, reference: KeyReference): void {
+  entry.published = new Map(entry.published).set(key, reference);
+}
