@@ -93,6 +93,7 @@ type RelationsOf<
   Schema extends Record<string, unknown>,
   T extends EntityTable,
 > = [ConfigOf<Schema, T>] extends [never] ? Record<never, never>
+  : string extends keyof ConfigOf<Schema, T>["relations"] ? Record<never, never>
   : ConfigOf<Schema, T>["relations"];
 
 /**

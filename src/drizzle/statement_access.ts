@@ -8,9 +8,20 @@ export interface QueryMetadata {
   readonly tables: string[];
 }
 
-/** A CTE that writes, or a lock clause, inside what is a select otherwise. */
-const WRITES_OR_LOCKS =
-  /\b(insert into|update|delete from|merge into)\b|\bfor (update|no key update|share|key share)\b/i;
+/** A CTE that writes, inside what is a select otherwise. */
+const WRITES =
+  /\b(insert into|(?<!\bfor (no key )?)update|delete from|merge into)\b/i;
+
+const LOCKS = /\bfor (update|no key update|share|key share)\b/i;
+
+/**
+ * Whether a select only reads, maybe with a lock.
+ *
+ * @param text Its SQL.
+ */
+export function onlyReads(text: string): boolean {
+  return !WRITES.test(text);
+}
 
 /**
  * Whether a statement is known to leave the database as it was. Raw SQL is
@@ -23,5 +34,7 @@ export function statementAccess(
   text: string,
   type: QueryMetadata["type"] | undefined,
 ): Statement["access"] {
-  return type === "select" && !WRITES_OR_LOCKS.test(text) ? "read" : "write";
+  return type === "select" && onlyReads(text) && !LOCKS.test(text)
+    ? "read"
+    : "write";
 }

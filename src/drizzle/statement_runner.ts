@@ -21,7 +21,11 @@ import type { StatementTables } from "../session/statement_tables.ts";
 import type { SqlInput } from "./entity_types.ts";
 import { mapRows, type SelectedColumns } from "./_internals.ts";
 import { throughCache } from "./query_cache.ts";
-import { type QueryMetadata, statementAccess } from "./statement_access.ts";
+import {
+  onlyReads,
+  type QueryMetadata,
+  statementAccess,
+} from "./statement_access.ts";
 import type { SessionShape } from "./session_shape.ts";
 import { type StreamOptions, streamRows } from "./stream_rows.ts";
 
@@ -343,8 +347,7 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
   get #tables(): StatementTables {
     const { shape, queryMetadata } = this.#parts;
     const text = this.query.sql;
-    const isSelect = this.#type === "select" &&
-      !/\b(insert into|update|delete from|merge into)\b/i.test(text);
+    const isSelect = this.#type === "select" && onlyReads(text);
     return shape.tables.tablesOf(text, queryMetadata, { isSelect });
   }
 

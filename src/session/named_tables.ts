@@ -54,7 +54,7 @@ export function namedTables(
 }
 
 function tokensOf(text: string): string[] | undefined {
-  const tokens = text.match(TOKEN) ?? [];
+  const tokens = text.replace(/;\s*$/, "").match(TOKEN) ?? [];
   const isPlain =
     tokens.every((token) =>
       !/^\$[a-z_]*\$$/i.test(token) && token !== ";" && token !== '"'

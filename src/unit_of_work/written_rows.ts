@@ -127,8 +127,10 @@ export class WrittenRows {
   }
 }
 
-function unknownRow({ columns }: TableInfo): KeptValue[] {
-  return columns.map((): KeptValue => UNKNOWN);
+function unknownRow({ columns, version }: TableInfo): KeptValue[] {
+  const row = columns.map((): KeptValue => UNKNOWN);
+  if (version === XMIN) row.push(UNKNOWN);
+  return row;
 }
 
 /** As the statement does; where nothing is read back, nobody else tells. */

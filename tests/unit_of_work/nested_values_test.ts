@@ -1,0 +1,131 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { relations } from "drizzle-orm";
+import { integer, pgTable, serial, text } from "drizzle-orm/pg-core";
+import { StateError } from "../../mod.ts";
+import { entityTests, inShort } from "./entity_bed.ts";
+import { customers, orders, shop, SHOP_SETUP } from "./shop.ts";
+
+const profiles = pgTable("profiles", {
+  id: serial().primaryKey(),
+  customerId: integer().notNull().references(() => customers.id),
+  bio: text(),
+});
+const lines = pgTable("lines", {
+  id: serial().primaryKey(),
+  orderId: integer().notNull().references(() => orders.id),
+  sku: text().notNull(),
+});
+const customerRelations = relations(customers, ({ one, many }) => ({
+  orders: many(orders),
+  profile: one(profiles),
+}));
+const profileRelations = relations(profiles, ({ one }) => ({
+  customer: one(customers, {
+    fields: [profiles.customerId],
+    references: [customers.id],
+  }),
+}));
+const orderRelations = relations(orders, ({ one, many }) => ({
+  customer: one(customers, {
+    fields: [orders.customerId],
+    references: [customers.id],
+  }),
+  lines: many(lines),
+}));
+const lineRelations = relations(lines, ({ one }) => ({
+  order: one(orders, { fields: [lines.orderId], references: [orders.id] }),
+}));
+
+const test = entityTests("add()", {
+  setup: [
+    ...SHOP_SETUP,
+    `create table profiles (id serial primary key,
+      "customerId" int not null references customers, bio text)`,
+    `create table lines (id serial primary key,
+      "orderId" int not null references orders, sku text not null)`,
+  ],
+  schema: {
+    ...shop,
+    profiles,
+    lines,
+    customerRelations,
+    profileRelations,
+    orderRelations,
+    lineRelations,
+  },
+});
+
+test("adds related rows, many and one, before and behind", async ({ db, flights, rows }) => {
+  const order = db.add(orders, {
+    note: "first",
+    customer: { name: "Ada", profile: { bio: "Countess" } },
+    lines: [{ sku: "tea" }, { sku: "pot" }],
+  } as never) as unknown as {
+    id: number;
+    customer: { id: number; profile: { customerId: number } };
+    lines: { orderId: number }[];
+  };
+  await db.commit();
+  assertEquals(flights().map((flight) => flight.map(inShort)), [[
+    "begin",
+    "insert customers",
+    "insert profiles",
+    "insert orders",
+    "insert lines",
+    "commit",
+  ]]);
+  assertEquals(order.lines.map(({ orderId }) => orderId), [order.id, order.id]);
+  assertEquals(order.customer.profile.customerId, order.customer.id);
+  const [found] = await db.query.customers.findMany({
+    with: { orders: { with: { lines: true } }, profile: true },
+  });
+  assertEquals(found?.profile?.bio, "Countess");
+  assertEquals(found?.orders[0]?.lines.map(({ sku }) => sku), ["tea", "pot"]);
+  await db.rollback();
+  assertEquals(await rows("select note from orders"), [{ note: "first" }]);
+});
+
+test("has the related rows in the entity, with their types", async ({ db }) => {
+  const ada = db.add(customers, {
+    name: "Ada",
+    orders: [{ note: "a" }, { note: "b", lines: [{ sku: "tea" }] }],
+    profile: { bio: "x" },
+  });
+  await db.commit();
+  const notes: (string | null)[] = ada.orders.map(({ note }) => note);
+  assertEquals(notes, ["a", "b"]);
+  const bio: string | null = ada.profile.bio;
+  assertEquals([bio, ada.profile.customerId], ["x", ada.id]);
+  // They are no columns: nothing is written of them later.
+  ada.orders.pop();
+  assertEquals(db.dirty, []);
+});
+
+test("says what is missing in a related row", ({ db }) => {
+  const error = assertThrows(
+    () => db.add(customers, { name: "Ada", orders: [{ lines: [{}] }] }),
+    StateError,
+  );
+  assertEquals(
+    [error.code, error.message],
+    [
+      "VALUE_MISSING",
+      'Cannot add to "lines": column "sku" refuses NULL, has no default, and was left out',
+    ],
+  );
+  return db.rollback();
+});
+
+test("refuses what is no list, or no row", ({ db }) => {
+  assertThrows(
+    () => db.add(customers, { name: "Ada", orders: 5 } as never),
+    TypeError,
+    'Cannot add "orders": expected a list of rows',
+  );
+  assertThrows(
+    () => db.add(customers, { name: "Ada", profile: 5 } as never),
+    TypeError,
+    'Cannot add "profile": expected an object of columns',
+  );
+  return db.rollback();
+});
