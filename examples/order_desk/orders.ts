@@ -45,16 +45,15 @@ export async function placeOrder(
     throw await explain(db, { isCustomer: isCustomer > 0, lines, missing });
   }
 
-  const [order] = await db.insert(orders).values({ customerId })
-    .returning({ id: orders.id });
-  if (order === undefined) throw new Error("INSERT returned no row");
-  const orderId = order.id;
-  await db.insert(orderLines).values(
-    sold.map(({ productId, quantity, price }) => (
-      { orderId, productId, quantity, price }
+  // Pending until the flush, which writes order and lines in one flight.
+  const order = db.add(orders, {
+    customerId,
+    lines: sold.map(({ productId, quantity, price }) => (
+      { productId, quantity, price }
     )),
-  );
-  return await findOrder(db, orderId);
+  });
+  await db.flush();
+  return await findOrder(db, order.id);
 }
 
 /** Closes an open order and gives its pieces back to the stock. */

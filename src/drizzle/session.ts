@@ -23,6 +23,7 @@ import type {
   NestedEntities,
   SqlInput,
 } from "./entity_types.ts";
+import { hearFlush } from "./hear_flush.ts";
 import { runnerFor } from "./runner_for.ts";
 import type { AnyValues } from "./nested_values.ts";
 import type { SessionContext } from "./session_context.ts";
@@ -156,6 +157,7 @@ export class Session<
   constructor(parts: SessionParts<Schema>, options: SessionOptions = {}) {
     const { name = "a session", parent } = options;
     const holder: PoolHolder = { name, parent };
+    const { shape } = parts;
     const core = new SessionCore(parts.engine, {
       transaction: { ...parts.transaction, ...options.transaction },
       atomic: options.atomic ?? false,
@@ -163,8 +165,9 @@ export class Session<
       guard: options.context?.guard,
       holder,
       hooks: coreHooks(parts.hooks, () => this, () => runner),
+      onFlush: (tables, statements) =>
+        hearFlush(shape, core, { tables, statements }),
     });
-    const { shape } = parts;
     const runner = runnerFor(shape, core, options.context);
     super(shape.dialect, runner, undefined);
     defineStructure(this, shape, runner);

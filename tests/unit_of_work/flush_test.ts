@@ -239,6 +239,7 @@ test("moves the identity with the key", async ({ db, rows }) => {
   await db.rollback();
   assertEquals(ada.id, 6);
   assertStrictEquals(await db.get(customers, 6), ada);
+  await db.commit();
   assertEquals(await rows("select id from customers"), [{ id: 6 }]);
 });
 
@@ -300,6 +301,7 @@ test("enqueued queries keep their place", async ({ db, flights, rows }) => {
   assertEquals(await counted, [{ age: 2 }]);
   await db.get(customers, ada.id);
   assertEquals(ada.age, 2);
+  await db.commit();
   assertEquals(await rows("select age from customers order by id"), [
     { age: 2 },
     { age: 1 },
