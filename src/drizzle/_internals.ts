@@ -1,4 +1,4 @@
-import type { Column, SQL } from "drizzle-orm";
+import { type Column, type SQL, Table } from "drizzle-orm";
 import type { PgDialect } from "drizzle-orm/pg-core";
 import * as drizzleUtils from "drizzle-orm/utils";
 
@@ -75,4 +75,19 @@ export function renderSql(
     escapeParam: (_number, parameter) => add(parameter),
     escapeString: (text) => dialect.escapeString(text),
   }).sql;
+}
+
+/** Symbols of a table that the declarations leave out. */
+interface TableSymbols {
+  readonly Symbol: { readonly BaseName: symbol };
+}
+
+/**
+ * The name of a table without the prefix that its creator has given it.
+ *
+ * @param table The table.
+ */
+export function baseName(table: Table): string {
+  const { Symbol: { BaseName } } = Table as unknown as TableSymbols;
+  return String(Reflect.get(table, BaseName));
 }

@@ -1,19 +1,27 @@
 import { getTableColumns, is, SQL, sql } from "drizzle-orm";
 import { type PgTable, QueryBuilder } from "drizzle-orm/pg-core";
 import { toWireParameter } from "../driver/parameter.ts";
+import type { Result, Statement } from "../driver/statement.ts";
 import { StaleDataError } from "../errors/database_error.ts";
 import { StateError } from "../errors/state_error.ts";
 import type { SessionHandle } from "../session/session_core.ts";
+import { explainedXmin } from "../session/explained_xmin.ts";
+import type { StatementTables } from "../session/statement_tables.ts";
 import type { Entity } from "../unit_of_work/entry.ts";
+import { Ref } from "../unit_of_work/ref.ts";
 import { keyText } from "../unit_of_work/row_key.ts";
 import {
   type LockOptions,
   selectStatement,
 } from "../unit_of_work/select_statement.ts";
 import { type TableInfo, XMIN } from "../unit_of_work/table_info.ts";
-import type { LoadOptions, UnitOfWork } from "../unit_of_work/unit_of_work.ts";
+import type { UnitOfWork } from "../unit_of_work/unit_of_work.ts";
 import type { FindOptions, GetOptions, Lock } from "./entity_types.ts";
-import { addNested, type AnyValues } from "./nested_values.ts";
+import {
+  addNested,
+  type AnyValues,
+  type NestedParts,
+} from "./nested_values.ts";
 import type { SessionShape } from "./session_shape.ts";
 import { sqlExpression } from "./sql_expression.ts";
 
@@ -31,19 +39,36 @@ export class Entities {
     this.#handle = handle;
   }
 
-  /** Makes an entity, and those of related rows. */
+  /** Makes an entity, and those of related rows; all of them or none. */
   add(table: PgTable, values: AnyValues): Entity {
+    return this.addAll(table, [values])[0] ?? {};
+  }
+
+  /** Makes entities; all of them or none. */
+  addAll(table: PgTable, rows: readonly AnyValues[]): Entity[] {
     const work = this.#begin();
     const { relational, tables } = this.#shape;
-    return addNested(table, values, {
+    const made: Entity[] = [];
+    const parts: NestedParts = {
       relational,
+      isEntity: (value) => work.has(value),
       keyOf: (own, column) => {
         const { columns } = tables.read(own);
         return columns.find(({ name }) => name === column.name)?.key ??
           column.name;
       },
-      add: (own, row) => work.add(tables.read(own), this.#expressed(row)),
-    });
+      add: (own, row) => {
+        const entity = work.add(tables.read(own), this.#expressed(row));
+        made.push(entity);
+        return entity;
+      },
+    };
+    try {
+      return rows.map((row) => addNested(table, row, parts));
+    } catch (error) {
+      for (const entity of made) work.expunge(entity);
+      throw error;
+    }
   }
 
   /** The entity with a key. */
@@ -73,6 +98,7 @@ export class Entities {
     { orderBy, limit, offset, lock }: FindOptions = {},
   ): Promise<Entity[]> {
     const info = this.#shape.tables.read(table);
+    if (info.primaryKey.length === 0) throw noPrimaryKey("find in", info);
     const columns: Record<string, SQL> = {};
     if (info.version === XMIN) columns[XMIN] = sql`${table}.xmin::text`;
     let query = new QueryBuilder(this.#shape.dialect)
@@ -93,14 +119,16 @@ export class Entities {
     }
     const { sql: text, params } = query.toSQL();
     const handle = this.#handle();
-    const { rows } = await handle.core.execute(handle, {
+    const { work } = handle.core;
+    const askedAt = work.now;
+    const { rows } = await this.#ask(info, {
       text,
       params: params.map(toWireParameter),
       rowMode: "array",
       access: lock === undefined ? "read" : "write",
     }, () => this.#shape.tables.tablesOf(text, undefined, { isSelect: true }));
     return rows.filter((row) => Array.isArray(row)).map((row) =>
-      handle.core.work.load(info, row, { overwrite: lock !== undefined })
+      work.load(info, row, { overwrite: lock !== undefined, askedAt })
     );
   }
 
@@ -114,9 +142,15 @@ export class Entities {
   /** Copies values onto the entity of their key. */
   async merge(table: PgTable, values: AnyValues): Promise<Entity> {
     const info = this.#shape.tables.read(table);
-    const isComplete = info.primaryKey.every(({ key }) =>
-      values[key] !== undefined
-    );
+    for (const [key, value] of Object.entries(values)) {
+      const isValue = !(value instanceof Ref) && !is(value, SQL);
+      if (info.byKey.has(key) && isValue) continue;
+      throw new TypeError(
+        `Cannot merge into "${info.name}": "${key}" is no column, or its value is none`,
+      );
+    }
+    const isComplete = info.primaryKey.length > 0 &&
+      info.primaryKey.every(({ key }) => values[key] !== undefined);
     const key = info.primaryKey.length === 1
       ? values[info.primaryKey[0]?.key ?? ""]
       : values;
@@ -137,9 +171,11 @@ export class Entities {
   /** Reads the row of an entity again. */
   async refresh(entity: object, lock: Lock | undefined): Promise<void> {
     const work = this.#begin();
-    const { table, key } = work.rowOf("refresh", entity);
+    const isFlushed = this.#handle().core.autoflushes;
+    const { table, key } = work.rowOf("refresh", entity, { isFlushed });
     const loaded = await this.#read(table, key, { lock, overwrite: true });
-    if (loaded === undefined) {
+    // One that somebody else has locked may be left out.
+    if (loaded === undefined && !isLeftOut(lock)) {
       throw staleError(table, `refresh "${table.name}"`, entity);
     }
   }
@@ -170,27 +206,44 @@ export class Entities {
   async #read(
     info: TableInfo,
     key: readonly unknown[],
-    { lock, overwrite }: LoadOptions & { readonly lock: Lock | undefined },
+    { lock, overwrite }: {
+      readonly lock: Lock | undefined;
+      readonly overwrite: boolean;
+    },
   ): Promise<Entity | undefined> {
-    const handle = this.#handle();
+    const { work } = this.#handle().core;
+    const askedAt = work.now;
     const statement = selectStatement(
       info,
       key,
       lock === undefined ? undefined : lockOptions(lock),
     );
-    const { rows: [row] } = await handle.core.execute(
-      handle,
+    const { rows: [row] } = await this.#ask(
+      info,
       statement,
       () => ({ isRead: true, names: new Set([info.name]) }),
     );
-    const { work } = handle.core;
-    if (Array.isArray(row)) return work.load(info, row, { overwrite });
+    if (Array.isArray(row)) return work.load(info, row, { overwrite, askedAt });
     const text = keyText(
       info.primaryKey,
       (column) => key[info.primaryKey.indexOf(column)],
     );
-    if (text !== undefined) work.forgetRow(info, text);
+    if (text !== undefined && !isLeftOut(lock)) work.forgetRow(info, text);
     return undefined;
+  }
+
+  /** Runs a select of a table. */
+  async #ask(
+    info: TableInfo,
+    statement: Statement,
+    tablesOf: () => StatementTables,
+  ): Promise<Result> {
+    const handle = this.#handle();
+    try {
+      return await handle.core.execute(handle, statement, tablesOf);
+    } catch (error) {
+      throw explainedXmin(error, info);
+    }
   }
 
   #expressed(values: AnyValues): AnyValues {
@@ -199,10 +252,18 @@ export class Entities {
     for (const [key, value] of Object.entries(values)) {
       if (!is(value, SQL)) continue;
       expressed ??= { ...values };
-      expressed[key] = sqlExpression(value, dialect);
+      const expression = sqlExpression(value, dialect);
+      // `insert().values()` takes it for a column that is left out.
+      const isDefault = /^\["default",/i.test(expression.signature);
+      expressed[key] = isDefault ? undefined : expression;
     }
     return expressed ?? values;
   }
+}
+
+/** Whether a row that is there may not come. */
+function isLeftOut(lock: Lock | undefined): boolean {
+  return lock !== undefined && (lockOptions(lock).skipLocked ?? false);
 }
 
 function lockOptions(lock: Lock): LockOptions {
@@ -210,13 +271,9 @@ function lockOptions(lock: Lock): LockOptions {
 }
 
 /** The parts of a key in the order of the table's. */
-function keyParts({ name, primaryKey }: TableInfo, key: unknown): unknown[] {
-  if (primaryKey.length === 0) {
-    throw new StateError(
-      "NO_PRIMARY_KEY",
-      `Cannot get from "${name}": it has no primary key; use find()`,
-    );
-  }
+function keyParts(info: TableInfo, key: unknown): unknown[] {
+  const { name, primaryKey } = info;
+  if (primaryKey.length === 0) throw noPrimaryKey("get from", info);
   const parts = primaryKey.length === 1 ? [key] : primaryKey.map((column) => {
     const isObject = typeof key === "object" && key !== null;
     return isObject ? Reflect.get(key, column.key) : undefined;
@@ -230,6 +287,13 @@ function keyParts({ name, primaryKey }: TableInfo, key: unknown): unknown[] {
     );
   }
   return parts;
+}
+
+function noPrimaryKey(call: string, { name }: TableInfo): StateError {
+  return new StateError(
+    "NO_PRIMARY_KEY",
+    `Cannot ${call} "${name}": it has no primary key; use select()`,
+  );
 }
 
 function staleError(

@@ -139,8 +139,9 @@ export type NestedValues<
 type RelatedInput<Schema extends Record<string, unknown>, Relation> =
   Relation extends Many<infer Name>
     ? readonly RelatedValues<Schema, TableNamed<Schema, Name>>[]
-    : Relation extends One<infer Name>
-      ? RelatedValues<Schema, TableNamed<Schema, Name>>
+    : Relation extends One<infer Name> ?
+        | RelatedValues<Schema, TableNamed<Schema, Name>>
+        | EntityOf<TableNamed<Schema, Name>>
     : never;
 
 /**

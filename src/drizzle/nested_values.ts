@@ -8,9 +8,11 @@ import type { RelationalConfig } from "./session_shape.ts";
 export type AnyValues = Readonly<Record<string, unknown>>;
 
 /** What nested rows are added with. */
-interface NestedParts {
+export interface NestedParts {
   /** Knows the relations. */
   readonly relational: RelationalConfig | undefined;
+  /** Whether a row is an entity already: it is only referred to. */
+  readonly isEntity: (value: object) => boolean;
   /** The property of a column. */
   readonly keyOf: (table: PgTable, column: { readonly name: string }) => string;
   /** Adds one row. */
@@ -36,9 +38,15 @@ export function addNested(
   const own: Record<string, unknown> = { ...values };
   const related: Record<string, unknown> = {};
   for (const { key } of relations) delete own[key];
-  for (const { key, relation, links } of relations) {
+  const given = relations.filter(({ key }) =>
+    values[key] !== undefined && values[key] !== null
+  );
+  for (const { key, relation, links } of given) {
     if (!isOwning(relation)) continue;
-    const target = addNested(tableOf(relation), rowOf(values[key], key), parts);
+    const row = rowOf(values[key], key);
+    const target = parts.isEntity(row)
+      ? row
+      : addNested(tableOf(relation), row, parts);
     for (const [column, referenced] of links) {
       const targetKey = parts.keyOf(tableOf(relation), referenced);
       own[parts.keyOf(table, column)] = ref(target)[targetKey];
@@ -46,11 +54,16 @@ export function addNested(
     related[key] = target;
   }
   const entity = parts.add(table, own);
-  for (const { key, relation, links } of relations) {
+  for (const { key, relation, links } of given) {
     if (isOwning(relation)) continue;
-    const given = values[key];
-    const rows = is(relation, Many) ? listOf(given, key) : [given];
+    const value = values[key];
+    const rows = is(relation, Many) ? listOf(value, key) : [value];
     const targets = rows.map((row) => {
+      if (parts.isEntity(rowOf(row, key))) {
+        throw new TypeError(
+          `Cannot add "${key}": it is an entity already; set its foreign key`,
+        );
+      }
       const child: Record<string, unknown> = { ...rowOf(row, key) };
       for (const [column, referencing] of links) {
         child[parts.keyOf(tableOf(relation), referencing)] =
@@ -82,7 +95,7 @@ function relationsOf(
     fullSchema[tsName] === table
   );
   return Object.entries(config?.relations ?? {}).flatMap(([key, relation]) => {
-    if (values[key] === undefined || values[key] === null) return [];
+    if (!(key in values)) return [];
     const { fields, references } = normalizeRelation(
       schema,
       tableNamesMap,
@@ -112,8 +125,13 @@ function tableOf({ referencedTable }: Relation): PgTable {
 }
 
 function rowOf(value: unknown, key: string): AnyValues {
-  if (typeof value === "object" && value !== null) return { ...value };
+  // It may be an entity, which is known by its identity.
+  if (isRow(value)) return value;
   throw new TypeError(`Cannot add "${key}": expected an object of columns`);
+}
+
+function isRow(value: unknown): value is AnyValues {
+  return typeof value === "object" && value !== null;
 }
 
 function listOf(value: unknown, key: string): readonly unknown[] {

@@ -424,7 +424,7 @@ export class Session<
     table: T,
     values: readonly AddValues<Schema, T>[],
   ): EntityOf<T>[] {
-    return values.map((each) => this.#entities.add(table, each));
+    return this.#entities.addAll(table, values);
   }
 
   /**
@@ -499,7 +499,7 @@ export class Session<
    */
   async merge<T extends EntityTable>(
     table: T,
-    values: InsertValues<T>,
+    values: T["$inferInsert"],
   ): Promise<EntityOf<T>> {
     return await this.#entities.merge(table, values);
   }

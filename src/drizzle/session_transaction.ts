@@ -179,7 +179,7 @@ export class SessionTransaction<
     table: T,
     values: readonly AddValues<Schema, T>[],
   ): EntityOf<T>[] {
-    return values.map((each) => this.#entities.add(table, each));
+    return this.#entities.addAll(table, values);
   }
 
   /**
@@ -254,7 +254,7 @@ export class SessionTransaction<
    */
   async merge<T extends EntityTable>(
     table: T,
-    values: InsertValues<T>,
+    values: T["$inferInsert"],
   ): Promise<EntityOf<T>> {
     return await this.#entities.merge(table, values);
   }

@@ -1,5 +1,6 @@
 import { is } from "drizzle-orm";
-import { type PgDialect, PgTable } from "drizzle-orm/pg-core";
+import { getTableConfig, type PgDialect, PgTable } from "drizzle-orm/pg-core";
+import { baseName } from "./_internals.ts";
 import { namedTables } from "../session/named_tables.ts";
 import {
   ANY_TABLE,
@@ -17,7 +18,9 @@ import { type TableInfoReader, tableInfoReader } from "./table_info.ts";
  */
 export class TableCatalog {
   readonly #read: TableInfoReader;
-  readonly #names: Set<string>;
+  readonly #names = new Set<string>();
+  /** As Drizzle's metadata has them, without the prefix of a table creator. */
+  readonly #baseNames = new Map<string, Set<string>>();
 
   /**
    * @param dialect Knows how keys become names.
@@ -33,8 +36,9 @@ export class TableCatalog {
       dialect,
       new Map(mapped.map(({ table, mapping }) => [table, mapping])),
     );
-    const tables = Object.values(schema).filter((each) => is(each, PgTable));
-    this.#names = new Set(tables.map((table) => this.#read(table).name));
+    for (const each of Object.values(schema)) {
+      if (is(each, PgTable)) this.read(each);
+    }
   }
 
   /**
@@ -50,7 +54,13 @@ export class TableCatalog {
       );
     }
     const info = this.#read(table);
+    if (this.#names.has(info.name)) return info;
     this.#names.add(info.name);
+    const { schema } = getTableConfig(table);
+    const base = baseName(table);
+    const name = schema === undefined ? base : `${schema}.${base}`;
+    const present = this.#baseNames.get(name) ?? new Set();
+    this.#baseNames.set(name, present.add(info.name));
     return info;
   }
 
@@ -75,7 +85,15 @@ export class TableCatalog {
     // writes does not say where.
     const isTold = metadata?.type === "insert" || metadata?.type === "update";
     return isTold
-      ? { isRead: false, names: new Set(metadata.tables) }
+      ? {
+        isRead: false,
+        names: new Set(
+          metadata.tables.flatMap((name) => [
+            name,
+            ...this.#baseNames.get(name) ?? [],
+          ]),
+        ),
+      }
       : ANY_TABLE;
   }
 }

@@ -16,6 +16,7 @@ import {
   type ValueMaker,
 } from "../unit_of_work/table_info.ts";
 import { columnName } from "./_internals.ts";
+import type { SqlExpression } from "../unit_of_work/sql_expression.ts";
 import { sqlExpression } from "./sql_expression.ts";
 
 /**
@@ -54,6 +55,9 @@ const LIST_TYPES: Readonly<Record<string, string>> = {
   PgVarchar: "text",
 };
 
+/** Types whose values are rounded when they are stored. */
+const ROUNDED_TYPES = /^Pg(Numeric|Timestamp|Time)/;
+
 /** How a table is treated of which nothing else was said. */
 const DEFAULT_MAPPING: TableMapping = {
   version: undefined,
@@ -88,7 +92,7 @@ export function tableInfoReader(
 }
 
 /** What follows from the rest. */
-type Derived = "givenColumns" | "madeColumns";
+type Derived = "givenColumns" | "madeColumns" | "writesSql";
 
 function completed(given: Omit<TableInfo, Derived>): TableInfo {
   const info = {
@@ -104,6 +108,7 @@ function completed(given: Omit<TableInfo, Derived>): TableInfo {
     ...info,
     givenColumns: info.columns.filter((column) => !isMade(column)),
     madeColumns: info.columns.filter(isMade),
+    writesSql: info.columns.some(({ express }) => express !== undefined),
   };
 }
 
@@ -114,12 +119,13 @@ function readTable(
 ): Omit<TableInfo, keyof TableMapping | Derived> {
   const config = getTableConfig(table);
   const entries = Object.entries<PgColumn>(getTableColumns(table));
-  const columns = entries.map(([key, column], at) =>
-    readColumn(key, column, { at, dialect })
-  );
   const compositeKey = config.primaryKeys[0]?.columns.map((column) =>
     keyIn(table, column)
   );
+  const columns = entries.map(([key, column], at) => {
+    const isKey = compositeKey?.includes(key) ?? column.primary;
+    return readColumn(key, column, { at, isKey, dialect });
+  });
   const names = [config.schema, config.name].filter((name) =>
     name !== undefined
   );
@@ -183,18 +189,30 @@ function keyNamed(table: PgTable, name: string): string {
 function readColumn(
   key: string,
   column: PgColumn,
-  { at, dialect }: { readonly at: number; readonly dialect: PgDialect },
+  { at, isKey, dialect }: {
+    readonly at: number;
+    readonly isKey: boolean;
+    readonly dialect: PgDialect;
+  },
 ): ColumnInfo {
   const { default: given } = column;
   // As Drizzle's insert: without any default the function for updates is
   // called for new rows, too.
   const makeValue = column.defaultFn ??
-    (column.default === undefined ? column.onUpdateFn : undefined);
+    (isKey && given !== undefined && !is(given, SQL)
+      // A row is known by its key.
+      ? () => given
+      : column.default === undefined
+      ? column.onUpdateFn
+      : undefined);
   return {
     key,
     at,
     name: columnName(dialect, column),
     listType: listTypeOf(column),
+    exactType: ROUNDED_TYPES.test(column.columnType)
+      ? column.getSQLType()
+      : undefined,
     isUnorderedJson: column.columnType === "PgJsonb",
     // A primary key refuses NULL, whether it says so or not.
     notNull: column.notNull || column.primary,
@@ -206,7 +224,10 @@ function readColumn(
     isUnordered: isUnordered(column),
     makeValue: expressed(makeValue, dialect),
     makeUpdate: expressed(column.onUpdateFn, dialect),
-    encode: encoderOf(column, key),
+    express: column.columnType === "PgCustomColumn"
+      ? (value) => writtenAsSql(column, value, dialect)
+      : undefined,
+    encode: encoderOf(column, key, dialect),
     decode: (value) =>
       value === null || value === undefined
         ? null
@@ -232,11 +253,30 @@ function expressed(
   });
 }
 
-function encoderOf(column: PgColumn, key: string): ColumnInfo["encode"] {
+/** A custom type may be written by a function of the database. */
+function writtenAsSql(
+  column: PgColumn,
+  value: unknown,
+  dialect: PgDialect,
+): SqlExpression | undefined {
+  if (value === null || value === undefined) return undefined;
+  const mapped = column.mapToDriverValue(value);
+  return is(mapped, SQL) ? sqlExpression(mapped, dialect) : undefined;
+}
+
+function encoderOf(
+  column: PgColumn,
+  key: string,
+  dialect: PgDialect,
+): ColumnInfo["encode"] {
   return (value) => {
     if (value === null || value === undefined) return null;
     try {
-      return toWireParameter(column.mapToDriverValue(value));
+      const mapped = column.mapToDriverValue(value);
+      // What is written as SQL is only compared by this.
+      return is(mapped, SQL)
+        ? sqlExpression(mapped, dialect).signature
+        : toWireParameter(mapped);
     } catch {
       // Its own message may repeat the value.
       throw new TypeError(

@@ -39,6 +39,8 @@ export interface StaleCheck {
   readonly table: string;
   /** What was tried on which key, such as `update "users" by "id"`. */
   readonly attempt: string;
+  /** What the rows are that were found, such as `are as they were loaded`. */
+  readonly found: string;
   /** How many rows there had to be. */
   readonly expected: number;
 }
@@ -105,9 +107,9 @@ function staleError(
 ): StaleDataError | undefined {
   const count = /nullpool:stale:(\d+)/.exec(message)?.[1];
   if (stale === undefined || code !== "22P02" || count === undefined) return;
-  const { table, attempt, expected } = stale;
+  const { table, attempt, found, expected } = stale;
   return new StaleDataError(
-    `Cannot ${attempt}: ${count} of ${expected} rows are as they were loaded; call rollback() and run the unit of work again`,
+    `Cannot ${attempt}: ${count} of ${expected} rows ${found}; call rollback() and run the unit of work again`,
     { table, found: Number(count) },
   );
 }

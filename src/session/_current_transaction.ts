@@ -5,7 +5,8 @@ import {
 import { notBegunError } from "./_refusals.ts";
 import type { Gate } from "./_gate.ts";
 import type { SessionCall } from "./session_state.ts";
-import { Transaction, type TransactionOwner } from "./transaction.ts";
+import { Transaction } from "./transaction.ts";
+import type { TransactionOwner } from "./transaction_owner.ts";
 
 /** How a session's transactions begin. */
 export interface BeginRules {

@@ -1,13 +1,12 @@
 import type { Result, Statement } from "../driver/statement.ts";
 import { isAutocommit } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
-import { DatabaseError, StaleDataError } from "../errors/database_error.ts";
-import { StateError } from "../errors/state_error.ts";
+import { StaleDataError } from "../errors/database_error.ts";
 import type { Change } from "../unit_of_work/change_set.ts";
 import type { PlannedStatement } from "../unit_of_work/flush_plan.ts";
-import { XMIN } from "../unit_of_work/table_info.ts";
 import { UnitOfWork } from "../unit_of_work/unit_of_work.ts";
 import { autocommitError } from "./_refusals.ts";
+import { explainedXmin } from "./explained_xmin.ts";
 import type { StatementTables } from "./statement_tables.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -99,6 +98,11 @@ export class Flusher {
       ?.catch(() => {});
   }
 
+  /** Whether statements flush what they may see. */
+  get isAutomatic(): boolean {
+    return this.#held === 0;
+  }
+
   /**
    * Runs a function whose statements flush nothing.
    *
@@ -126,6 +130,11 @@ export class Flusher {
     const tables = new Set(
       planned.flatMap(({ changes: [first] }) => first?.entry.table.name ?? []),
     );
+    // The database may delete, or set, what refers to it.
+    const deletes = planned.some(({ changes: [first] }) =>
+      first?.kind === "delete"
+    );
+    if (deletes) this.work.invalidate(undefined);
     this.#listener?.([...tables], planned.map(({ statement }) => statement));
     const isLive = transaction.watch();
     const { epoch } = this.work;
@@ -135,6 +144,7 @@ export class Flusher {
     );
     const settling = this.#settle(planned, answers, {
       isLive: () => epoch === this.work.epoch && isLive(),
+      fail: (error) => transaction.fail(error),
       start,
     });
     this.#running.add(settling);
@@ -146,7 +156,11 @@ export class Flusher {
   async #settle(
     planned: readonly PlannedStatement[],
     answers: readonly Promise<Result>[],
-    { isLive, start }: { isLive: () => boolean; start: number },
+    { isLive, fail, start }: {
+      isLive: () => boolean;
+      fail: (error: unknown) => void;
+      start: number;
+    },
   ): Promise<void> {
     // The first failure counts; those behind it say the same.
     for (const answer of answers) answer.catch(() => {});
@@ -155,6 +169,8 @@ export class Flusher {
       for (const answer of answers) results.push(await answer);
     } catch (error) {
       for (const statement of planned) this.work.written.unanswered(statement);
+      // They count as done: without them nothing may be committed.
+      if (isLive()) fail(error);
       const failed = planned[results.length];
       throw failed === undefined ? error : explained(error, failed);
     }
@@ -183,14 +199,5 @@ function explained(error: unknown, { changes }: PlannedStatement): unknown {
   const entities = changes.map(({ entry: { entity } }) => entity);
   if (error instanceof StaleDataError) error.entities = entities;
   const table = changes[0]?.entry.table;
-  const lacksXmin = table?.version === XMIN &&
-    error instanceof DatabaseError && error.sqlstate === "42703" &&
-    error.message.includes(XMIN);
-  if (!lacksXmin) return error;
-  const keys = table.primaryKey.map(({ key }) => `"${key}"`).join(", ");
-  return new StateError(
-    "VERSION_UNSUPPORTED",
-    `Cannot flush "${table.name}" (key ${keys}): it has no xmin, as a view has none; use a version column`,
-    { cause: error, entities },
-  );
+  return table === undefined ? error : explainedXmin(error, table, entities);
 }

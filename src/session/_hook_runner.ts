@@ -34,6 +34,11 @@ export class HookRunner<Handle> {
     return this.#preparing !== undefined;
   }
 
+  /** Whether somebody is the hook that runs ahead of all others. */
+  isFirst(handle: Handle): boolean {
+    return handle === this.#first?.handle;
+  }
+
   /**
    * Runs a statement of the hook that runs ahead of all others.
    *

@@ -11,13 +11,17 @@ import type { Transaction } from "./transaction.ts";
  *
  * @param transaction The open one.
  * @param wanted How it is to run.
+ * @param options Whether the session has changes that were not sent.
  * @throws {StateError} When it cannot.
  */
 export function joinExplicitly(
   transaction: Transaction,
   wanted: TransactionOptions,
+  { hasChanges }: { readonly hasChanges: boolean },
 ): void {
-  const obstacle = obstacleTo(transaction, wanted);
+  const obstacle = hasChanges
+    ? "it has changes pending"
+    : obstacleTo(transaction, wanted);
   if (obstacle !== undefined) throw openError("begin", obstacle);
   transaction.options = wanted;
   transaction.explicit = true;

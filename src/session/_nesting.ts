@@ -71,7 +71,7 @@ export class Nesting<Handle> {
         if (this.#gate.blocks.includes(open)) {
           this.#gate.allow("release", open.handle);
           this.#gate.refuseBusy("end the nested block");
-          await this.#parts.flusher.flush(transaction);
+          await this.#send(transaction, savepoint);
         }
         // The flush, too, leaves time for that.
         if (this.#gate.blocks.includes(open)) transaction.release(savepoint);
@@ -106,8 +106,7 @@ export class Nesting<Handle> {
         commit: async () => {
           gate.allow("release", outer);
           gate.refuseBusy("release the savepoint");
-          const flushed = this.#parts.flusher.flush(transaction);
-          if (flushed !== undefined) await flushed;
+          await this.#send(transaction, savepoint);
           if (!gate.blocks.includes(open)) return;
           transaction.release(savepoint);
           gate.blocks.leave(open);
@@ -119,6 +118,17 @@ export class Nesting<Handle> {
         },
       },
     );
+  }
+
+  /** What was changed inside a savepoint fails inside, if it fails. */
+  async #send(transaction: Transaction, savepoint: Savepoint): Promise<void> {
+    const flushed = this.#parts.flusher.flush(transaction);
+    const isHeld = transaction.hasHeldIn(savepoint);
+    if (flushed === undefined && !isHeld) return;
+    const sent = transaction.sendHeld();
+    await flushed;
+    await sent;
+    if (transaction.failure) throw transaction.failure;
   }
 
   /** What was changed before a savepoint is none of its work. */

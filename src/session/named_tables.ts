@@ -36,6 +36,8 @@ export function namedTables(
       if (!PURE_FUNCTIONS.has(word)) return undefined;
       continue;
     }
+    // PostgreSQL, `TABLE name`: no builder writes it.
+    if (word === "table") return undefined;
     if (word !== "from" && word !== "join") continue;
     let next = at + 1;
     while (/^(lateral|only)$/i.test(tokens[next] ?? "")) next++;

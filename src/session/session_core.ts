@@ -131,7 +131,7 @@ export class SessionCore implements SessionHandle {
    * @throws {StateError} When the session cannot run statements now.
    */
   join(handle: SessionHandle): object {
-    this.#gate.allow("execute", handle);
+    if (!this.#hooks.isFirst(handle)) this.#gate.allow("execute", handle);
     return this.#current.begin("execute");
   }
 
@@ -241,6 +241,13 @@ export class SessionCore implements SessionHandle {
     await flushed;
     await sent;
     await settled;
+    // Of changes, or queries, that had their place before.
+    if (transaction.failure) throw transaction.failure;
+  }
+
+  /** Whether statements flush what they may see. */
+  get autoflushes(): boolean {
+    return this.#flusher.isAutomatic;
   }
 
   /**
@@ -290,7 +297,8 @@ export class SessionCore implements SessionHandle {
     this.#gate.refuseBusy("begin");
     const transaction = this.#current.begin("begin");
     const wanted = { ...this.#options.transaction, ...options };
-    joinExplicitly(transaction, wanted);
+    const hasChanges = this.work.hasChanges() || transaction.hasHeld;
+    joinExplicitly(transaction, wanted, { hasChanges });
     // What was read before it is not its snapshot.
     if (options.isolationLevel !== undefined) this.work.invalidate(undefined);
     return transaction;

@@ -7,7 +7,7 @@ import {
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
 import type { WrappedFlight } from "../engine/engine_connection.ts";
-import type { NullpoolError } from "../errors/error.ts";
+import { NullpoolError } from "../errors/error.ts";
 import type { StateError } from "../errors/state_error.ts";
 import type { SavepointEvent } from "../events/event.ts";
 import { HookList } from "./_hook_list.ts";
@@ -18,14 +18,12 @@ import {
   rawControlError,
   rolledBackError,
 } from "./_refusals.ts";
-import {
-  ServerTransaction,
-  type ServerTransactionParts,
-} from "./_server_transaction.ts";
+import { ServerTransaction } from "./_server_transaction.ts";
 import { type Batch, StatementQueue } from "./_statement_queue.ts";
 import { runInTurn } from "./_run_in_turn.ts";
 import type { ExecuteFirst, Settings } from "./settings.ts";
 import { Savepoint, type WatchableWork } from "./savepoint.ts";
+import type { TransactionOwner } from "./transaction_owner.ts";
 
 /** Milliseconds that a rollback waits for a running flight before it drops the connection. */
 const ROLLBACK_DEADLINE = 5_000;
@@ -34,31 +32,6 @@ const ROLLBACK_DEADLINE = 5_000;
 export interface RollbackOptions {
   /** Told in the event, such as `response status 404`. */
   readonly reason?: string | undefined;
-}
-
-/** Changes that a savepoint may undo, of those a session has pending. */
-export interface UndoableWork {
-  /** How far it is. */
-  readonly mark: number;
-  /** Undoes what was done since. */
-  undo(mark: number): void;
-  /** How many changes wait to be sent. */
-  countPending(): number;
-}
-
-/** What a transaction needs of its session. */
-export interface TransactionOwner extends ServerTransactionParts {
-  /** What it has pending. */
-  readonly work: UndoableWork;
-  /** Told that it can only be rolled back from now on, at least in part. */
-  onFailure(): void;
-  /**
-   * Runs when a connection is there and nothing was sent; what it returns is
-   * set ahead of the first statement.
-   */
-  readonly afterBegin?:
-    | ((execute: ExecuteFirst) => Promise<Settings | void>)
-    | undefined;
 }
 
 /**
@@ -188,6 +161,27 @@ export class Transaction implements WatchableWork {
     await this.#pumping;
   }
 
+  /**
+   * Fails it: changes that count as done never reached the server.
+   *
+   * @param error Why.
+   */
+  fail(error: unknown): void {
+    if (this.#rollingBack !== undefined || this.#failure) return;
+    if (!(error instanceof NullpoolError)) this.#fail(neverBegunError(error));
+    // Undone together with what was to be sent.
+    else if (error.code !== "TRANSACTION_ENDED") this.#fail(error);
+  }
+
+  /**
+   * Whether statements wait that were issued inside a savepoint.
+   *
+   * @param savepoint An open one.
+   */
+  hasHeldIn({ issuedBefore }: Savepoint): boolean {
+    return !this.#queue.isEmpty && this.#queue.issued > issuedBefore;
+  }
+
   /** Opens a savepoint; nothing is sent before a statement needs it. */
   pushSavepoint(): Savepoint {
     const savepoint = new Savepoint(
@@ -267,8 +261,9 @@ export class Transaction implements WatchableWork {
     this.#isEnding = true;
     await this.sendHeld();
     this.#isEnding = false;
-    const error = this.#commitError ?? this.#failure ?? this.#neverBegun;
+    const error = this.#commitError ?? this.#failure;
     if (error) throw error;
+    if (this.#neverBegun) throw this.#fail(this.#neverBegun);
     // A rollback came first.
     if (this.#rollingBack !== undefined) throw rolledBackError();
   }

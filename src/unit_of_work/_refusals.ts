@@ -32,7 +32,7 @@ export function noPrimaryKeyError(
 ): StateError {
   return new StateError(
     "NO_PRIMARY_KEY",
-    `Cannot ${call}: table "${name}" has no primary key; use insert(), update() and delete()`,
+    `Cannot ${call} "${name}": it has no primary key; use Drizzle's select(), insert(), update() and delete()`,
   );
 }
 

@@ -3,6 +3,9 @@ import { encodeKept } from "./kept_value.ts";
 import { KeyReference } from "./key_reference.ts";
 import { type ColumnInfo, quoteName, type TableInfo } from "./table_info.ts";
 
+/** Numbers the rows of a list; no column of a user's has this name. */
+export const ORD = "nullpool_ord";
+
 /** Numbers the parameters of a statement. */
 export class Parameters {
   /** Their values, in order. */
@@ -61,7 +64,9 @@ export function rowList(
   const columns = written.map((source, at) => {
     const name = quoteName(source.alias);
     const { reference } = source;
-    if (reference === undefined) return `${from.value(at)} as ${name}`;
+    if (reference === undefined) {
+      return `${exact(from.value(at), source, table)} as ${name}`;
+    }
     const alias = `r${at + 1}`;
     joins.push(
       `join json_array_elements_text(current_setting(${
@@ -73,10 +78,21 @@ export function rowList(
     return `${typed(`${alias}.key`, source.column, table)} as ${name}`;
   });
   return [
-    `select ${["l.ord", ...columns].join(", ")}`,
+    `select ${[`l.ord as ${ORD}`, ...columns].join(", ")}`,
     `from ${from.text}`,
     ...joins,
   ].join(" ");
+}
+
+/** A key as the column will hold it: with its precision, and its scale. */
+function exact(
+  value: string,
+  { column }: Source,
+  { primaryKey }: TableInfo,
+): string {
+  const isRounded = column?.exactType !== undefined &&
+    primaryKey.includes(column);
+  return isRounded ? `${value}::${column.exactType}` : value;
 }
 
 /** Text as a value of a column. */
@@ -143,16 +159,8 @@ function valueLists(
   };
 }
 
-/** Types whose text has no character that a list gives a meaning. */
-const PLAIN_TYPES: ReadonlySet<string> = new Set(
-  "bool date float4 float8 int2 int4 int8 numeric uuid".split(" "),
-);
-
 /** A list of values as PostgreSQL reads it. */
-function listText(
-  { column, reference, listType, values }: WrittenSource,
-): string {
-  const isPlain = PLAIN_TYPES.has(listType ?? "");
+function listText({ column, reference, values }: WrittenSource): string {
   const isValue = reference === undefined && column !== undefined;
   let text = "{";
   for (let at = 0; at < values.length; at++) {
@@ -162,9 +170,15 @@ function listText(
       ? encodeKept(column, value)
       : toWireParameter(value);
     if (encoded === null) text += "NULL";
-    else text += isPlain ? encoded : quoted(encoded);
+    // Any text may hold what a list gives a meaning.
+    else text += isNumber(value) ? encoded : quoted(encoded);
   }
   return `${text}}`;
+}
+
+function isNumber(value: unknown): boolean {
+  return typeof value === "number" || typeof value === "bigint" ||
+    typeof value === "boolean";
 }
 
 /** Most texts have nothing that is to be escaped. */

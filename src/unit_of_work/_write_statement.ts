@@ -8,6 +8,8 @@ export interface CountedWrite {
   readonly table: TableInfo;
   /** What it does to the table, such as `delete from`. */
   readonly attempt: string;
+  /** What the rows are that it has found, such as `are as they were loaded`. */
+  readonly found: string;
   /** How many rows it has to find. */
   readonly expected: number;
 }
@@ -34,6 +36,7 @@ export function writeStatement(
       attempt: `${counted.attempt} "${counted.table.name}" by ${
         counted.table.primaryKey.map(({ key }) => `"${key}"`).join(", ")
       }`,
+      found: counted.found,
       expected: counted.expected,
     },
   };

@@ -115,7 +115,7 @@ function insertedValues(entry: Entry, entryOf: EntryFinder): Written {
   const { entity, table, refs } = entry;
   const { madeColumns, givenColumns } = table;
   const isPlain = refs === undefined && entry.expressions === undefined &&
-    !madeColumns.some(({ key }) => hasValue(entity, key));
+    !table.writesSql && !madeColumns.some(({ key }) => hasValue(entity, key));
   if (isPlain) {
     const values: unknown[] = [];
     for (const column of givenColumns) {
@@ -130,12 +130,17 @@ function insertedValues(entry: Entry, entryOf: EntryFinder): Written {
     const { key } = column;
     const target = refs?.get(key);
     const expression = entry.expressions?.get(key);
-    if (hasValue(entity, key)) {
+    const written = hasValue(entity, key)
+      ? column.express?.(entity[key]) ?? entity[key]
+      : UNKNOWN;
+    if (written instanceof SqlExpression) {
+      (expressions ??= new Map()).set(column, written);
+    } else if (written !== UNKNOWN) {
       columns.push(column);
-      values.push(keepValue(column, entity[key]));
+      values.push(keepValue(column, written));
     } else if (target !== undefined) {
       columns.push(column);
-      values.push(referenced(column, target, entryOf));
+      values.push(referenced(`"${table.name}"."${key}"`, target, entryOf));
     } else if (expression !== undefined) {
       (expressions ??= new Map()).set(column, expression);
     }
@@ -146,7 +151,7 @@ function insertedValues(entry: Entry, entryOf: EntryFinder): Written {
 /**
  * What a reference stands for, as far as it is known.
  *
- * @param column The column that it is given for.
+ * @param place The table and the column that it is given for.
  * @param target The reference.
  * @param entryOf Finds its entity.
  * @returns The value, or where statements find it, or the reference itself:
@@ -154,16 +159,19 @@ function insertedValues(entry: Entry, entryOf: EntryFinder): Written {
  * @throws {StateError} When nothing will make it.
  */
 function referenced(
-  column: ColumnInfo,
+  place: string,
   target: Ref<unknown>,
   entryOf: EntryFinder,
 ): KeptValue | KeyReference | Ref<unknown> {
   const { entity, key } = target;
   const entry = entryOf(entity);
-  if (entry === undefined) throw unknownEntityError("use a ref", entity);
+  if (entry === undefined) {
+    throw unknownEntityError(`use a ref for ${place}`, entity);
+  }
   const { key: property } = columnOf(entry.table, key);
   if (hasValue(entity, property)) {
-    return keepValue(column, entry.entity[property]);
+    const own = columnOf(entry.table, property);
+    return keepValue(own, entry.entity[property]);
   }
   if (entry.state === "new") return target;
   const published = entry.published?.get(property);
@@ -187,7 +195,8 @@ function updateOf(entry: Entry): Change | undefined {
         `Cannot set "${column.key}" of "${table.name}": it is a generated column, which the database makes`,
       );
     }
-    const value = isChanged ? entity[column.key] : column.makeUpdate?.();
+    const given = isChanged ? entity[column.key] : column.makeUpdate?.();
+    const value = column.express?.(given) ?? given;
     if (value instanceof SqlExpression) expressions.set(column, value);
     else {
       columns.push(column);

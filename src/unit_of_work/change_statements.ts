@@ -1,11 +1,10 @@
 import type { Statement } from "../driver/statement.ts";
-import { Parameters, rowList, type Source } from "./_row_list.ts";
+import { ORD, Parameters, rowList, type Source } from "./_row_list.ts";
 import { countCheck, writeStatement } from "./_write_statement.ts";
 import type { SqlExpression } from "./sql_expression.ts";
 import {
   type ColumnInfo,
   columnOf,
-  columnsToRead,
   quoteName,
   type TableInfo,
   XMIN,
@@ -25,6 +24,8 @@ export interface RowSelection {
 export interface UpdateGroup extends RowSelection {
   /** The columns that change. */
   readonly columns: readonly ColumnInfo[];
+  /** The columns that come back. */
+  readonly read: readonly ColumnInfo[];
   /** By row: new values, in the order of `columns`. */
   readonly rows: readonly (readonly unknown[])[];
   /** Columns that the database computes, the same way in all rows. */
@@ -44,6 +45,7 @@ export function updateStatement(group: UpdateGroup): Statement {
     table,
     columns,
     rows,
+    read,
     expressions = new Map<ColumnInfo, SqlExpression>(),
   } = group;
   const parameters = new Parameters();
@@ -66,11 +68,10 @@ export function updateStatement(group: UpdateGroup): Statement {
   const { version } = table;
   if (version !== undefined && version !== XMIN) {
     const name = quoteName(columnOf(table, version).name);
-    sets.push(`${name} = t.${name} + 1`);
+    sets.push(`${name} = coalesce(t.${name}, 0) + 1`);
   }
-  const read = columnsToRead(table);
   const returning = [
-    "v.ord",
+    `v.${ORD}`,
     ...read.map(({ name }) => `t.${quoteName(name)}`),
   ];
   const output = read.map(({ name }) => `u.${quoteName(name)}`);
@@ -83,11 +84,16 @@ export function updateStatement(group: UpdateGroup): Statement {
       sets.join(", ")
     } from v where ${selection.condition} returning ${
       returning.join(", ")
-    }) select ${output.join(", ")} from u where ${
+    }) select ${output.join(", ") || "1"} from u where ${
       countCheck("u", rows.length, parameters)
-    } order by u.ord`,
+    } order by u.${ORD}`,
     parameters,
-    { table, attempt: "update", expected: rows.length },
+    {
+      table,
+      attempt: "update",
+      found: "are as they were loaded",
+      expected: rows.length,
+    },
   );
 }
 
@@ -103,11 +109,16 @@ export function deleteStatement(selection: RowSelection): Statement {
   const { sources, condition } = rowSelection(selection);
   const list = rowList(table, sources, keys.length, parameters);
   return writeStatement(
-    `with v as materialized (${list}), d as (delete from ${table.sql} as t using v where ${condition} returning v.ord) select 1 where ${
+    `with v as materialized (${list}), d as (delete from ${table.sql} as t using v where ${condition} returning v.${ORD}) select 1 where ${
       countCheck("d", keys.length, parameters)
     }`,
     parameters,
-    { table, attempt: "delete from", expected: keys.length },
+    {
+      table,
+      attempt: "delete from",
+      found: "are as they were loaded",
+      expected: keys.length,
+    },
   );
 }
 
@@ -136,7 +147,12 @@ function rowSelection({ table, keys, versions }: RowSelection): {
       isKey: true,
       values: versions,
     });
-    conditions.push(`t.${stored} = v.version`);
+    conditions.push(
+      column === undefined
+        // What this transaction has written itself is nobody else's change.
+        ? `(t.${stored} = v.version or t.xmin = pg_current_xact_id()::xid)`
+        : `t.${stored} is not distinct from v.version`,
+    );
   }
   return { sources, condition: conditions.join(" and ") };
 }

@@ -32,6 +32,8 @@ export interface Entry {
    * only the answer to the statement that wrote it fills it in.
    */
   row: KeptValue[];
+  /** Whether it was forgotten for good. */
+  isExpunged: boolean;
   /** Where the undo log has it last. */
   notedAt: number;
   /** How many statements that write it are not answered yet. */
@@ -69,6 +71,7 @@ export function newEntry(
     state,
     key: undefined,
     row: [],
+    isExpunged: false,
     notedAt: -1,
     awaited: 0,
     last: undefined,

@@ -54,7 +54,11 @@ export function refresh(
   values: readonly unknown[],
 ): void {
   const before = entry.row;
-  entry.row = row.map((kept, at) => kept === UNKNOWN ? before[at] : kept);
+  const { columns } = entry.table;
+  // Behind the columns is the version: that of another row says nothing.
+  entry.row = row.map((kept, at) =>
+    kept === UNKNOWN && at < columns.length ? before[at] : kept
+  );
   for (const column of entry.table.columns) {
     const kept = row[column.at];
     if (kept === UNKNOWN) continue;

@@ -8,12 +8,16 @@ import { notFlushedError } from "./_refusals.ts";
 import { type Change, versionOf } from "./change_set.ts";
 import type { Entry } from "./entry.ts";
 import { placeChanges, type PlacedChange } from "./flush_order.ts";
-import { insertStatement, type Publication } from "./insert_statement.ts";
+import {
+  insertStatement,
+  isCountable,
+  type Publication,
+} from "./insert_statement.ts";
 import { KeyReference } from "./key_reference.ts";
 import { type KeptValue, restored, UNKNOWN } from "./kept_value.ts";
 import { Ref } from "./ref.ts";
 import { hasValue, storedValue } from "./row_key.ts";
-import { type ColumnInfo, columnOf, type TableInfo } from "./table_info.ts";
+import { type ColumnInfo, columnOf, columnsToRead } from "./table_info.ts";
 
 /** Rows of a statement: parameters of that many are held at once. */
 const PAGE = 10_000;
@@ -24,6 +28,8 @@ export interface PlannedStatement {
   readonly statement: Statement;
   /** What it does, row by row; rows come back in this order. */
   readonly changes: readonly Change[];
+  /** The columns that come back. */
+  readonly read: readonly ColumnInfo[];
   /** Rows as they are once it has run, as far as they are known. */
   readonly rows: KeptValue[][];
   /** By property: what its rows are published under, for later statements. */
@@ -138,10 +144,10 @@ class Planner {
   plan(group: readonly Change[]): PlannedStatement[] {
     const [first] = group;
     if (first === undefined) return [];
-    const { kind, entry: { table } } = first;
+    const { kind } = first;
     // Deadlocks are for those who lock in another order.
     const changes = kind === "insert" ? group : group.toSorted(byKey);
-    const size = pageSize(kind, table);
+    const size = pageSize(first);
     return this.#byReference(changes).flatMap(({ changes, rows, keys }) =>
       starts(changes.length, size).map((start) => {
         const slice = <T>(list: readonly T[]) =>
@@ -211,19 +217,25 @@ class Planner {
     const [first] = changes;
     if (first === undefined) throw new TypeError("A statement needs changes");
     const { entry: { table }, kind, columns, expressions, isVersioned } = first;
+    const unknown = [
+      ...expressions?.keys() ?? [],
+      ...columns.filter((_, at) => rows[0]?.[at] instanceof KeyReference),
+    ];
+    const read = columnsToRead(table, unknown);
     if (kind === "insert") {
       const published = this.#publish(changes);
       const statement = insertStatement({
         table,
         columns,
         rows,
+        read,
         expressions,
         publications: published,
       });
       const publications = new Map(
         published.map(({ column, name }) => [column.key, name]),
       );
-      return { statement, changes, rows: [], publications };
+      return { statement, changes, read, rows: [], publications };
     }
     const selection: RowSelection = {
       table,
@@ -234,8 +246,8 @@ class Planner {
     };
     const statement = kind === "delete"
       ? deleteStatement(selection)
-      : updateStatement({ ...selection, columns, rows, expressions });
-    return { statement, changes, rows: [], publications: new Map() };
+      : updateStatement({ ...selection, columns, rows, read, expressions });
+    return { statement, changes, read, rows: [], publications: new Map() };
   }
 
   /** Names what later statements refer to, or may refer to. */
@@ -274,10 +286,14 @@ class Planner {
   }
 }
 
-function pageSize(kind: Change["kind"], table: TableInfo): number {
+function pageSize(
+  { kind, entry: { table }, columns, expressions }: Change,
+): number {
   // Rows that refer to each other go together, and their keys are short.
   if (kind === "delete") return Infinity;
-  return kind === "insert" && table.hasTriggerKeys ? 1 : PAGE;
+  const isAlone = kind === "insert" &&
+    !isCountable({ table, columns, expressions });
+  return isAlone ? 1 : PAGE;
 }
 
 const NO_KEY: readonly unknown[] = [];

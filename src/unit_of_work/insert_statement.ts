@@ -1,10 +1,9 @@
 import type { Statement } from "../driver/statement.ts";
-import { Parameters, rowList, type Source } from "./_row_list.ts";
+import { ORD, Parameters, rowList, type Source } from "./_row_list.ts";
 import type { SqlExpression } from "./sql_expression.ts";
 import { countCheck, writeStatement } from "./_write_statement.ts";
 import {
   type ColumnInfo,
-  columnsToRead,
   quoteName,
   type TableInfo,
   XMIN,
@@ -18,19 +17,25 @@ export interface Publication {
   readonly name: string;
 }
 
-/** Rows of one table that give the same columns. */
-export interface InsertGroup {
+/** What rows of one statement have in common. */
+export interface RowShape {
   /** The table. */
   readonly table: TableInfo;
   /** The columns that the rows give. */
   readonly columns: readonly ColumnInfo[];
+  /** Columns that the database computes, the same way in all rows. */
+  readonly expressions?: ReadonlyMap<ColumnInfo, SqlExpression> | undefined;
+}
+
+/** Rows of one table that give the same columns. */
+export interface InsertGroup extends RowShape {
+  /** The columns that come back. */
+  readonly read: readonly ColumnInfo[];
   /**
    * Values by row, in the order of `columns`. A column has references in all
    * rows, to one name, or in none.
    */
   readonly rows: readonly (readonly unknown[])[];
-  /** Columns that the database computes, the same way in all rows. */
-  readonly expressions?: ReadonlyMap<ColumnInfo, SqlExpression> | undefined;
   /** What statements behind it refer to. */
   readonly publications?: readonly Publication[] | undefined;
 }
@@ -42,19 +47,17 @@ export interface InsertGroup {
  *
  * @param group What to insert; at least one row.
  * @returns A statement whose rows, as arrays, are those of the group in order:
- * the columns that its table reads back.
+ * the columns that are read.
  */
 export function insertStatement(group: InsertGroup): Statement {
-  const { table, columns, rows, publications = [] } = group;
+  const { table, read, publications = [] } = group;
   const parameters = new Parameters();
-  const read = columnsToRead(table);
   const isRead = read.length > 0 || publications.length > 0;
-  const made = isRead ? madeKeys(table, columns) : [];
+  const made = isRead ? madeKeys(group, parameters) : [];
   const list = newRows(group, made, parameters);
-  const known = [...columns, ...made];
-  const isKeyKnown = table.primaryKey.every((column) => known.includes(column));
+  const unknown = unknownKeys(group);
   // Whose key is known is found by it; a sequence counts in the order given.
-  const isFound = isRead && isKeyKnown && !table.hasTriggerKeys;
+  const isFound = isRead && unknown.length === 0 && !table.hasTriggerKeys;
   const insert = insertion(group, made, {
     from: isFound ? "v" : `(${list}) as v`,
     parameters,
@@ -66,31 +69,56 @@ export function insertStatement(group: InsertGroup): Statement {
     ...publications.map(({ column }) => column),
   ]);
   const returning = [...returned].map(({ name }) => quoteName(name));
-  const output = read.map(({ name }) => `i.${quoteName(name)}`);
+  const rows = isFound ? "n" : "i";
+  const output = read.map(({ name }) => `${rows}.${quoteName(name)}`);
   if (table.version === XMIN) {
     returning.push("xmin::text as nullpool_xmin");
-    output.push("i.nullpool_xmin");
+    output.push(`${rows}.nullpool_xmin`);
   }
   const ctes = [`i as (${insert} returning ${returning.join(", ")})`];
-  if (isFound) ctes.unshift(`v as materialized (${list})`);
-  const placed = isFound ? `i join v on ${keyMatch(table)}` : "i";
-  const order = isFound
-    ? "v.ord"
-    : table.primaryKey.map(({ name }) => `i.${quoteName(name)}`).join(", ");
-  let from = placed;
-  if (publications.length > 0) {
-    const published = publishing(publications, { placed, order, parameters });
-    ctes.push(`k as (${published})`);
-    from = `${placed} cross join k`;
+  if (isFound) {
+    ctes.unshift(`v as materialized (${list})`);
+    ctes.push(
+      `n as (select v.${ORD}, i.* from i join v on ${keyMatch(table)})`,
+    );
   }
-  const check = countCheck("i", rows.length, parameters);
+  const order = isFound
+    ? `n.${ORD}`
+    : unknown.map(({ name }) => `i.${quoteName(name)}`).join(", ") || "1";
+  let from = rows;
+  if (publications.length > 0) {
+    ctes.push(
+      `k as (${publishing(publications, { rows, order, parameters })})`,
+    );
+    from = `${rows} cross join k`;
+  }
+  const expected = group.rows.length;
+  const check = countCheck(rows, expected, parameters);
   return writeStatement(
     `with ${ctes.join(", ")} select ${
-      output.join(", ")
+      output.join(", ") || "1"
     } from ${from} where ${check} order by ${order}`,
     parameters,
-    { table, attempt: "insert into", expected: rows.length },
+    {
+      table,
+      attempt: "insert into",
+      found: "were stored under their keys",
+      expected,
+    },
   );
+}
+
+/**
+ * Whether one statement can tell its rows apart when they come back: by keys
+ * that are known ahead, or by a sequence that counts them.
+ *
+ * @param group What the rows have in common.
+ */
+export function isCountable(group: RowShape): boolean {
+  const unknown = unknownKeys(group);
+  const [only] = unknown;
+  return !group.table.hasTriggerKeys &&
+    (only === undefined || (unknown.length === 1 && only.maker === "sequence"));
 }
 
 function keyMatch({ primaryKey }: TableInfo): string {
@@ -102,7 +130,7 @@ function keyMatch({ primaryKey }: TableInfo): string {
 /** The rows that are given, with the keys that an expression makes. */
 function newRows(
   { table, columns, rows }: InsertGroup,
-  made: readonly ColumnInfo[],
+  made: readonly MadeKey[],
   parameters: Parameters,
 ): string {
   const sources = columns.map((column, at): Source => ({
@@ -113,36 +141,47 @@ function newRows(
   }));
   const list = rowList(table, sources, rows.length, parameters);
   if (made.length === 0) return list;
-  const keys = made.map(({ name, defaultSql }) =>
-    `${defaultSql} as ${quoteName(name)}`
+  const keys = made.map(({ column: { name }, text }) =>
+    `${text} as ${quoteName(name)}`
   );
   return `select l.*, ${keys.join(", ")} from (${list}) as l`;
 }
 
 function insertion(
-  { table, columns, expressions = new Map<ColumnInfo, SqlExpression>() }:
-    InsertGroup,
-  made: readonly ColumnInfo[],
+  { table, columns, expressions = NO_EXPRESSIONS }: InsertGroup,
+  made: readonly MadeKey[],
   { from, parameters }: {
     readonly from: string;
     readonly parameters: Parameters;
   },
 ): string {
-  const names = [...columns, ...made, ...expressions.keys()]
+  const listed = [...columns, ...made.map(({ column }) => column)];
+  const computed = [...expressions].filter(([column]) =>
+    !listed.includes(column)
+  );
+  const names = [...listed, ...computed.map(([column]) => column)]
     .map(({ name }) => quoteName(name));
   const values = [
-    ...[...columns, ...made].map(({ name }) => `v.${quoteName(name)}`),
-    ...[...expressions.values()].map(({ render }) =>
+    ...listed.map(({ name }) => `v.${quoteName(name)}`),
+    ...computed.map(([, { render }]) =>
       render((value) => parameters.add(value))
     ),
   ];
-  const overriding = columns.some(({ isIdentityAlways }) => isIdentityAlways)
+  const overriding = listed.some(({ isIdentityAlways }) => isIdentityAlways)
     ? " overriding system value"
     : "";
   const into = names.length === 0 ? "" : ` (${names.join(", ")})${overriding}`;
   return `insert into ${table.sql}${into} select ${
     values.join(", ")
-  } from ${from} order by v.ord`;
+  } from ${from} order by v.${ORD}`;
+}
+
+const NO_EXPRESSIONS: ReadonlyMap<ColumnInfo, SqlExpression> = new Map();
+
+/** A key column, and the SQL that makes it. */
+interface MadeKey {
+  readonly column: ColumnInfo;
+  readonly text: string;
 }
 
 /**
@@ -151,27 +190,45 @@ function insertion(
  * ascending order by themselves, and need no right to use it.
  */
 function madeKeys(
-  { primaryKey, hasTriggerKeys }: TableInfo,
-  given: readonly ColumnInfo[],
+  { table, columns, expressions = NO_EXPRESSIONS }: InsertGroup,
+  parameters: Parameters,
+): MadeKey[] {
+  if (table.hasTriggerKeys) return [];
+  const made: MadeKey[] = [];
+  for (const column of table.primaryKey) {
+    const expression = expressions.get(column);
+    if (expression !== undefined) {
+      const text = expression.render((value) => parameters.add(value));
+      made.push({ column, text: `(${text})` });
+    } else if (!columns.includes(column) && column.defaultSql !== undefined) {
+      made.push({ column, text: column.defaultSql });
+    }
+  }
+  return made;
+}
+
+/** Key columns of which nothing is known before the rows are stored. */
+function unknownKeys(
+  { table, columns, expressions = NO_EXPRESSIONS }: RowShape,
 ): ColumnInfo[] {
-  if (hasTriggerKeys) return [];
-  return primaryKey.filter((column) =>
-    !given.includes(column) && column.defaultSql !== undefined
+  return table.primaryKey.filter((column) =>
+    !columns.includes(column) && !expressions.has(column) &&
+    column.defaultSql === undefined
   );
 }
 
 function publishing(
   publications: readonly Publication[],
-  { placed, order, parameters }: {
-    readonly placed: string;
+  { rows, order, parameters }: {
+    readonly rows: string;
     readonly order: string;
     readonly parameters: Parameters;
   },
 ): string {
   const settings = publications.map(({ column, name }) =>
-    `set_config(${parameters.add(name)}, (select json_agg(i.${
+    `set_config(${parameters.add(name)}, (select json_agg(${rows}.${
       quoteName(column.name)
-    } order by ${order}) from ${placed})::text, true)`
+    } order by ${order}) from ${rows})::text, true)`
   );
   return `select ${settings.join(", ")}`;
 }

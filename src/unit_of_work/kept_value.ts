@@ -57,7 +57,13 @@ export class KeptObject {
   /** Whether a value would be written the same way. */
   equals(value: object): boolean {
     if (value instanceof Date && value.getTime() === this.#time) return true;
-    const encoded = this.#column.encode(value);
+    let encoded: WireParameter;
+    try {
+      encoded = this.#column.encode(value);
+    } catch {
+      // What cannot be written is another value; the flush says so.
+      return false;
+    }
     return encoded === this.encoded ||
       (this.#column.isUnorderedJson &&
         canonical(encoded) === canonical(this.encoded));
@@ -141,6 +147,8 @@ function copyOf(value: unknown): unknown {
   if (value instanceof Date && prototype === Date.prototype) {
     return new Date(value.getTime());
   }
+  // Their elements may be of anybody's class, which a clone would lose.
+  if (Array.isArray(value)) return value.map(copyOf);
   // Of its own class, such as Node's Buffer, whose `slice` copies nothing.
   if (value instanceof Uint8Array) {
     return Uint8Array.prototype.slice.call(value);

@@ -20,12 +20,12 @@ export interface NewEntity {
 /** Makes entities of values, with an accessor for what is not known yet. */
 export class EntityMaker {
   readonly #accessors = new Map<ColumnInfo, PropertyDescriptor>();
-  readonly #valueOf: (ref: Ref<unknown>) => unknown;
+  readonly #valueOf: (ref: Ref<unknown>, place: string) => unknown;
 
   /**
    * @param valueOf Finds the value of a reference, or `UNKNOWN`.
    */
-  constructor(valueOf: (ref: Ref<unknown>) => unknown) {
+  constructor(valueOf: (ref: Ref<unknown>, place: string) => unknown) {
     this.#valueOf = valueOf;
   }
 
@@ -57,7 +57,7 @@ export class EntityMaker {
       if (typeof value === "object" && value !== null) {
         if (value instanceof Ref) {
           const target = value;
-          value = this.#valueOf(target);
+          value = this.#valueOf(target, `"${table.name}"."${key}"`);
           if (value === UNKNOWN) (refs ??= new Map()).set(key, target);
         } else if (value instanceof SqlExpression) {
           (expressions ??= new Map()).set(key, value);
@@ -148,9 +148,9 @@ function omitted(table: TableInfo, column: ColumnInfo): unknown {
     case "client":
       return column.makeValue?.();
     case "null":
-      if (!column.notNull) return null;
       // As in SQLAlchemy: versions are counted from 1.
       if (table.version === column.key) return 1;
+      if (!column.notNull) return null;
       if (table.hasTriggerKeys && table.primaryKey.includes(column)) {
         return UNKNOWN;
       }

@@ -1,4 +1,5 @@
 import type { WireParameter } from "../driver/parameter.ts";
+import type { SqlExpression } from "./sql_expression.ts";
 
 /**
  * Who gives a column its value where an INSERT leaves it out.
@@ -29,6 +30,8 @@ export interface ColumnInfo {
    * table's row type knows: arrays, enums, types of an extension.
    */
   readonly listType: string | undefined;
+  /** Its type with precision and scale, where values are rounded to them. */
+  readonly exactType: string | undefined;
   /** Whether the order of keys in its JSON means nothing. */
   readonly isUnorderedJson: boolean;
   /** Whether NULL is refused. */
@@ -39,6 +42,13 @@ export interface ColumnInfo {
   readonly defaultSql: string | undefined;
   /** Whether only `overriding system value` lets a client set it. */
   readonly isIdentityAlways: boolean;
+  /**
+   * Writes a value as SQL, where the type asks for that.
+   *
+   * @param value A value of an entity.
+   * @returns Nothing where it is written as a parameter.
+   */
+  readonly express: ((value: unknown) => SqlExpression | undefined) | undefined;
   /** Whether it is made by a sequence that does not just count upwards. */
   readonly isUnordered: boolean;
   /**
@@ -113,6 +123,8 @@ export interface TableInfo extends TableMapping {
   readonly columns: readonly ColumnInfo[];
   /** Those that an insert gives, if nothing else is said. */
   readonly givenColumns: readonly ColumnInfo[];
+  /** Whether a type of its columns is written as SQL, or may be. */
+  readonly writesSql: boolean;
   /** Those that the database makes, if nothing else is said. */
   readonly madeColumns: readonly ColumnInfo[];
   /** Its columns by property. */
@@ -145,16 +157,21 @@ export function columnOf(table: TableInfo, key: string): ColumnInfo {
  * Which columns come back from a write.
  *
  * @param table The table.
+ * @param unknown Those whose values only the database knows.
  */
-export function columnsToRead(table: TableInfo): readonly ColumnInfo[] {
+export function columnsToRead(
+  table: TableInfo,
+  unknown: readonly ColumnInfo[] = [],
+): readonly ColumnInfo[] {
   switch (table.readBack) {
     case "none":
       return [];
     case "generated":
-      return table.columns.filter(({ maker, makeUpdate, key }) =>
-        maker === "sequence" || maker === "default" || maker === "generated" ||
-        makeUpdate !== undefined || key === table.version
-      ).concat(table.hasTriggerKeys ? table.primaryKey : []);
+      return table.columns.filter((column) =>
+        table.madeColumns.includes(column) ||
+        table.primaryKey.includes(column) || unknown.includes(column) ||
+        column.makeUpdate !== undefined || column.key === table.version
+      );
     default:
       return table.columns;
   }

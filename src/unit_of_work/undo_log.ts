@@ -9,6 +9,7 @@ interface UndoRecord {
   readonly entry: Entry;
   readonly state: EntryState;
   readonly row: KeptValue[];
+  readonly published: Entry["published"];
 }
 
 /**
@@ -50,7 +51,8 @@ export class UndoLog {
     entry.notedAt = this.#end;
     const isTracked = this.#map.of(entry.entity) === entry;
     const { state, row } = entry;
-    this.#records.push(isTracked ? { entry, state, row } : entry);
+    const { published } = entry;
+    this.#records.push(isTracked ? { entry, state, row, published } : entry);
   }
 
   /** Forgets all: what was done stays. */
@@ -69,11 +71,13 @@ export class UndoLog {
   undo(mark: number): void {
     for (const record of this.#since(mark)) {
       const isTracked = "entry" in record;
-      const { state, row } = record;
+      const { state, row, published } = record;
       const entry = isTracked ? record.entry : record;
+      if (entry.isExpunged) continue;
       this.#map.delete(entry);
       entry.state = state;
       entry.row = row;
+      entry.published = published;
       entry.notedAt = NEVER;
       // What was read since then may be the work that is undone.
       entry.readIn = NEVER;

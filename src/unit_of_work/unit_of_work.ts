@@ -1,6 +1,7 @@
 import {
   duplicateError,
   noPrimaryKeyError,
+  notFlushedError,
   removedError,
   unknownEntityError,
 } from "./_refusals.ts";
@@ -10,7 +11,7 @@ import { givenRow, rawRow, type ReadRow } from "./read_row.ts";
 import { planFlush, type PlannedStatement } from "./flush_plan.ts";
 import { keepAll, refresh } from "./entry_values.ts";
 import { entityKey, IdentityMap } from "./identity_map.ts";
-import { UNKNOWN } from "./kept_value.ts";
+import { restored, UNKNOWN } from "./kept_value.ts";
 import { EntityMaker } from "./new_entity.ts";
 import type { Ref } from "./ref.ts";
 import { hasValue, keyText } from "./row_key.ts";
@@ -20,6 +21,8 @@ import { WrittenRows } from "./written_rows.ts";
 
 /** How a row is taken in. */
 export interface LoadOptions {
+  /** When it was asked for: what was written since makes it old. */
+  readonly askedAt: number;
   /** Whether it replaces what was read before, except what was changed since. */
   readonly overwrite: boolean;
 }
@@ -35,10 +38,19 @@ export class UnitOfWork {
   /** Rows that are being written. */
   readonly written: WrittenRows;
   readonly #map = new IdentityMap();
-  readonly #maker = new EntityMaker((target) => this.#valueOf(target));
+  readonly #maker = new EntityMaker((target, place) =>
+    this.#valueOf(target, place)
+  );
   readonly #log = new UndoLog(this.#map, this.#maker);
   /** Counts transactions: values that were read are those of one. */
   #epoch = 0;
+  /** Counts what was written beside the unit of work. */
+  #clock = 0;
+  /** When tables were written so, by name, and when it may have been any. */
+  readonly #writtenAt = new Map<string, number>();
+  #anyWrittenAt = 0;
+  /** Whether that was in this transaction. */
+  #isDisturbed = false;
   #publications = 0;
 
   /** Creates one that knows nothing. */
@@ -54,6 +66,11 @@ export class UnitOfWork {
   /** Counts transactions. */
   get epoch(): number {
     return this.#epoch;
+  }
+
+  /** The time of now, for what is asked for. */
+  get now(): number {
+    return this.#clock;
   }
 
   /** How far it is; give it to `undo`. */
@@ -112,7 +129,7 @@ export class UnitOfWork {
    * @throws {TypeError} When a property is no column, or a part of the key NaN.
    */
   add(table: TableInfo, values: Readonly<Record<string, unknown>>): Entity {
-    checkKey("add", table);
+    checkKey("add to", table);
     const made = this.#maker.make(table, values);
     const { entity, refs, expressions } = made;
     const key = made.hasKey ? entityKey(table, entity) : undefined;
@@ -147,7 +164,8 @@ export class UnitOfWork {
    */
   expunge(entity: object): void {
     const entry = this.#entryOf("expunge", entity);
-    this.#log.note(entry);
+    // No rollback brings it back.
+    entry.isExpunged = true;
     this.#map.forget(entry);
   }
 
@@ -156,13 +174,31 @@ export class UnitOfWork {
    *
    * @param call What it is needed for.
    * @param entity What `add`, `get` or `find` returned.
+   * @param options Whether its changes are written before.
    * @throws {StateError} When it is not of this session, was removed, or has no
    * row yet.
    */
-  rowOf(call: string, entity: object): { table: TableInfo; key: unknown[] } {
+  rowOf(
+    call: string,
+    entity: object,
+    { isFlushed }: { readonly isFlushed: boolean },
+  ): { table: TableInfo; key: unknown[] } {
     const { table, row, state } = this.#entryOf(call, entity);
     if (state === "removed") throw removedError(call, table, entity);
-    return { table, key: table.primaryKey.map(({ at }) => row[at]) };
+    const key = table.primaryKey.map((column) => {
+      const stored = row[column.at] ?? UNKNOWN;
+      if (state === "new" || stored === UNKNOWN) {
+        throw notFlushedError(table, column.key);
+      }
+      const isMoved = isFlushed && hasValue(entity, column.key);
+      return isMoved ? Reflect.get(entity, column.key) : restored(stored);
+    });
+    return { table, key };
+  }
+
+  /** Whether an entity is of this session. */
+  has(entity: object): boolean {
+    return this.#map.of(entity) !== undefined;
   }
 
   /**
@@ -207,12 +243,19 @@ export class UnitOfWork {
    * @throws {TypeError} When a part of the key is missing.
    */
   track(table: TableInfo, entity: Entity): Entity {
-    checkKey("track", table);
-    return this.#take(givenRow(table, entity), { overwrite: false });
+    checkKey("track rows of", table);
+    return this.#take(givenRow(table, entity), {
+      overwrite: false,
+      askedAt: this.#clock,
+    });
   }
 
   /** Calls for rows to be read again, because something else has written. */
   invalidate(tables: ReadonlySet<string> | undefined): void {
+    this.#clock++;
+    this.#isDisturbed = true;
+    if (tables === undefined) this.#anyWrittenAt = this.#clock;
+    for (const name of tables ?? []) this.#writtenAt.set(name, this.#clock);
     for (const entry of this.#map.entries) {
       const isMeant = tables === undefined || tables.has(entry.table.name);
       if (isMeant && entry.state !== "new") entry.readIn = NEVER;
@@ -270,33 +313,43 @@ export class UnitOfWork {
   nextTransaction(): void {
     this.#log.clear();
     this.#epoch++;
+    this.#isDisturbed = false;
+    // Settings of a transaction end with it.
+    for (const entry of this.#map.entries) entry.published = undefined;
   }
 
   #take(
     { table, kept, values, makeEntity }: ReadRow,
-    { overwrite }: LoadOptions,
+    { overwrite, askedAt }: LoadOptions,
   ): Entity {
     const key = keyText(table.primaryKey, ({ at }) => values[at]);
     const present = key === undefined ? undefined : this.#map.at(table, key);
+    const writtenAt = Math.max(
+      this.#anyWrittenAt,
+      this.#writtenAt.get(table.name) ?? 0,
+    );
+    const readIn = writtenAt > askedAt ? NEVER : this.#epoch;
     if (present === undefined) {
       const entry = newEntry(table, makeEntity(), "stored");
       entry.key = key;
       entry.row = kept;
-      entry.readIn = this.#epoch;
+      entry.readIn = readIn;
       this.#map.set(entry);
       this.#log.note(entry);
       return entry.entity;
     }
     const isDue = overwrite || present.readIn !== this.#epoch;
     if (!isDue || present.state === "new") return present.entity;
-    this.#log.note(present);
+    // What others have committed stays true after a rollback.
+    if (this.#isDisturbed) this.#log.note(present);
     refresh(present, kept, values);
-    present.readIn = this.#epoch;
+    present.readIn = readIn;
     return present.entity;
   }
 
   /** Two rows cannot have one key, unless one of them goes. */
   #checkKeys(changes: readonly Change[]): void {
+    const taken = new Map<TableInfo, Map<string, Entity>>();
     for (const { entry, kind, columns } of changes) {
       const { table, entity } = entry;
       // The database makes the key, or nothing is written of it.
@@ -305,6 +358,10 @@ export class UnitOfWork {
       if (!isGiven) continue;
       const key = entityKey(table, entity);
       if (key === undefined) continue;
+      const ofTable = taken.get(table) ?? new Map<string, Entity>();
+      const twin = ofTable.get(key);
+      if (twin) throw duplicateError("flush", table, [twin, entity]);
+      taken.set(table, ofTable.set(key, entity));
       if (key !== entry.key) this.#checkFree("flush", entry, key);
       if (kind === "insert") this.#map.move(entry, key);
     }
@@ -324,8 +381,8 @@ export class UnitOfWork {
     return entry;
   }
 
-  #valueOf({ entity, key }: Ref<unknown>): unknown {
-    const { table } = this.#entryOf("use a ref", entity);
+  #valueOf({ entity, key }: Ref<unknown>, place: string): unknown {
+    const { table } = this.#entryOf(`use a ref for ${place}`, entity);
     const { key: property } = columnOf(table, key);
     return hasValue(entity, property) ? Reflect.get(entity, property) : UNKNOWN;
   }

@@ -4,7 +4,7 @@ import type { Entry } from "./entry.ts";
 import { fillIn } from "./entry_values.ts";
 import type { PlannedStatement } from "./flush_plan.ts";
 import { type IdentityMap, rowKey } from "./identity_map.ts";
-import { type KeptValue, restored, UNKNOWN } from "./kept_value.ts";
+import { keepValue, type KeptValue, restored, UNKNOWN } from "./kept_value.ts";
 import { KeyReference } from "./key_reference.ts";
 import { setValue } from "./new_entity.ts";
 import { Ref } from "./ref.ts";
@@ -12,7 +12,6 @@ import { hasValue } from "./row_key.ts";
 import {
   type ColumnInfo,
   columnOf,
-  columnsToRead,
   type TableInfo,
   XMIN,
 } from "./table_info.ts";
@@ -59,7 +58,7 @@ export class WrittenRows {
    * @param planned The statement.
    * @param result Its answer.
    */
-  answer({ changes, rows }: PlannedStatement, result: Result): void {
+  answer({ changes, read, rows }: PlannedStatement, result: Result): void {
     const [first] = changes;
     if (first === undefined || first.kind === "delete") return;
     for (let at = 0; at < changes.length; at++) {
@@ -67,7 +66,9 @@ export class WrittenRows {
       const raw = result.rows[at];
       if (entry === undefined) continue;
       entry.awaited--;
-      if (Array.isArray(raw)) this.#fill(entry, rows[at] ?? entry.row, raw);
+      if (!Array.isArray(raw)) continue;
+      fillRow(entry, rows[at] ?? entry.row, { read, raw });
+      if (read.length > 0) this.#map.follow(entry);
     }
   }
 
@@ -82,26 +83,17 @@ export class WrittenRows {
     }
   }
 
-  /** Takes in a row that came back; its columns are those that are read. */
-  #fill(entry: Entry, sealed: KeptValue[], raw: readonly unknown[]): void {
-    const { table } = entry;
-    const read = columnsToRead(table);
-    for (let index = 0; index < read.length; index++) {
-      const column = read[index];
-      if (column) fillIn(entry, sealed, column, raw[index]);
-    }
-    if (table.version === XMIN) {
-      sealed[table.columns.length] = raw[read.length];
-    }
-    if (read.length > 0) this.#map.follow(entry);
-  }
-
-  #write({ entry, kind, columns, values }: Change): void {
+  #write({ entry, kind, columns, values, expressions }: Change): void {
     const { table } = entry;
     const row = kind === "insert" ? unknownRow(table) : [...entry.row];
     for (let at = 0; at < columns.length; at++) {
       const column = columns[at];
       if (column) row[column.at] = this.#known(entry, column, values[at]);
+    }
+    for (const column of expressions?.keys() ?? []) {
+      // A type that is written as SQL: the entity has the value.
+      if (!hasValue(entry.entity, column.key)) continue;
+      row[column.at] = keepValue(column, entry.entity[column.key]);
     }
     entry.row = row;
     entry.state = "stored";
@@ -127,6 +119,28 @@ export class WrittenRows {
   }
 }
 
+/** Takes in a row that came back. */
+function fillRow(
+  entry: Entry,
+  sealed: KeptValue[],
+  { read, raw }: {
+    readonly read: readonly ColumnInfo[];
+    readonly raw: readonly unknown[];
+  },
+): void {
+  const { table } = entry;
+  for (let index = 0; index < read.length; index++) {
+    const column = read[index];
+    if (column) fillIn(entry, sealed, column, raw[index]);
+  }
+  if (table.version !== XMIN) return;
+  const at = table.columns.length;
+  if (entry.row !== sealed && entry.row[at] === sealed[at]) {
+    entry.row[at] = raw[read.length];
+  }
+  sealed[at] = raw[read.length];
+}
+
 function unknownRow({ columns, version }: TableInfo): KeptValue[] {
   const row = columns.map((): KeptValue => UNKNOWN);
   if (version === XMIN) row.push(UNKNOWN);
@@ -145,6 +159,7 @@ function countVersion({ table, row, entity }: Entry): void {
   const present = row[at];
   if (typeof present === "number") row[at] = present + 1;
   else if (typeof present === "bigint") row[at] = present + 1n;
+  else if (present === null) row[at] = 1;
   else return;
   setValue(entity, version, row[at]);
 }

@@ -40,6 +40,7 @@ function insert(
   return insertStatement({
     table: info,
     columns: keys.map((key) => columnOf(info, key)),
+    read: info.columns,
     rows: rows.map((row) => keys.map((key) => row[key])),
     publications: info.primaryKey.slice(0, 1).flatMap((column) =>
       publishAs === undefined ? [] : [{ column, name: publishAs }]

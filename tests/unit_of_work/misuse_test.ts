@@ -47,7 +47,7 @@ test("refuses a ref to what was never added, or forgotten", async ({ db }) => {
   assertRefuses(
     () => db.add(orders, { customerId: ref({ id: 1 }).id }),
     "ENTITY_UNKNOWN",
-    "Cannot use a ref",
+    'Cannot use a ref for "orders"."customerId"',
   );
   const gone = db.add(customers, { name: "x" });
   db.add(orders, { customerId: ref(gone).id });
@@ -70,12 +70,12 @@ test("refuses a table without a key", async ({ db }) => {
   assertRefuses(
     () => db.add(keyless, { line: "secret" }),
     "NO_PRIMARY_KEY",
-    'Cannot add: table "keyless" has no primary key',
+    'Cannot add to "keyless": it has no primary key',
   );
   assertRefuses(
     () => db.track(keyless, [{ line: "secret" }]),
     "NO_PRIMARY_KEY",
-    "Cannot track",
+    "Cannot track rows of",
   );
   const error = await assertRejects(() => db.get(keyless, {}), StateError);
   assertEquals(error.code, "NO_PRIMARY_KEY");

@@ -129,3 +129,31 @@ test("refuses what is no list, or no row", ({ db }) => {
   );
   return db.rollback();
 });
+
+test("refers to entities that are there, and adds all or nothing", async ({ db, rows }) => {
+  const ada = db.add(customers, { name: "Ada" });
+  const order = db.add(orders, { customer: ada, note: "x" } as never);
+  const none = { name: "Bob", orders: undefined, profile: undefined };
+  db.add(customers, none as never);
+  await db.commit();
+  assertEquals(order.customerId, ada.id);
+  const known = await db.get(customers, ada.id);
+  db.add(orders, { customer: known, note: "y" } as never);
+  assertThrows(
+    () =>
+      db.add(customers, { name: "Eve", orders: [{}, { nick: 1 }] } as never),
+    TypeError,
+    '"nick"',
+  );
+  assertThrows(
+    () => db.add(customers, { name: "Eve", orders: [order] } as never),
+    TypeError,
+    "it is an entity already",
+  );
+  assertEquals(db.new.length, 1);
+  await db.commit();
+  assertEquals(await rows('select "customerId" as id, note from orders'), [
+    { id: ada.id, note: "x" },
+    { id: ada.id, note: "y" },
+  ]);
+});

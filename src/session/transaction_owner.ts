@@ -1,0 +1,27 @@
+import type { ServerTransactionParts } from "./_server_transaction.ts";
+import type { ExecuteFirst, Settings } from "./settings.ts";
+
+/** Changes that a savepoint may undo, of those a session has pending. */
+export interface UndoableWork {
+  /** How far it is. */
+  readonly mark: number;
+  /** Undoes what was done since. */
+  undo(mark: number): void;
+  /** How many changes wait to be sent. */
+  countPending(): number;
+}
+
+/** What a transaction needs of its session. */
+export interface TransactionOwner extends ServerTransactionParts {
+  /** What it has pending. */
+  readonly work: UndoableWork;
+  /** Told that it can only be rolled back from now on, at least in part. */
+  onFailure(): void;
+  /**
+   * Runs when a connection is there and nothing was sent; what it returns is
+   * set ahead of the first statement.
+   */
+  readonly afterBegin?:
+    | ((execute: ExecuteFirst) => Promise<Settings | void>)
+    | undefined;
+}
