@@ -39,13 +39,17 @@ export function mapRows(
 
 /** What a dialect knows of casing, which its declaration leaves out. */
 interface CasingInternals {
-  readonly casing: CasingCache;
+  readonly casing: {
+    /** None for a second definition of a table, with columns of its own. */
+    getColumnCasing(column: Column): string | undefined;
+    convert(name: string): string;
+  };
 }
 
-/** Its type is not exported. */
-type CasingCache = Parameters<SQL["toQuery"]>[0]["casing"] & {
-  getColumnCasing(column: Column): string;
-};
+/** The same as `SQL` takes it; the class is not exported. */
+interface CasingCacheInternals {
+  readonly casing: Parameters<SQL["toQuery"]>[0]["casing"];
+}
 
 /**
  * The name of a column in the database, with the dialect's casing applied.
@@ -54,7 +58,8 @@ type CasingCache = Parameters<SQL["toQuery"]>[0]["casing"] & {
  * @param column The column.
  */
 export function columnName(dialect: PgDialect, column: Column): string {
-  return (dialect as unknown as CasingInternals).casing.getColumnCasing(column);
+  const { casing } = dialect as unknown as CasingInternals;
+  return casing.getColumnCasing(column) ?? casing.convert(column.name);
 }
 
 /**
@@ -70,7 +75,7 @@ export function renderSql(
   add: (parameter: unknown) => string,
 ): string {
   return value.toQuery({
-    casing: (dialect as unknown as CasingInternals).casing,
+    casing: (dialect as unknown as CasingCacheInternals).casing,
     escapeName: (name) => dialect.escapeName(name),
     escapeParam: (_number, parameter) => add(parameter),
     escapeString: (text) => dialect.escapeString(text),

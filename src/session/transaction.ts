@@ -21,7 +21,7 @@ import {
 import { ServerTransaction } from "./_server_transaction.ts";
 import { type Batch, StatementQueue } from "./_statement_queue.ts";
 import { runInTurn } from "./_run_in_turn.ts";
-import type { ExecuteFirst, Settings } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 import { Savepoint, type WatchableWork } from "./savepoint.ts";
 import type { TransactionOwner } from "./transaction_owner.ts";
 
