@@ -165,6 +165,7 @@ export class Session<
       guard: options.context?.guard,
       holder,
       hooks: coreHooks(parts.hooks, () => this, () => runner),
+      known: shape.tables.known,
       onFlush: (tables, statements) =>
         hearFlush(shape, core, { tables, statements }),
     });

@@ -6,6 +6,7 @@ import {
   ANY_TABLE,
   type StatementTables,
 } from "../session/statement_tables.ts";
+import { KnownEntities } from "../unit_of_work/known_entities.ts";
 import type { TableInfo } from "../unit_of_work/table_info.ts";
 import type { QueryMetadata } from "./statement_access.ts";
 import type { MappedTable } from "./map_table.ts";
@@ -17,6 +18,8 @@ import { type TableInfoReader, tableInfoReader } from "./table_info.ts";
  * @internal
  */
 export class TableCatalog {
+  /** The entities of all sessions, for messages. */
+  readonly known: KnownEntities = new KnownEntities();
   readonly #read: TableInfoReader;
   readonly #names = new Set<string>();
   /** As Drizzle's metadata has them, without the prefix of a table creator. */

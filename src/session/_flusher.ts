@@ -4,6 +4,7 @@ import type { Engine } from "../engine/engine.ts";
 import { StaleDataError } from "../errors/database_error.ts";
 import type { Change } from "../unit_of_work/change_set.ts";
 import type { PlannedStatement } from "../unit_of_work/flush_plan.ts";
+import type { KnownEntities } from "../unit_of_work/known_entities.ts";
 import { UnitOfWork } from "../unit_of_work/unit_of_work.ts";
 import { autocommitError } from "./_refusals.ts";
 import { explainedXmin } from "./explained_xmin.ts";
@@ -19,7 +20,7 @@ export type FlushListener = (
 /** Brings the changes of a unit of work to the server, and its answers back. */
 export class Flusher {
   /** The changes, and what is known of rows. */
-  readonly work = new UnitOfWork();
+  readonly work: UnitOfWork;
   readonly #engine: Engine;
   readonly #listener: FlushListener | undefined;
   /** Flushes whose answers were not taken in yet. */
@@ -30,8 +31,14 @@ export class Flusher {
   /**
    * @param engine Told of every flush.
    * @param listener Told of every flush, too.
+   * @param known Knows the entities of all sessions.
    */
-  constructor(engine: Engine, listener: FlushListener | undefined) {
+  constructor(
+    engine: Engine,
+    listener: FlushListener | undefined,
+    known?: KnownEntities,
+  ) {
+    this.work = new UnitOfWork(known);
     this.#engine = engine;
     this.#listener = listener;
   }

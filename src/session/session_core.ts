@@ -69,7 +69,11 @@ export class SessionCore implements SessionHandle {
       sites,
       options.guard,
     );
-    this.#flusher = new Flusher(engine, options.onFlush);
+    this.#flusher = new Flusher(
+      engine,
+      options.onFlush,
+      options.known,
+    );
     this.#current = new CurrentTransaction(this.#gate, options, {
       engine,
       stats: this.stats,

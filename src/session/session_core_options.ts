@@ -1,5 +1,6 @@
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { PoolHolder } from "../pool/pool_holder.ts";
+import type { KnownEntities } from "../unit_of_work/known_entities.ts";
 import type { FlushListener } from "./_flusher.ts";
 import type { Settings } from "./settings.ts";
 
@@ -40,6 +41,8 @@ export interface SessionCoreOptions<Handle> {
   readonly holder: PoolHolder;
   /** What runs around its transactions. */
   readonly hooks: CoreHooks<Handle>;
+  /** Knows the entities of all sessions, for messages. */
+  readonly known?: KnownEntities | undefined;
   /** Told of every flush. */
   readonly onFlush?: FlushListener | undefined;
 }

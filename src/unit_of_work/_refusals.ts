@@ -6,10 +6,16 @@ import type { TableInfo } from "./table_info.ts";
 export function unknownEntityError(
   call: string,
   entity: object,
+  table: TableInfo | undefined,
 ): StateError {
+  const what = table === undefined
+    ? "the entity was never added or loaded"
+    : `the entity of ${
+      tableAndKey(table)
+    } belongs to another session, or was forgotten`;
   return new StateError(
     "ENTITY_UNKNOWN",
-    `Cannot ${call}: the entity belongs to another session, or to none; load it with get() or find(), or give its row to track()`,
+    `Cannot ${call}: ${what}; load it with get() or find(), or give its row to track()`,
     { entities: [entity] },
   );
 }

@@ -1,7 +1,6 @@
 import {
   notFlushedError,
   removedError,
-  unknownEntityError,
   unversionedError,
 } from "./_refusals.ts";
 import type { Entry } from "./entry.ts";
@@ -31,8 +30,8 @@ export interface Change {
 /** What is written of an entity. */
 type Written = Pick<Change, "columns" | "values" | "expressions">;
 
-/** Finds the entry of an entity. */
-export type EntryFinder = (entity: object) => Entry | undefined;
+/** Finds the entry of an entity, or throws what it is needed for. */
+export type EntryFinder = (entity: object, call: string) => Entry;
 
 /**
  * Compares an entity with its row.
@@ -164,10 +163,7 @@ function referenced(
   entryOf: EntryFinder,
 ): KeptValue | KeyReference | Ref<unknown> {
   const { entity, key } = target;
-  const entry = entryOf(entity);
-  if (entry === undefined) {
-    throw unknownEntityError(`use a ref for ${place}`, entity);
-  }
+  const entry = entryOf(entity, `use a ref for ${place}`);
   const { key: property } = columnOf(entry.table, key);
   if (hasValue(entity, property)) {
     const own = columnOf(entry.table, property);

@@ -1,13 +1,26 @@
 import type { Entity, Entry } from "./entry.ts";
 import { hasValue, keyText, storedValue } from "./row_key.ts";
+import type { KnownEntities } from "./known_entities.ts";
 import type { TableInfo } from "./table_info.ts";
 
 /** One entry per table and key, and per entity. */
 export class IdentityMap {
   readonly #byEntity = new Map<object, Entry>();
+  readonly #known: KnownEntities;
   readonly #byTable = new Map<TableInfo, Map<string, Entry>>();
   /** Rows whose keys have become known, and nobody has asked for. */
   readonly #waiting: Entry[] = [];
+
+  /** @param known Hears of it, and of what it forgets. */
+  constructor(known: KnownEntities) {
+    this.#known = known;
+    known.join(this);
+  }
+
+  /** The table of an entity that is, or was, tracked here or elsewhere. */
+  tableOf(entity: object): TableInfo | undefined {
+    return this.#known.tableOf(entity);
+  }
 
   /** All that are tracked. */
   get entries(): Iterable<Entry> {
@@ -60,6 +73,7 @@ export class IdentityMap {
 
   /** Takes an entry out. */
   delete(entry: Entry): void {
+    this.#known.remember(entry.entity, entry.table);
     this.#byEntity.delete(entry.entity);
     this.#unindex(entry);
   }

@@ -10,8 +10,8 @@ export const UNKNOWN: unique symbol = Symbol("unknown");
  */
 export type KeptValue = unknown;
 
-/** What an object is made from again: a row, JSON, or a copy. */
-type Form = "raw" | "json" | "copy";
+/** What an object is made from again: a row, JSON, a date's time, or a copy. */
+type Form = "raw" | "json" | "time" | "copy";
 
 /**
  * An object of an entity as it was. It is compared as it would be written, so
@@ -49,9 +49,14 @@ export class KeptObject {
 
   /** A fresh copy. */
   restore(): unknown {
-    return this.#form === "copy"
-      ? copyOf(this.#source)
-      : this.#column.decode(this.#source);
+    switch (this.#form) {
+      case "copy":
+        return copyOf(this.#source);
+      case "time":
+        return new Date(Number(this.#source));
+      default:
+        return this.#column.decode(this.#source);
+    }
   }
 
   /** Whether a value would be written the same way. */
@@ -99,6 +104,9 @@ export function keepValue(column: ColumnInfo, value: unknown): KeptValue {
   if (isJson(column)) {
     return new KeptObject(column, value, "json", column.encode(value));
   }
+  const isDate = value instanceof Date &&
+    Object.getPrototypeOf(value) === Date.prototype;
+  if (isDate) return new KeptObject(column, value, "time", value.getTime());
   return new KeptObject(column, value, "copy", copyOf(value));
 }
 
@@ -144,9 +152,6 @@ function isJson({ listType }: ColumnInfo): boolean {
 function copyOf(value: unknown): unknown {
   if (!isObject(value)) return value;
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (value instanceof Date && prototype === Date.prototype) {
-    return new Date(value.getTime());
-  }
   // Their elements may be of anybody's class, which a clone would lose.
   if (Array.isArray(value)) return value.map(copyOf);
   // Of its own class, such as Node's Buffer, whose `slice` copies nothing.

@@ -11,6 +11,7 @@ import { givenRow, rawRow, type ReadRow } from "./read_row.ts";
 import { planFlush, type PlannedStatement } from "./flush_plan.ts";
 import { keepAll, refresh } from "./entry_values.ts";
 import { entityKey, IdentityMap } from "./identity_map.ts";
+import { KnownEntities } from "./known_entities.ts";
 import { restored, UNKNOWN } from "./kept_value.ts";
 import { EntityMaker } from "./new_entity.ts";
 import type { Ref } from "./ref.ts";
@@ -37,11 +38,11 @@ export interface LoadOptions {
 export class UnitOfWork {
   /** Rows that are being written. */
   readonly written: WrittenRows;
-  readonly #map = new IdentityMap();
+  readonly #map: IdentityMap;
   readonly #maker = new EntityMaker((target, place) =>
     this.#valueOf(target, place)
   );
-  readonly #log = new UndoLog(this.#map, this.#maker);
+  readonly #log: UndoLog;
   /** Counts transactions: values that were read are those of one. */
   #epoch = 0;
   /** Counts what was written beside the unit of work. */
@@ -53,8 +54,14 @@ export class UnitOfWork {
   #isDisturbed = false;
   #publications = 0;
 
-  /** Creates one that knows nothing. */
-  constructor() {
+  /**
+   * Creates one that knows nothing.
+   *
+   * @param known Knows the entities of all sessions, for messages.
+   */
+  constructor(known: KnownEntities = new KnownEntities()) {
+    this.#map = new IdentityMap(known);
+    this.#log = new UndoLog(this.#map, this.#maker);
     this.written = new WrittenRows(this.#map);
   }
 
@@ -282,7 +289,11 @@ export class UnitOfWork {
    */
   seal(options: { readonly publishAll: boolean }): PlannedStatement[] {
     const changes: Change[] = [];
-    const entryOf = (entity: object) => this.#map.of(entity);
+    const entryOf = (entity: object, call: string) => {
+      const entry = this.#map.of(entity);
+      if (entry !== undefined) return entry;
+      throw unknownEntityError(call, entity, this.#map.tableOf(entity));
+    };
     for (const entry of this.#map.entries) {
       const change = changeOf(entry, entryOf);
       if (change !== undefined) changes.push(change);
@@ -377,8 +388,8 @@ export class UnitOfWork {
 
   #entryOf(call: string, entity: object): Entry {
     const entry = this.#map.of(entity);
-    if (entry === undefined) throw unknownEntityError(call, entity);
-    return entry;
+    if (entry !== undefined) return entry;
+    throw unknownEntityError(call, entity, this.#map.tableOf(entity));
   }
 
   #valueOf({ entity, key }: Ref<unknown>, place: string): unknown {

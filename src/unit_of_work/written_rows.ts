@@ -142,7 +142,8 @@ function fillRow(
 }
 
 function unknownRow({ columns, version }: TableInfo): KeptValue[] {
-  const row = columns.map((): KeptValue => UNKNOWN);
+  const row: KeptValue[] = [];
+  for (let at = 0; at < columns.length; at++) row.push(UNKNOWN);
   if (version === XMIN) row.push(UNKNOWN);
   return row;
 }

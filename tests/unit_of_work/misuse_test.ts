@@ -34,7 +34,7 @@ test("refuses an entity of another session", async ({ db, Session }) => {
     const error = assertRefuses(
       () => db[call](ada),
       "ENTITY_UNKNOWN",
-      `Cannot ${call}: the entity belongs to another session, or to none`,
+      `Cannot ${call}: the entity of "customers" (key "id") belongs to another session, or was forgotten`,
     );
     assertEquals(error.entities, [ada]);
     assert(!JSON.stringify(error).includes("Ada"));

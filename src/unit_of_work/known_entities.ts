@@ -1,0 +1,61 @@
+import type { Entry } from "./entry.ts";
+import type { TableInfo } from "./table_info.ts";
+
+/** What tracks entities. */
+interface EntityTracker {
+  /** The entry of an entity, if it is tracked. */
+  of(entity: object): Entry | undefined;
+}
+
+/** How many may be held before those that are garbage are looked for. */
+const MANY = 1_000;
+
+/**
+ * Knows of which table an entity is, whichever session it belongs to, so that a
+ * message can say so. It is asked in case of an error only: what it costs is
+ * one weak reference per session.
+ */
+export class KnownEntities {
+  readonly #forgotten = new WeakMap<object, TableInfo>();
+  #trackers: WeakRef<EntityTracker>[] = [];
+  #limit = MANY;
+
+  /**
+   * Remembers who tracks entities, as long as somebody else does.
+   *
+   * @param tracker What a session has.
+   */
+  join(tracker: EntityTracker): void {
+    // Workers have it since a compatibility date of 2025.
+    if (typeof WeakRef === "undefined") return;
+    if (this.#trackers.length >= this.#limit) {
+      this.#trackers = this.#trackers.filter((each) => each.deref());
+      this.#limit = Math.max(MANY, 2 * this.#trackers.length);
+    }
+    this.#trackers.push(new WeakRef(tracker));
+  }
+
+  /**
+   * Remembers what an entity was that is not tracked any more.
+   *
+   * @param entity The entity.
+   * @param table Its table.
+   */
+  remember(entity: object, table: TableInfo): void {
+    this.#forgotten.set(entity, table);
+  }
+
+  /**
+   * The table of an entity.
+   *
+   * @param entity The entity.
+   * @returns Nothing where no session has ever had it.
+   */
+  tableOf(entity: object): TableInfo | undefined {
+    for (const tracker of this.#trackers) {
+      const table = tracker.deref()?.of(entity)?.table;
+      if (table !== undefined) return table;
+    }
+    return this.#forgotten.get(entity);
+  }
+}
