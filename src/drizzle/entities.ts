@@ -249,7 +249,8 @@ export class Entities {
   #expressed(values: AnyValues): AnyValues {
     const { dialect } = this.#shape;
     let expressed: Record<string, unknown> | undefined;
-    for (const [key, value] of Object.entries(values)) {
+    for (const key of Object.keys(values)) {
+      const value = values[key];
       // Most are none, which is told faster than what they are.
       if (typeof value !== "object" || !is(value, SQL)) continue;
       expressed ??= { ...values };

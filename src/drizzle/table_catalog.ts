@@ -21,6 +21,7 @@ export class TableCatalog {
   /** The entities of all sessions, for messages. */
   readonly known: KnownEntities = new KnownEntities();
   readonly #read: TableInfoReader;
+  readonly #infos = new WeakMap<PgTable, TableInfo>();
   readonly #names = new Set<string>();
   /** As Drizzle's metadata has them, without the prefix of a table creator. */
   readonly #baseNames = new Map<string, Set<string>>();
@@ -51,19 +52,21 @@ export class TableCatalog {
    * @throws {TypeError} When it is none.
    */
   read(table: PgTable): TableInfo {
+    const present = this.#infos.get(table);
+    if (present !== undefined) return present;
     if (!is(table, PgTable)) {
       throw new TypeError(
         "Cannot use the unit of work: expected a table made by pgTable()",
       );
     }
     const info = this.#read(table);
-    if (this.#names.has(info.name)) return info;
+    this.#infos.set(table, info);
     this.#names.add(info.name);
     const { schema } = getTableConfig(table);
     const base = baseName(table);
     const name = schema === undefined ? base : `${schema}.${base}`;
-    const present = this.#baseNames.get(name) ?? new Set();
-    this.#baseNames.set(name, present.add(info.name));
+    const names = this.#baseNames.get(name) ?? new Set();
+    this.#baseNames.set(name, names.add(info.name));
     return info;
   }
 
