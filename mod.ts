@@ -38,6 +38,7 @@ export type {
   TransactionOptions,
 } from "./src/driver/transaction_sql.ts";
 export type { UrlSource } from "./src/driver/url.ts";
+export type { EntityMethods } from "./src/drizzle/entity_methods.ts";
 export type {
   AddValues,
   ColumnInput,

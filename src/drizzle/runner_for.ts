@@ -2,7 +2,11 @@ import type { SessionHandle } from "../session/session_core.ts";
 import type { SessionContext } from "./session_context.ts";
 import type { SessionShape } from "./session_shape.ts";
 import { SessionTransaction } from "./session_transaction.ts";
-import { type RunnerContext, StatementRunner } from "./statement_runner.ts";
+import {
+  type RunnerContext,
+  runnerOf,
+  StatementRunner,
+} from "./statement_runner.ts";
 
 /**
  * Makes the runner of a handle, and through it those of its nested blocks.
@@ -58,7 +62,5 @@ function blockRunner(
 }
 
 function currentHandle(context: SessionContext): SessionHandle {
-  const runner = context.current()._.session;
-  if (runner instanceof StatementRunner) return runner.handle;
-  throw new TypeError("Cannot run a query: the current database is no session");
+  return runnerOf(context.current()).handle;
 }

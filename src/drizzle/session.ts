@@ -8,31 +8,16 @@ import type { SessionState } from "../session/session_state.ts";
 import type { SessionStats } from "../session/session_stats.ts";
 import type { TransactionHandle } from "../session/transaction_handle.ts";
 import type { RollbackOptions } from "../session/transaction.ts";
-import type { Entity } from "../unit_of_work/entry.ts";
 import { defineStructure } from "./_define_structure.ts";
-import { Entities } from "./entities.ts";
-import type {
-  AddValues,
-  EntityOf,
-  EntityTable,
-  Exactly,
-  FindOptions,
-  GetOptions,
-  InsertValues,
-  KeyOf,
-  NestedEntities,
-  SqlInput,
-} from "./entity_types.ts";
+import { type EntityMethods, installEntityMethods } from "./entity_methods.ts";
 import { hearFlush } from "./hear_flush.ts";
 import { runnerFor } from "./runner_for.ts";
-import type { AnyValues } from "./nested_values.ts";
 import type { SessionContext } from "./session_context.ts";
 import { coreHooks, type SessionHooks } from "./session_hooks.ts";
 import type { SessionShape } from "./session_shape.ts";
 import type { SessionTransaction } from "./session_transaction.ts";
 import type {
   BlockOptions,
-  EnqueueableQuery,
   SessionQueryResultHKT,
   StatementRunner,
   StreamableQuery,
@@ -143,10 +128,13 @@ export class Session<
   /** Drizzle's name for the class; `is()` compares it. */
   static override readonly [entityKind]: string = "NullpoolSession";
 
+  static {
+    installEntityMethods(this.prototype);
+  }
+
   readonly #core: SessionCore;
   readonly #holder: PoolHolder;
   readonly #runner: StatementRunner;
-  readonly #entities: Entities;
 
   /**
    * Creates a session; a sessionmaker does.
@@ -175,7 +163,6 @@ export class Session<
     this.#core = core;
     this.#holder = holder;
     this.#runner = runner;
-    this.#entities = new Entities(shape, () => core);
   }
 
   /** Whether statements are accepted: not closed, and nothing has failed. */
@@ -354,233 +341,6 @@ export class Session<
   }
 
   /**
-   * Makes an entity that the next flush, or the commit, inserts.
-   *
-   * Columns that may be NULL and are left out are `null` at once; reading one
-   * that the database makes throws until the flush, and `ref(entity)` stands
-   * for it in other `add`s.
-   *
-   * @example An order, its key known after the commit
-   * ```ts
-   * import { createEngine, sessionmaker } from "@nullpool/db";
-   * import { pglite } from "@nullpool/db/pglite";
-   * import { integer, pgTable, serial, text } from "drizzle-orm/pg-core";
-   * import { assertEquals } from "@std/assert";
-   *
-   * const users = pgTable("users", {
-   *   id: serial().primaryKey(),
-   *   name: text().notNull(),
-   *   age: integer(),
-   * });
-   * await using engine = createEngine(pglite());
-   * await using db = sessionmaker(engine)();
-   * await db.execute("create table users (id serial primary key, name text not null, age int)");
-   * const user = db.add(users, { name: "Ada" });
-   * await db.commit();
-   * assertEquals(user, { id: 1, name: "Ada", age: null });
-   * user.age = 36; // a plain object: the change is found at the next flush
-   * await db.commit();
-   * ```
-   *
-   * @typeParam T The table.
-   * @param table The table.
-   * @param values What `insert(table).values()` takes, and references.
-   * @returns The entity: a plain object.
-   * @throws {StateError} When the table has no primary key, a value is
-   * missing, a reference leads nowhere, or another entity has the same key.
-   * @throws {TypeError} When a property is no column.
-   */
-  add<T extends EntityTable>(table: T, values: InsertValues<T>): EntityOf<T>;
-  /**
-   * Makes an entity with related rows, along Drizzle's `relations()`.
-   *
-   * @typeParam T The table.
-   * @typeParam Values What is given.
-   * @param table The table.
-   * @param values Its columns, and related rows by relation: their columns that
-   * the relation gives may be left out.
-   * @returns The entity; those of the related rows are in it.
-   * @throws {StateError} When a value is missing.
-   * @throws {TypeError} When a property is no column and no relation.
-   */
-  add<T extends EntityTable, const Values extends AddValues<Schema, T>>(
-    table: T,
-    values: Exactly<Values, AddValues<Schema, T>>,
-  ): EntityOf<T> & NestedEntities<Schema, T, Values>;
-  add(table: EntityTable, values: AnyValues): Entity {
-    return this.#entities.add(table, values);
-  }
-
-  /**
-   * Makes many entities; rows that give the same columns are one statement.
-   *
-   * @typeParam T The table.
-   * @param table The table.
-   * @param values What `add` takes, for each.
-   * @returns The entities, in the same order.
-   * @throws {StateError} When `add` would throw for one of them.
-   * @throws {TypeError} When a property is no column.
-   */
-  addAll<T extends EntityTable>(
-    table: T,
-    values: readonly AddValues<Schema, T>[],
-  ): EntityOf<T>[] {
-    return this.#entities.addAll(table, values);
-  }
-
-  /**
-   * The entity with a primary key: the same object each time. One that this
-   * transaction has read already is not asked for again.
-   *
-   * @typeParam T The table.
-   * @param table The table.
-   * @param key The value of the key column; an object of columns where the key
-   * is made of several.
-   * @param options Whether the row is locked.
-   * @returns It, or `undefined` where there is no such row.
-   * @throws {TypeError} When a part of the key is missing, or NaN.
-   * @throws {StateError} When the table has no primary key.
-   */
-  async get<T extends EntityTable>(
-    table: T,
-    key: KeyOf<T>,
-    options?: GetOptions,
-  ): Promise<EntityOf<T> | undefined> {
-    return await this.#entities.get(table, key, options);
-  }
-
-  /**
-   * The entities of the rows that a condition holds for. One that the session
-   * has already is the same object, with its unflushed changes.
-   *
-   * @typeParam T The table.
-   * @param table The table.
-   * @param where A condition, such as `eq(users.age, 3)`; all rows without.
-   * @param options Order, limit, offset and lock.
-   * @returns They, in the order asked for.
-   * @throws {StateError} When the session cannot run statements now.
-   */
-  async find<T extends EntityTable>(
-    table: T,
-    where?: SqlInput,
-    options?: FindOptions,
-  ): Promise<EntityOf<T>[]> {
-    return await this.#entities.find(table, where, options);
-  }
-
-  /**
-   * Tracks rows that a select has given: changes to them are written from now
-   * on.
-   *
-   * @typeParam T The table.
-   * @param table The table.
-   * @param rows Rows with all its columns.
-   * @returns The entities: the rows themselves, or what the session had for
-   * them before.
-   * @throws {StateError} When the table has no primary key.
-   * @throws {TypeError} When a row lacks its key.
-   */
-  track<T extends EntityTable>(
-    table: T,
-    rows: readonly EntityOf<T>[],
-  ): EntityOf<T>[] {
-    return this.#entities.track(table, rows);
-  }
-
-  /**
-   * Copies values onto the entity of their key, which is read if need be; makes
-   * one where there is none.
-   *
-   * @typeParam T The table.
-   * @param table The table.
-   * @param values Columns; with a version, it has to be that of the row.
-   * @returns The entity; the values are left alone.
-   * @throws {StaleDataError} When the row has another version.
-   * @throws {StateError} When a value is missing in a row that is not there.
-   */
-  async merge<T extends EntityTable>(
-    table: T,
-    values: T["$inferInsert"],
-  ): Promise<EntityOf<T>> {
-    return await this.#entities.merge(table, values);
-  }
-
-  /**
-   * Reads the row of an entity again: columns that were not changed get the
-   * values that it has now. What is pending in its table is flushed before.
-   *
-   * @param entity An entity that has a row.
-   * @param options Whether the row is locked.
-   * @throws {StateError} When the entity is not of this session, or removed.
-   * @throws {StaleDataError} When the row is not there any more.
-   */
-  refresh(entity: object, options: GetOptions = {}): Promise<void> {
-    return this.#entities.refresh(entity, options.lock);
-  }
-
-  /**
-   * Has the next flush delete an entity; one that was not flushed yet is
-   * forgotten. (`delete(table)` is Drizzle's.)
-   *
-   * @param entity An entity of this session.
-   * @throws {StateError} When it is not.
-   */
-  remove(entity: object): void {
-    this.#entities.remove(entity);
-  }
-
-  /**
-   * Forgets an entity: what was changed in it is not written.
-   *
-   * @param entity An entity of this session.
-   * @throws {StateError} When it is not.
-   */
-  expunge(entity: object): void {
-    this.#entities.expunge(entity);
-  }
-
-  /**
-   * Gives a query a place among the changes: what was changed before it goes
-   * before it, and all of it travels with the next flush.
-   *
-   * @typeParam T What the query resolves to.
-   * @param query A query builder, such as an upsert, or SQL.
-   * @returns Its result, when it is flushed; nobody has to wait for it.
-   * @throws {StateError} When the session cannot run statements now.
-   */
-  enqueue<T>(query: EnqueueableQuery<T>): Promise<T> {
-    const answer = this.#runner.enqueue(query);
-    // The flush fails with it; who does not wait for it hears of that.
-    answer.catch(() => {});
-    // The query's own type says what it resolves to.
-    return answer as Promise<T>;
-  }
-
-  /**
-   * Sends what is pending, in one flight; without anything pending nothing is
-   * sent. Entities have what the database made when it is done.
-   *
-   * @throws {StateError} When a statement is running, or changes depend on each
-   * other in a circle.
-   * @throws {StaleDataError} When a row is not as it was loaded.
-   * @throws {DatabaseError} When the server refused; call `rollback()` then.
-   */
-  flush(): Promise<void> {
-    return this.#entities.flush();
-  }
-
-  /**
-   * Runs a function whose queries do not flush what is pending.
-   *
-   * @typeParam T What it returns.
-   * @param fn What to run.
-   * @returns What it returned.
-   */
-  noAutoflush<T>(fn: () => Promise<T>): Promise<T> {
-    return this.#runner.handle.core.withoutAutoflush(fn);
-  }
-
-  /**
    * Reads a query row by row, a batch per round trip, through a cursor in the
    * session's transaction. It is closed when the loop ends, breaks or throws;
    * a commit or rollback inside the loop ends it as well.
@@ -713,3 +473,12 @@ export class Session<
     return this.#core.close();
   }
 }
+
+/**
+ * What a session does with entities.
+ *
+ * @typeParam Schema The schema that was given to `sessionmaker`.
+ */
+export interface Session<
+  Schema extends Record<string, unknown> = Record<string, never>,
+> extends EntityMethods<Schema> {}

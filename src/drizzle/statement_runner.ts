@@ -18,6 +18,7 @@ import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { SessionHandle } from "../session/session_core.ts";
 import type { TransactionHandle } from "../session/transaction_handle.ts";
 import type { StatementTables } from "../session/statement_tables.ts";
+import { Entities } from "./entities.ts";
 import type { SqlInput } from "./entity_types.ts";
 import { mapRows, type SelectedColumns } from "./_internals.ts";
 import { throughCache } from "./query_cache.ts";
@@ -26,6 +27,7 @@ import {
   type QueryMetadata,
   statementAccess,
 } from "./statement_access.ts";
+import type { HandleDatabase } from "./session_context.ts";
 import type { SessionShape } from "./session_shape.ts";
 import { type StreamOptions, streamRows } from "./stream_rows.ts";
 
@@ -98,11 +100,14 @@ export class StatementRunner extends PgSession<SessionQueryResultHKT> {
   /** Drizzle's name for the class; `is()` compares it. */
   static override readonly [entityKind]: string = "NullpoolStatementRunner";
 
+  /** The entities of the session. */
+  readonly entities: Entities;
   readonly #context: RunnerContext;
 
   /** @param context What it works with. */
   constructor(context: RunnerContext) {
     super(context.shape.dialect);
+    this.entities = new Entities(context.shape, context.handle);
     this.#context = context;
   }
 
@@ -236,6 +241,18 @@ type Send = (
   statement: Statement,
   tablesOf: () => StatementTables,
 ) => Promise<Result>;
+
+/**
+ * The runner behind a database.
+ *
+ * @param database A session, or the transaction of a nested block.
+ * @throws {TypeError} When it is neither.
+ */
+export function runnerOf(database: HandleDatabase): StatementRunner {
+  const { session } = database._;
+  if (session instanceof StatementRunner) return session;
+  throw new TypeError("Cannot run a query: the current database is no session");
+}
 
 /** What a prepared query needs besides its SQL. */
 interface PreparedParts<T extends PreparedQueryConfig> {
