@@ -145,17 +145,22 @@ type RelatedInput<Schema extends Record<string, unknown>, Relation> =
     : never;
 
 /**
- * Entities of the rows of a relation.
+ * Relations to one row.
  *
  * @internal
  */
-type RelatedEntities<Schema extends Record<string, unknown>, Relation> =
-  Relation extends Many<infer Name> ? EntityOf<TableNamed<Schema, Name>>[]
-    : Relation extends One<infer Name> ? EntityOf<TableNamed<Schema, Name>>
-    : never;
+type OneRelations<
+  Schema extends Record<string, unknown>,
+  T extends EntityTable,
+> = {
+  [Key in keyof RelationsOf<Schema, T>]: RelationsOf<Schema, T>[Key] extends
+    One<string> ? Key : never;
+}[keyof RelationsOf<Schema, T>];
 
 /**
- * What `add` takes, with related rows.
+ * What `add` takes, with related rows. Where a row is given that this one
+ * refers to, the columns that the relation gives may be left out: the types do
+ * not know which, so what is missing is told when it is added.
  *
  * @typeParam Schema The schema of the session.
  * @typeParam T The table.
@@ -163,7 +168,19 @@ type RelatedEntities<Schema extends Record<string, unknown>, Relation> =
 export type AddValues<
   Schema extends Record<string, unknown>,
   T extends EntityTable,
-> = InsertValues<T> & NestedValues<Schema, T>;
+> =
+  | InsertValues<T> & NestedValues<Schema, T>
+  | {
+    [Key in OneRelations<Schema, T>]:
+      & Partial<InsertValues<T>>
+      & Omit<NestedValues<Schema, T>, Key>
+      & {
+        readonly [Given in Key]: RelatedInput<
+          Schema,
+          RelationsOf<Schema, T>[Given]
+        >;
+      };
+  }[OneRelations<Schema, T>];
 
 /**
  * The entities that `add` has made of related rows.
@@ -177,11 +194,25 @@ export type NestedEntities<
   T extends EntityTable,
   Values,
 > = {
-  [Key in keyof RelationsOf<Schema, T> & keyof Values]: RelatedEntities<
-    Schema,
-    RelationsOf<Schema, T>[Key]
-  >;
+  [Key in keyof RelationsOf<Schema, T> & keyof Values]:
+    RelationsOf<Schema, T>[Key] extends Many<infer Name> ? RelatedEntity<
+        Schema,
+        TableNamed<Schema, Name>,
+        Values[Key] extends readonly (infer Row)[] ? Row : never
+      >[]
+      : RelationsOf<Schema, T>[Key] extends One<infer Name>
+        ? RelatedEntity<Schema, TableNamed<Schema, Name>, Values[Key]>
+      : never;
 };
+
+/**
+ * The entity of a related row, with those inside of it.
+ *
+ * @internal
+ */
+type RelatedEntity<Schema extends Record<string, unknown>, T, Values> =
+  T extends EntityTable ? EntityOf<T> & NestedEntities<Schema, T, Values>
+    : never;
 
 /** Refuses properties that are none of a type. */
 export type Exactly<Values, Allowed> =

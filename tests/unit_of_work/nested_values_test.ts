@@ -1,7 +1,7 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { relations } from "drizzle-orm";
 import { integer, pgTable, serial, text } from "drizzle-orm/pg-core";
-import { StateError } from "../../mod.ts";
+import { type Session, StateError } from "../../mod.ts";
 import { entityTests, inShort } from "./entity_bed.ts";
 import { customers, orders, shop, SHOP_SETUP } from "./shop.ts";
 
@@ -36,6 +36,28 @@ const lineRelations = relations(lines, ({ one }) => ({
   order: one(orders, { fields: [lines.orderId], references: [orders.id] }),
 }));
 
+const schema = {
+  ...shop,
+  profiles,
+  lines,
+  customerRelations,
+  profileRelations,
+  orderRelations,
+  lineRelations,
+};
+
+/** Checked, never called: each line would be a mistake. */
+export function refused(db: Session<typeof schema>): void {
+  // @ts-expect-error -- neither the column nor the row that it refers to
+  db.add(orders, { note: "x" });
+  // @ts-expect-error -- a related row with a column of another type
+  db.add(orders, { customer: { name: 5 } });
+  // @ts-expect-error -- many rows are a list
+  db.add(orders, { customerId: 1, lines: { sku: "x" } });
+  // @ts-expect-error -- no such relation
+  db.add(orders, { customerId: 1, friends: [] });
+}
+
 const test = entityTests("add()", {
   setup: [
     ...SHOP_SETUP,
@@ -44,15 +66,7 @@ const test = entityTests("add()", {
     `create table lines (id serial primary key,
       "orderId" int not null references orders, sku text not null)`,
   ],
-  schema: {
-    ...shop,
-    profiles,
-    lines,
-    customerRelations,
-    profileRelations,
-    orderRelations,
-    lineRelations,
-  },
+  schema,
 });
 
 test("adds related rows, many and one, before and behind", async ({ db, flights, rows }) => {
@@ -60,11 +74,7 @@ test("adds related rows, many and one, before and behind", async ({ db, flights,
     note: "first",
     customer: { name: "Ada", profile: { bio: "Countess" } },
     lines: [{ sku: "tea" }, { sku: "pot" }],
-  } as never) as unknown as {
-    id: number;
-    customer: { id: number; profile: { customerId: number } };
-    lines: { orderId: number }[];
-  };
+  });
   await db.commit();
   assertEquals(flights().map((flight) => flight.map(inShort)), [[
     "begin",
@@ -132,13 +142,16 @@ test("refuses what is no list, or no row", ({ db }) => {
 
 test("refers to entities that are there, and adds all or nothing", async ({ db, rows }) => {
   const ada = db.add(customers, { name: "Ada" });
-  const order = db.add(orders, { customer: ada, note: "x" } as never);
-  const none = { name: "Bob", orders: undefined, profile: undefined };
+  const order = db.add(orders, { customer: ada, note: "x" });
+  db.add(customers, { name: "Bob" });
+  // As a parsed body may have them.
+  const none = { name: "Bob", orders: undefined, profile: null };
   db.add(customers, none as never);
   await db.commit();
   assertEquals(order.customerId, ada.id);
   const known = await db.get(customers, ada.id);
-  db.add(orders, { customer: known, note: "y" } as never);
+  assert(known);
+  db.add(orders, { customer: known, note: "y" });
   assertThrows(
     () =>
       db.add(customers, { name: "Eve", orders: [{}, { nick: 1 }] } as never),
