@@ -3,18 +3,22 @@ import { type PgTable, QueryBuilder } from "drizzle-orm/pg-core";
 import { toWireParameter } from "../driver/parameter.ts";
 import type { Result, Statement } from "../driver/statement.ts";
 import { StaleDataError } from "../errors/database_error.ts";
-import { StateError } from "../errors/state_error.ts";
 import type { SessionHandle } from "../session/session_core.ts";
 import { explainedXmin } from "../session/explained_xmin.ts";
 import type { StatementTables } from "../session/statement_tables.ts";
 import type { Entity } from "../unit_of_work/entry.ts";
 import { Ref } from "../unit_of_work/ref.ts";
-import { keyText } from "../unit_of_work/row_key.ts";
+import { keyText, requireKey } from "../unit_of_work/row_key.ts";
 import {
   type LockOptions,
   selectStatement,
 } from "../unit_of_work/select_statement.ts";
-import { type TableInfo, XMIN } from "../unit_of_work/table_info.ts";
+import {
+  type ColumnInfo,
+  keyNames,
+  type TableInfo,
+  XMIN,
+} from "../unit_of_work/table_info.ts";
 import type { UnitOfWork } from "../unit_of_work/unit_of_work.ts";
 import type { FindOptions, GetOptions, Lock } from "./entity_types.ts";
 import {
@@ -52,11 +56,6 @@ export class Entities {
     const parts: NestedParts = {
       relational,
       isEntity: (value) => work.has(value),
-      keyOf: (own, column) => {
-        const { columns } = tables.read(own);
-        return columns.find(({ name }) => name === column.name)?.key ??
-          column.name;
-      },
       add: (own, row) => {
         const entity = work.add(tables.read(own), this.#expressed(row));
         made.push(entity);
@@ -80,10 +79,7 @@ export class Entities {
     const info = this.#shape.tables.read(table);
     const parts = keyParts(info, key);
     const work = this.#begin();
-    const text = keyText(
-      info.primaryKey,
-      (column) => parts[info.primaryKey.indexOf(column)],
-    ) ?? "";
+    const text = partsText(info, parts);
     const present = work.present(info, text);
     if (present === null) return undefined;
     if (present !== undefined && lock === undefined) return present;
@@ -98,7 +94,7 @@ export class Entities {
     { orderBy, limit, offset, lock }: FindOptions = {},
   ): Promise<Entity[]> {
     const info = this.#shape.tables.read(table);
-    if (info.primaryKey.length === 0) throw noPrimaryKey("find in", info);
+    requireKey("find in", info);
     const columns: Record<string, SQL> = {};
     if (info.version === XMIN) columns[XMIN] = sql`${table}.xmin::text`;
     let query = new QueryBuilder(this.#shape.dialect)
@@ -224,11 +220,7 @@ export class Entities {
       () => ({ isRead: true, names: new Set([info.name]) }),
     );
     if (Array.isArray(row)) return work.load(info, row, { overwrite, askedAt });
-    const text = keyText(
-      info.primaryKey,
-      (column) => key[info.primaryKey.indexOf(column)],
-    );
-    if (text !== undefined && !isLeftOut(lock)) work.forgetRow(info, text);
+    if (!isLeftOut(lock)) work.forgetRow(info, partsText(info, key));
     return undefined;
   }
 
@@ -272,10 +264,19 @@ function lockOptions(lock: Lock): LockOptions {
   return typeof lock === "string" ? { strength: lock } : lock;
 }
 
+/** The parts of a key as the identity map has them. */
+function partsText(
+  { primaryKey }: TableInfo,
+  parts: readonly unknown[],
+): string {
+  const valueOf = (column: ColumnInfo) => parts[primaryKey.indexOf(column)];
+  return keyText(primaryKey, valueOf) ?? "";
+}
+
 /** The parts of a key in the order of the table's. */
 function keyParts(info: TableInfo, key: unknown): unknown[] {
   const { name, primaryKey } = info;
-  if (primaryKey.length === 0) throw noPrimaryKey("get from", info);
+  requireKey("get from", info);
   const parts = primaryKey.length === 1 ? [key] : primaryKey.map((column) => {
     const isObject = typeof key === "object" && key !== null;
     return isObject ? Reflect.get(key, column.key) : undefined;
@@ -291,22 +292,14 @@ function keyParts(info: TableInfo, key: unknown): unknown[] {
   return parts;
 }
 
-function noPrimaryKey(call: string, { name }: TableInfo): StateError {
-  return new StateError(
-    "NO_PRIMARY_KEY",
-    `Cannot ${call} "${name}": it has no primary key; use select()`,
-  );
-}
-
 function staleError(
-  { name, primaryKey }: TableInfo,
+  table: TableInfo,
   attempt: string,
   entity: object,
 ): StaleDataError {
-  const keys = primaryKey.map(({ key }) => `"${key}"`).join(", ");
   const error = new StaleDataError(
-    `Cannot ${attempt} by ${keys}: the row is not as it was loaded`,
-    { table: name, found: 0 },
+    `Cannot ${attempt} by ${keyNames(table)}: the row is not as it was loaded`,
+    { table: table.name, found: 0 },
   );
   error.entities = [entity];
   return error;

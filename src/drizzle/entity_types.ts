@@ -194,19 +194,33 @@ export type NestedEntities<
   T extends EntityTable,
   Values,
 > = {
-  [Key in keyof RelationsOf<Schema, T> & keyof Values]:
-    RelationsOf<Schema, T>[Key] extends Many<infer Name> ? RelatedEntity<
-        Schema,
-        TableNamed<Schema, Name>,
-        Values[Key] extends readonly (infer Row)[] ? Row : never
-      >[]
-      : RelationsOf<Schema, T>[Key] extends One<infer Name>
-        ? RelatedEntity<Schema, TableNamed<Schema, Name>, Values[Key]>
-      : never;
+  [Key in keyof RelationsOf<Schema, T> & keyof Values]: RelatedEntities<
+    Schema,
+    RelationsOf<Schema, T>[Key],
+    Values[Key]
+  >;
 };
 
 /**
- * The entity of a related row, with those inside of it.
+ * Entities of the rows of a relation, with those inside of them.
+ *
+ * @internal
+ */
+type RelatedEntities<
+  Schema extends Record<string, unknown>,
+  Relation,
+  Values,
+> = Relation extends Many<infer Name> ? RelatedEntity<
+    Schema,
+    TableNamed<Schema, Name>,
+    Values extends readonly (infer Row)[] ? Row : never
+  >[]
+  : Relation extends One<infer Name>
+    ? RelatedEntity<Schema, TableNamed<Schema, Name>, Values>
+  : never;
+
+/**
+ * The entity of a related row.
  *
  * @internal
  */

@@ -3,6 +3,7 @@ import { type PgColumn, PgTable } from "drizzle-orm/pg-core";
 import type { Entity } from "../unit_of_work/entry.ts";
 import { ref } from "../unit_of_work/ref.ts";
 import type { RelationalConfig } from "./session_shape.ts";
+import { keyIn } from "./table_info.ts";
 
 /** Values by property, of whatever table. */
 export type AnyValues = Readonly<Record<string, unknown>>;
@@ -13,8 +14,6 @@ export interface NestedParts {
   readonly relational: RelationalConfig | undefined;
   /** Whether a row is an entity already: it is only referred to. */
   readonly isEntity: (value: object) => boolean;
-  /** The property of a column. */
-  readonly keyOf: (table: PgTable, column: { readonly name: string }) => string;
   /** Adds one row. */
   readonly add: (table: PgTable, values: AnyValues) => Entity;
 }
@@ -48,8 +47,8 @@ export function addNested(
       ? row
       : addNested(tableOf(relation), row, parts);
     for (const [column, referenced] of links) {
-      const targetKey = parts.keyOf(tableOf(relation), referenced);
-      own[parts.keyOf(table, column)] = ref(target)[targetKey];
+      const targetKey = keyIn(tableOf(relation), referenced);
+      own[keyIn(table, column)] = ref(target)[targetKey];
     }
     related[key] = target;
   }
@@ -66,8 +65,8 @@ export function addNested(
       }
       const child: Record<string, unknown> = { ...rowOf(row, key) };
       for (const [column, referencing] of links) {
-        child[parts.keyOf(tableOf(relation), referencing)] =
-          ref(entity)[parts.keyOf(table, column)];
+        child[keyIn(tableOf(relation), referencing)] =
+          ref(entity)[keyIn(table, column)];
       }
       return addNested(tableOf(relation), child, parts);
     });

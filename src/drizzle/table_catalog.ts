@@ -21,7 +21,6 @@ export class TableCatalog {
   /** The entities of all sessions, for messages. */
   readonly known: KnownEntities = new KnownEntities();
   readonly #read: TableInfoReader;
-  readonly #infos = new WeakMap<PgTable, TableInfo>();
   readonly #names = new Set<string>();
   /** As Drizzle's metadata has them, without the prefix of a table creator. */
   readonly #baseNames = new Map<string, Set<string>>();
@@ -52,21 +51,14 @@ export class TableCatalog {
    * @throws {TypeError} When it is none.
    */
   read(table: PgTable): TableInfo {
-    const present = this.#infos.get(table);
-    if (present !== undefined) return present;
-    if (!is(table, PgTable)) {
-      throw new TypeError(
-        "Cannot use the unit of work: expected a table made by pgTable()",
-      );
-    }
     const info = this.#read(table);
-    this.#infos.set(table, info);
+    if (this.#names.has(info.name)) return info;
     this.#names.add(info.name);
     const { schema } = getTableConfig(table);
     const base = baseName(table);
     const name = schema === undefined ? base : `${schema}.${base}`;
-    const names = this.#baseNames.get(name) ?? new Set();
-    this.#baseNames.set(name, names.add(info.name));
+    const present = this.#baseNames.get(name) ?? new Set();
+    this.#baseNames.set(name, present.add(info.name));
     return info;
   }
 

@@ -4,7 +4,7 @@ import {
   IndexedColumn,
   type PgColumn,
   type PgDialect,
-  type PgTable,
+  PgTable,
 } from "drizzle-orm/pg-core";
 import { toWireParameter } from "../driver/parameter.ts";
 import {
@@ -74,6 +74,7 @@ export type TableInfoReader = (table: PgTable) => TableInfo;
  *
  * @param dialect Knows how keys become names.
  * @param mappings How the unit of work treats them.
+ * @returns It throws a `TypeError` for what is no table.
  */
 export function tableInfoReader(
   dialect: PgDialect,
@@ -83,6 +84,11 @@ export function tableInfoReader(
   function read(table: PgTable): TableInfo {
     const present = known.get(table);
     if (present !== undefined) return present;
+    if (!is(table, PgTable)) {
+      throw new TypeError(
+        "Cannot use the unit of work: expected a table made by pgTable()",
+      );
+    }
     const mapping = mappings.get(table) ?? DEFAULT_MAPPING;
     const info = completed({ ...readTable(table, dialect, read), ...mapping });
     known.set(table, info);
@@ -174,7 +180,13 @@ function readUniqueKeys(table: PgTable): UniqueKeyInfo[] {
   return found;
 }
 
-function keyIn(table: PgTable, column: PgColumn): string {
+/**
+ * The property of a column.
+ *
+ * @param table Its table.
+ * @param column The column, or a copy of it.
+ */
+export function keyIn(table: PgTable, column: PgColumn): string {
   const entries = Object.entries<PgColumn>(getTableColumns(table));
   return entries.find(([, own]) => own === column)?.[0] ??
     keyNamed(table, column.name);

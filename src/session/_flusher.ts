@@ -92,6 +92,23 @@ export class Flusher {
   }
 
   /**
+   * Flushes, and sends what had its place before.
+   *
+   * @param transaction Runs the statements.
+   * @throws {StateError} As `flush` does.
+   * @throws {DatabaseError} When the server refused one of them.
+   */
+  async flushAll(transaction: Transaction): Promise<void> {
+    const flushed = this.flush(transaction);
+    const { settled } = this;
+    const sent = transaction.sendHeld();
+    await flushed;
+    await sent;
+    await settled;
+    if (transaction.failure) throw transaction.failure;
+  }
+
+  /**
    * Gives a place to the changes made so far, ahead of what comes: they go out
    * with the next statement. Where they fail, it does.
    *

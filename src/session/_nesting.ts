@@ -122,13 +122,9 @@ export class Nesting<Handle> {
 
   /** What was changed inside a savepoint fails inside, if it fails. */
   async #send(transaction: Transaction, savepoint: Savepoint): Promise<void> {
-    const flushed = this.#parts.flusher.flush(transaction);
-    const isHeld = transaction.hasHeldIn(savepoint);
-    if (flushed === undefined && !isHeld) return;
-    const sent = transaction.sendHeld();
-    await flushed;
-    await sent;
-    if (transaction.failure) throw transaction.failure;
+    const { flusher } = this.#parts;
+    const isDue = flusher.work.hasChanges() || transaction.hasHeldIn(savepoint);
+    if (isDue) await flusher.flushAll(transaction);
   }
 
   /** What was changed before a savepoint is none of its work. */

@@ -1,6 +1,10 @@
 import { DatabaseError } from "../errors/database_error.ts";
 import { StateError } from "../errors/state_error.ts";
-import { type TableInfo, XMIN } from "../unit_of_work/table_info.ts";
+import {
+  tableAndKey,
+  type TableInfo,
+  XMIN,
+} from "../unit_of_work/table_info.ts";
 
 /**
  * Says why a table has no `xmin`, where that is what a statement failed for.
@@ -19,10 +23,11 @@ export function explainedXmin(
     error instanceof DatabaseError && error.sqlstate === "42703" &&
     error.message.includes(XMIN);
   if (!lacksXmin) return error;
-  const keys = table.primaryKey.map(({ key }) => `"${key}"`).join(", ");
   return new StateError(
     "VERSION_UNSUPPORTED",
-    `Cannot use "${table.name}" (key ${keys}): it has no xmin, as a view has none; use a version column`,
+    `Cannot use ${
+      tableAndKey(table)
+    }: it has no xmin, as a view has none; use a version column`,
     { cause: error, entities },
   );
 }

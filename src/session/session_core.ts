@@ -238,15 +238,7 @@ export class SessionCore implements SessionHandle {
     this.#gate.allow("execute", handle);
     this.#gate.refuseBusy("flush");
     if (!this.#hasWork) return;
-    const transaction = this.#current.begin("execute");
-    const flushed = this.#flusher.flush(transaction);
-    const { settled } = this.#flusher;
-    const sent = transaction.sendHeld();
-    await flushed;
-    await sent;
-    await settled;
-    // Of changes, or queries, that had their place before.
-    if (transaction.failure) throw transaction.failure;
+    await this.#flusher.flushAll(this.#current.begin("execute"));
   }
 
   /** Whether statements flush what they may see. */

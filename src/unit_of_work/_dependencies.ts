@@ -238,6 +238,8 @@ class TableChanges {
 
   /** Rows by a key that they have now and lose. */
   leaving(keys: readonly string[]): RowIndex {
+    const present = this.#leaving.get(JSON.stringify(keys));
+    if (present !== undefined) return present;
     const values = ({ entry }: Change, column: ColumnInfo) =>
       storedValue(entry, column);
     const index = this.#index(this.#leaving, keys, (columns) => [

@@ -1,6 +1,5 @@
 import { StateError } from "../errors/state_error.ts";
-import { tableAndKey } from "./row_key.ts";
-import type { TableInfo } from "./table_info.ts";
+import { tableAndKey, type TableInfo } from "./table_info.ts";
 
 /** An entity that the session does not know. */
 export function unknownEntityError(

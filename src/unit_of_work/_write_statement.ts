@@ -1,6 +1,6 @@
 import type { Statement } from "../driver/statement.ts";
 import type { Parameters } from "./_row_list.ts";
-import type { TableInfo } from "./table_info.ts";
+import { keyNames, type TableInfo } from "./table_info.ts";
 
 /** A statement that finds another number of rows than it must. */
 export interface CountedWrite {
@@ -34,7 +34,7 @@ export function writeStatement(
     stale: counted && {
       table: counted.table.name,
       attempt: `${counted.attempt} "${counted.table.name}" by ${
-        counted.table.primaryKey.map(({ key }) => `"${key}"`).join(", ")
+        keyNames(counted.table)
       }`,
       found: counted.found,
       expected: counted.expected,

@@ -1,3 +1,4 @@
+import { noPrimaryKeyError } from "./_refusals.ts";
 import type { Entry } from "./entry.ts";
 import { encodeKept, type KeptValue, UNKNOWN } from "./kept_value.ts";
 import { KeyReference } from "./key_reference.ts";
@@ -78,11 +79,12 @@ export function hasValue(entity: object, key: string): boolean {
 }
 
 /**
- * Names a table with its key columns, as messages do.
+ * Refuses a table whose rows cannot be told apart.
  *
+ * @param call What it is needed for, such as `add to`.
  * @param table The table.
+ * @throws {StateError} When it has no primary key.
  */
-export function tableAndKey({ name, primaryKey }: TableInfo): string {
-  const keys = primaryKey.map(({ key }) => `"${key}"`).join(", ");
-  return `"${name}" (key ${keys})`;
+export function requireKey(call: string, table: TableInfo): void {
+  if (table.primaryKey.length === 0) throw noPrimaryKeyError(call, table);
 }

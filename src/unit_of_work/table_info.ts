@@ -154,6 +154,24 @@ export function columnOf(table: TableInfo, key: string): ColumnInfo {
 }
 
 /**
+ * Names the key columns of a table, as messages do.
+ *
+ * @param table The table.
+ */
+export function keyNames({ primaryKey }: TableInfo): string {
+  return primaryKey.map(({ key }) => `"${key}"`).join(", ");
+}
+
+/**
+ * Names a table with its key columns, as messages do.
+ *
+ * @param table The table.
+ */
+export function tableAndKey(table: TableInfo): string {
+  return `"${table.name}" (key ${keyNames(table)})`;
+}
+
+/**
  * Which columns come back from a write.
  *
  * @param table The table.

@@ -1,6 +1,5 @@
 import {
   duplicateError,
-  noPrimaryKeyError,
   notFlushedError,
   removedError,
   unknownEntityError,
@@ -15,7 +14,7 @@ import { KnownEntities } from "./known_entities.ts";
 import { restored, UNKNOWN } from "./kept_value.ts";
 import { EntityMaker } from "./new_entity.ts";
 import type { Ref } from "./ref.ts";
-import { hasValue, keyText } from "./row_key.ts";
+import { hasValue, keyText, requireKey } from "./row_key.ts";
 import { columnOf, type TableInfo } from "./table_info.ts";
 import { NEVER, UndoLog } from "./undo_log.ts";
 import { WrittenRows } from "./written_rows.ts";
@@ -91,13 +90,9 @@ export class UnitOfWork {
    * @param state Which; `stored` for those that were changed.
    */
   pending(state: EntryState): Entity[] {
-    const found: Entity[] = [];
-    for (const entry of this.#map.entries) {
-      if (entry.state !== state) continue;
-      if (state === "stored" && changedColumns(entry).length === 0) continue;
-      found.push(entry.entity);
-    }
-    return found;
+    const entries = [...this.#changed()];
+    return entries.filter((entry) => entry.state === state)
+      .map(({ entity }) => entity);
   }
 
   /**
@@ -106,23 +101,21 @@ export class UnitOfWork {
    * @param tables Asks for these only, by name.
    */
   hasChanges(tables?: ReadonlySet<string>): boolean {
-    for (const entry of this.#map.entries) {
-      if (tables !== undefined && !tables.has(entry.table.name)) continue;
-      if (entry.state === "new" || entry.state === "removed") return true;
-      if (entry.state === "stored" && changedColumns(entry).length > 0) {
-        return true;
-      }
-    }
-    return false;
+    return !this.#changed(tables).next().done;
   }
 
   /** How many rows a flush would write. */
   countPending(): number {
-    let count = 0;
-    for (const { state } of this.#map.entries) {
-      if (state === "new" || state === "removed") count++;
+    return [...this.#changed()].length;
+  }
+
+  *#changed(tables?: ReadonlySet<string>): Generator<Entry, void> {
+    for (const entry of this.#map.entries) {
+      if (tables !== undefined && !tables.has(entry.table.name)) continue;
+      if (entry.state !== "stored" || changedColumns(entry).length > 0) {
+        yield entry;
+      }
     }
-    return count + this.pending("stored").length;
   }
 
   /**
@@ -136,7 +129,7 @@ export class UnitOfWork {
    * @throws {TypeError} When a property is no column, or a part of the key NaN.
    */
   add(table: TableInfo, values: Readonly<Record<string, unknown>>): Entity {
-    checkKey("add to", table);
+    requireKey("add to", table);
     const made = this.#maker.make(table, values);
     const { entity, refs, expressions } = made;
     const key = made.hasKey ? entityKey(table, entity) : undefined;
@@ -250,7 +243,7 @@ export class UnitOfWork {
    * @throws {TypeError} When a part of the key is missing.
    */
   track(table: TableInfo, entity: Entity): Entity {
-    checkKey("track rows of", table);
+    requireKey("track rows of", table);
     return this.#take(givenRow(table, entity), {
       overwrite: false,
       askedAt: this.#clock,
@@ -289,11 +282,8 @@ export class UnitOfWork {
    */
   seal(options: { readonly publishAll: boolean }): PlannedStatement[] {
     const changes: Change[] = [];
-    const entryOf = (entity: object, call: string) => {
-      const entry = this.#map.of(entity);
-      if (entry !== undefined) return entry;
-      throw unknownEntityError(call, entity, this.#map.tableOf(entity));
-    };
+    const entryOf = (entity: object, call: string) =>
+      this.#entryOf(call, entity);
     for (const entry of this.#map.entries) {
       const change = changeOf(entry, entryOf);
       if (change !== undefined) changes.push(change);
@@ -397,10 +387,6 @@ export class UnitOfWork {
     const { key: property } = columnOf(table, key);
     return hasValue(entity, property) ? Reflect.get(entity, property) : UNKNOWN;
   }
-}
-
-function checkKey(call: string, table: TableInfo): void {
-  if (table.primaryKey.length === 0) throw noPrimaryKeyError(call, table);
 }
 
 /** Whether its row is to get another key. */

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { count, eq, exists, relations, sql } from "drizzle-orm";
 import { integer, pgTable, pgView, serial, text } from "drizzle-orm/pg-core";
+import { sessionmaker } from "../../mod.ts";
 import { entityTests, inShort } from "./entity_bed.ts";
 
 const authors = pgTable("authors", {
@@ -135,7 +136,6 @@ test("can be held off", async ({ db, flights }) => {
 });
 
 test("commit() flushes, with what a hook has added", async ({ engine, db, rows }) => {
-  const { sessionmaker } = await import("../../mod.ts");
   await db.close();
   const Session = sessionmaker(engine, {
     hooks: {
