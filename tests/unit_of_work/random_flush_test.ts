@@ -64,8 +64,6 @@ class Play {
   #committed: Model;
   #model: Model;
   #savepoints: { handle: TransactionHandle; model: Model }[] = [];
-  /** Rows as the database has them within the transaction. */
-  #flushed: Model;
 
   constructor(parts: {
     random: Random;
@@ -80,7 +78,6 @@ class Play {
     this.#newTag = parts.newTag;
     this.#committed = parts.model;
     this.#model = copyOf(parts.model);
-    this.#flushed = copyOf(parts.model);
   }
 
   get committed(): Model {
@@ -324,7 +321,7 @@ class Play {
         if (present !== undefined) assertStrictEquals(entity, present);
         this.#entities.set(tag, entity);
       }
-    }, { isFlush: false });
+    });
     this.#checkEntities();
   }
 
@@ -371,7 +368,6 @@ class Play {
     await open.handle.rollback();
     this.#savepoints.pop();
     this.#model = open.model;
-    this.#flushed = copyOf(open.model);
     this.#forgetRemoved();
     this.#checkEntities();
   }
@@ -391,7 +387,6 @@ class Play {
     await this.#db.rollback();
     this.#savepoints = [];
     this.#model = copyOf(this.#committed);
-    this.#flushed = copyOf(this.#committed);
     this.#forgetRemoved();
     this.#checkEntities();
   }
@@ -419,40 +414,42 @@ class Play {
   }
 
   /** Runs what flushes; a circle of unique values is refused, and no other. */
-  async #orRefused(
-    run: () => Promise<void>,
-    { isFlush } = { isFlush: true },
-  ): Promise<void> {
+  async #orRefused(run: () => Promise<void>): Promise<void> {
     try {
       await run();
-      if (isFlush) this.#flushed = copyOf(this.#model);
     } catch (error) {
       if (!(error instanceof StateError && error.code === "FLUSH_CYCLE")) {
         throw error;
       }
       this.refusals++;
-      assert(this.#hasCircle(), `Refused without reason: ${error.message}`);
+      assert(
+        await this.#hasCircle(),
+        `Refused without reason: ${error.message}`,
+      );
       await this.#rollback();
     }
   }
 
-  /** Whether rows want each other's unique values, in a circle. */
-  #hasCircle(): boolean {
+  /** Whether rows want the unique values that others have, in a circle. */
+  async #hasCircle(): Promise<boolean> {
+    const selects = this.#tables.map(({ name }, at) =>
+      `select tag, u, ${at} as "table" from ${name} where u is not null`
+    );
+    const { rows } = await this.#db.noAutoflush(() =>
+      this.#db.execute(selects.join(" union all "))
+    );
     const next = new Map<string, string>();
     for (const [tag, { u, table }] of this.#model) {
-      if (u === null) continue;
-      for (const source of [this.#flushed, this.#committed]) {
-        for (const [other, row] of source) {
-          const isThere = row.table === table && row.u === u && other !== tag;
-          if (isThere) next.set(tag, other);
-        }
+      const holder = rows.find((row) => row.table === table && row.u === u);
+      if (u !== null && holder && holder.tag !== tag) {
+        next.set(tag, String(holder.tag));
       }
     }
     for (const start of next.keys()) {
-      let at: string | undefined = start;
-      for (let step = 0; step <= next.size && at !== undefined; step++) {
-        at = next.get(at);
+      let at = next.get(start);
+      for (let step = 0; step < next.size && at !== undefined; step++) {
         if (at === start) return true;
+        at = next.get(at);
       }
     }
     return false;
