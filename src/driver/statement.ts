@@ -10,7 +10,7 @@ import type { WireParameter } from "./parameter.ts";
 export interface Statement {
   /** SQL text with placeholders `$1`, `$2`, ... */
   readonly text: string;
-  /** Encoded values in placeholder order. */
+  /** Encoded values in placeholder order; those of a long list are made when they are asked for. */
   readonly params: readonly WireParameter[];
   /** Whether rows come back as objects by column name, or as arrays. */
   readonly rowMode: "object" | "array";
@@ -18,6 +18,12 @@ export interface Statement {
   readonly access: "read" | "write";
   /** How a wrong number of rows is told, where the statement checks it. */
   readonly stale?: StaleCheck | undefined;
+  /**
+   * Called when its own answer is there, while those behind it in the flight
+   * are awaited, by drivers that can tell. Its rows are not among the results
+   * of the flight then, which may fail later on.
+   */
+  readonly onAnswer?: ((result: Result) => void) | undefined;
 }
 
 /** A column of a result, as PostgreSQL's RowDescription gives it. */

@@ -27,7 +27,6 @@ import {
   type NestedParts,
 } from "./nested_values.ts";
 import type { SessionShape } from "./session_shape.ts";
-import { sqlExpression } from "./sql_expression.ts";
 
 /** The entities of a session, as one handle sees them: Drizzle's tables in, plain objects out. */
 export class Entities {
@@ -57,7 +56,7 @@ export class Entities {
       relational,
       isEntity: (value) => work.has(value),
       add: (own, row) => {
-        const entity = work.add(tables.read(own), this.#expressed(row));
+        const entity = work.add(tables.read(own), row);
         made.push(entity);
         return entity;
       },
@@ -236,22 +235,6 @@ export class Entities {
     } catch (error) {
       throw explainedXmin(error, info);
     }
-  }
-
-  #expressed(values: AnyValues): AnyValues {
-    const { dialect } = this.#shape;
-    let expressed: Record<string, unknown> | undefined;
-    for (const key of Object.keys(values)) {
-      const value = values[key];
-      // Most are none, which is told faster than what they are.
-      if (typeof value !== "object" || !is(value, SQL)) continue;
-      expressed ??= { ...values };
-      const expression = sqlExpression(value, dialect);
-      // `insert().values()` takes it for a column that is left out.
-      const isDefault = /^\["default",/i.test(expression.signature);
-      expressed[key] = isDefault ? undefined : expression;
-    }
-    return expressed ?? values;
   }
 }
 

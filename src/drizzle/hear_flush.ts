@@ -23,8 +23,10 @@ export function hearFlush(
   core: SessionCore,
   { tables, statements }: Flush,
 ): void {
-  for (const { text, params } of statements) {
-    logger?.logQuery(text, [...params]);
+  if (logger !== undefined) {
+    for (const { text, params } of statements) {
+      logger.logQuery(text, [...params]);
+    }
   }
   if (cache === undefined) return;
   core.hooks.afterCommit(() => cache.onMutate({ tables: [...tables] }));

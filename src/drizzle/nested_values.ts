@@ -88,9 +88,10 @@ function relationsOf(
   values: AnyValues,
   relational: RelationalConfig | undefined,
 ): GivenRelation[] {
+  if (relational === undefined) return [];
   // A table has its columns as properties: most rows give nothing else.
   const isPlain = Object.keys(values).every((key) => Object.hasOwn(table, key));
-  if (relational === undefined || isPlain) return [];
+  if (isPlain) return [];
   const { fullSchema, schema, tableNamesMap } = relational;
   const config = Object.values(schema).find(({ tsName }) =>
     fullSchema[tsName] === table

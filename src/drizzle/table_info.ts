@@ -2,7 +2,7 @@ import { getTableColumns, is, SQL } from "drizzle-orm";
 import {
   getTableConfig,
   IndexedColumn,
-  type PgColumn,
+  PgColumn,
   type PgDialect,
   PgTable,
 } from "drizzle-orm/pg-core";
@@ -139,6 +139,8 @@ function readTable(
     name: names.join("."),
     sql: names.map(quoteName).join("."),
     columns,
+    expressionOf: (value) =>
+      is(value, SQL) ? sqlExpression(value, dialect) : undefined,
     byKey: new Map(columns.map((column) => [column.key, column])),
     primaryKey: columns.filter(({ key, at }) =>
       compositeKey?.includes(key) ?? entries[at]?.[1].primary
@@ -239,6 +241,7 @@ function readColumn(
     express: column.columnType === "PgCustomColumn"
       ? (value) => writtenAsSql(column, value, dialect)
       : undefined,
+    isPlain: column.mapToDriverValue === PgColumn.prototype.mapToDriverValue,
     encode: encoderOf(column, key, dialect),
     decode: (value) =>
       value === null || value === undefined

@@ -63,6 +63,7 @@ export function neonWebSocket(
     urlParams: URL_PARAMS,
     connectTimeout: options.connectTimeout ?? 10_000,
     parserOf: typeParsers(types),
+    pieceSize: Infinity,
     makeClient: (target) => makeClient(target, options),
   });
 }

@@ -20,6 +20,9 @@ export interface PostgresOptions {
   readonly tls?: Readonly<Record<string, unknown>>;
 }
 
+/** Bytes that are sent at once: what a socket takes without waiting. */
+const PIECE_SIZE = 65_536;
+
 const URL_PARAMS = ["sslmode", "application_name", "channel_binding"];
 
 /**
@@ -57,6 +60,7 @@ export function postgres(
     urlParams: URL_PARAMS,
     connectTimeout: options.connectTimeout ?? 10_000,
     parserOf: typeParsers(pg.types),
+    pieceSize: PIECE_SIZE,
     makeClient: (target) => makeClient(target, options),
   });
 }

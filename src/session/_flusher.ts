@@ -1,13 +1,10 @@
-import type { Result, Statement } from "../driver/statement.ts";
+import type { Statement } from "../driver/statement.ts";
 import { isAutocommit } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
-import { StaleDataError } from "../errors/database_error.ts";
-import type { Change } from "../unit_of_work/change_set.ts";
-import type { PlannedStatement } from "../unit_of_work/flush_plan.ts";
 import type { KnownEntities } from "../unit_of_work/known_entities.ts";
 import { UnitOfWork } from "../unit_of_work/unit_of_work.ts";
 import { autocommitError } from "./_refusals.ts";
-import { explainedXmin } from "./explained_xmin.ts";
+import { RunningFlush } from "./_running_flush.ts";
 import type { StatementTables } from "./statement_tables.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -16,6 +13,16 @@ export type FlushListener = (
   tables: readonly string[],
   statements: readonly Statement[],
 ) => void;
+
+/** How a flush is sent. */
+interface RunOptions {
+  /** Whether statements yet unknown may refer to what it makes. */
+  readonly publishAll: boolean;
+  /** Whether it waits for the next statement. */
+  readonly isHeld?: boolean;
+  /** Whether an answer counts before the whole flight is answered. */
+  readonly isEarly?: boolean;
+}
 
 /** Brings the changes of a unit of work to the server, and its answers back. */
 export class Flusher {
@@ -72,7 +79,7 @@ export class Flusher {
     const isDue = this.#held === 0 &&
       this.work.hasChanges(isRead ? names : undefined);
     const flushed = isDue
-      ? this.#run(transaction, { publishAll: true, isHeld: false })
+      ? this.#run(transaction, { publishAll: true })
       : undefined;
     if (!isRead) this.work.invalidate(names);
     return flushed;
@@ -88,7 +95,20 @@ export class Flusher {
    * @throws {TypeError} When a value is none of its column's type.
    */
   flush(transaction: Transaction): Promise<void> | undefined {
-    return this.#run(transaction, { publishAll: false, isHeld: false });
+    return this.#run(transaction, { publishAll: false });
+  }
+
+  /**
+   * Flushes ahead of COMMIT, in its flight: entities have what the database
+   * made when that was answered.
+   *
+   * @param transaction Runs the statements; its `commit` sends them.
+   * @returns As `flush` does.
+   * @throws {StateError} As `flush` does.
+   * @throws {TypeError} As `flush` does.
+   */
+  flushLast(transaction: Transaction): Promise<void> | undefined {
+    return this.#run(transaction, { publishAll: false, isEarly: false });
   }
 
   /**
@@ -143,7 +163,7 @@ export class Flusher {
 
   #run(
     transaction: Transaction,
-    { publishAll, isHeld }: { publishAll: boolean; isHeld: boolean },
+    { publishAll, isHeld = false, isEarly = !isHeld }: RunOptions,
   ): Promise<void> | undefined {
     if (this.work.isEmpty) return undefined;
     if (isAutocommit(transaction.options) && this.work.hasChanges()) {
@@ -160,68 +180,20 @@ export class Flusher {
     );
     if (deletes) this.work.invalidate(undefined);
     this.#listener?.([...tables], planned.map(({ statement }) => statement));
-    const isLive = transaction.watch();
+    const isKept = transaction.watch();
     const { epoch } = this.work;
-    const start = performance.now();
-    const answers = planned.map(({ statement }) =>
+    const flush = new RunningFlush(planned, {
+      work: this.work,
+      engine: this.#engine,
+      isLive: () => epoch === this.work.epoch && isKept(),
+    });
+    const answers = flush.statements({ isEarly }).map((statement) =>
       isHeld ? transaction.hold(statement) : transaction.execute(statement)
     );
-    const settling = this.#settle(planned, answers, {
-      isLive: () => epoch === this.work.epoch && isLive(),
-      fail: (error) => transaction.fail(error),
-      start,
-    });
+    const settling = flush.settle(answers, (error) => transaction.fail(error));
     this.#running.add(settling);
     const forget = () => void this.#running.delete(settling);
     settling.then(forget, forget);
     return settling;
   }
-
-  async #settle(
-    planned: readonly PlannedStatement[],
-    answers: readonly Promise<Result>[],
-    { isLive, fail, start }: {
-      isLive: () => boolean;
-      fail: (error: unknown) => void;
-      start: number;
-    },
-  ): Promise<void> {
-    // The first failure counts; those behind it say the same.
-    for (const answer of answers) answer.catch(() => {});
-    const results: Result[] = [];
-    try {
-      for (const answer of answers) results.push(await answer);
-    } catch (error) {
-      for (const statement of planned) this.work.written.unanswered(statement);
-      // They count as done: without them nothing may be committed.
-      if (isLive()) fail(error);
-      const failed = planned[results.length];
-      throw failed === undefined ? error : explained(error, failed);
-    }
-    // All at once: rows refer to each other.
-    for (const [at, statement] of planned.entries()) {
-      const result = results[at];
-      if (result && isLive()) this.work.written.answer(statement, result);
-      else this.work.written.unanswered(statement);
-    }
-    const count = (kind: Change["kind"]) =>
-      planned.filter(({ changes: [first] }) => first?.kind === kind)
-        .reduce((sum, { changes }) => sum + changes.length, 0);
-    this.#engine.emit({
-      type: "flush",
-      inserted: count("insert"),
-      updated: count("update"),
-      deleted: count("delete"),
-      statements: planned.length,
-      duration: performance.now() - start,
-    });
-  }
-}
-
-/** Says which entities a failed statement was about. */
-function explained(error: unknown, { changes }: PlannedStatement): unknown {
-  const entities = changes.map(({ entry: { entity } }) => entity);
-  if (error instanceof StaleDataError) error.entities = entities;
-  const table = changes[0]?.entry.table;
-  return table === undefined ? error : explainedXmin(error, table, entities);
 }

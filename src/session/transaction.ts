@@ -335,8 +335,10 @@ export class Transaction implements WatchableWork {
     if (this.#isEnding && this.#queue.isEmpty && !isAutocommit(this.options)) {
       return await this.#lastFlight(batch);
     }
-    const flight = await this.#server.send(batch.statements);
-    await this.#settleFlight(batch, flight);
+    const answering = this.#server.send(batch.statements);
+    // It has left: what a flush has to note is noted while the server works.
+    this.#owner.work.noteSealed();
+    await this.#settleFlight(batch, await answering);
   }
 
   async #settleFlight(batch: Batch, flight: WrappedFlight): Promise<void> {
@@ -353,7 +355,9 @@ export class Transaction implements WatchableWork {
 
   /** What was made is true when COMMIT was answered, and not before. */
   async #lastFlight(batch: Batch): Promise<void> {
-    const { flight, error } = await this.#server.commitBehind(batch.statements);
+    const answering = this.#server.commitBehind(batch.statements);
+    this.#owner.work.noteSealed();
+    const { flight, error } = await answering;
     if (error !== undefined) {
       this.#commitError = this.#fail(error);
       batch.reject(error);

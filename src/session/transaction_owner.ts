@@ -9,6 +9,8 @@ export interface UndoableWork {
   undo(mark: number): void;
   /** How many changes wait to be sent. */
   countPending(): number;
+  /** Notes what was sent as done; called while the server works. */
+  noteSealed(): void;
 }
 
 /** What a transaction needs of its session. */

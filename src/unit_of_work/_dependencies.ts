@@ -21,6 +21,11 @@ export interface Dependency {
    * nothing. They are those of the inserted or the deleted row that refers.
    */
   readonly foreignKey: readonly ColumnInfo[] | undefined;
+  /**
+   * What the update that comes before has to write for it: the columns of a
+   * foreign key. The others may follow later.
+   */
+  readonly leaves?: readonly ColumnInfo[] | undefined;
   /** Whether one statement may do both: it checks when all its rows are done. */
   readonly mayShare: boolean;
 }
@@ -155,7 +160,7 @@ export class DependencyFinder {
       if (!own.some((column) => isWritten(change, column))) continue;
       const on = find(arriving, own, (column) => newValue(change, column));
       if (on) this.#add(change, { on, constraint });
-      this.#leave(change, leaving, own, { constraint });
+      this.#leave(change, leaving, own, { constraint, leaves: own });
     }
     const mayShare = target.table === table;
     for (const change of removed) {

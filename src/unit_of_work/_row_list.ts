@@ -8,12 +8,24 @@ export const ORD = "nullpool_ord";
 
 /** Numbers the parameters of a statement. */
 export class Parameters {
+  readonly #values: (() => WireParameter)[] = [];
+
   /** Their values, in order. */
-  readonly values: WireParameter[] = [];
+  get values(): WireParameter[] {
+    return this.#values.map((value) => value());
+  }
 
   /** Adds one; its placeholder. */
   add(value: WireParameter): string {
-    return `$${this.values.push(value)}`;
+    return this.addLater(() => value);
+  }
+
+  /**
+   * Adds one that is written when the statement is sent: while the server works
+   * on one page of a long list, the next one is written.
+   */
+  addLater(value: () => WireParameter): string {
+    return `$${this.#values.push(value)}`;
   }
 }
 
@@ -147,8 +159,8 @@ function valueLists(
     };
   }
   const lists = sources.map((source) => {
-    const list = listText(source);
-    return `${parameters.add(list)}::${source.listType}[]`;
+    const list = parameters.addLater(() => listText(source));
+    return `${list}::${source.listType}[]`;
   });
   const names = sources.map((_, at) => `c${at + 1}`);
   return {
@@ -162,18 +174,15 @@ function valueLists(
 /** A list of values as PostgreSQL reads it. */
 function listText({ column, reference, values }: WrittenSource): string {
   const isValue = reference === undefined && column !== undefined;
-  let text = "{";
-  for (let at = 0; at < values.length; at++) {
-    if (at > 0) text += ",";
-    const value = values[at];
+  const texts = values.map((value) => {
     const encoded = isValue
       ? encodeKept(column, value)
       : toWireParameter(value);
-    if (encoded === null) text += "NULL";
+    if (encoded === null) return "NULL";
     // Any text may hold what a list gives a meaning.
-    else text += isNumber(value) ? encoded : quoted(encoded);
-  }
-  return `${text}}`;
+    return isNumber(value) ? encoded : quoted(encoded);
+  });
+  return `{${texts.join(",")}}`;
 }
 
 function isNumber(value: unknown): boolean {
@@ -197,19 +206,7 @@ function jsonRows(
   count: number,
   parameters: Parameters,
 ): RowList {
-  const rows = Array.from({ length: count }, (_, row) => {
-    const values: Record<string, unknown> = {};
-    const keys: Record<string, unknown> = {};
-    const plain: Record<string, unknown> = {};
-    for (const { alias, column, isKey, reference, values: all } of sources) {
-      const value = all[row];
-      if (column === undefined || reference !== undefined) {
-        plain[alias] = value;
-      } else (isKey ? keys : values)[column.name] = jsonValue(column, value);
-    }
-    return [values, keys, plain];
-  });
-  const list = parameters.add(JSON.stringify(rows));
+  const list = parameters.addLater(() => jsonText(sources, count));
   return {
     text:
       `json_array_elements(${list}::json) with ordinality as l(item, ord) cross join lateral json_populate_record(null::${table.sql}, l.item -> 0) as p cross join lateral json_populate_record(null::${table.sql}, l.item -> 1) as q`,
@@ -223,6 +220,23 @@ function jsonRows(
       return `(l.item -> 2 ->> '${alias.replaceAll("'", "''")}')::${listType}`;
     },
   };
+}
+
+/** The rows as JSON. */
+function jsonText(sources: readonly WrittenSource[], count: number): string {
+  const rows = Array.from({ length: count }, (_, row) => {
+    const values: Record<string, unknown> = {};
+    const keys: Record<string, unknown> = {};
+    const plain: Record<string, unknown> = {};
+    for (const { alias, column, isKey, reference, values: all } of sources) {
+      const value = all[row];
+      if (column === undefined || reference !== undefined) {
+        plain[alias] = value;
+      } else (isKey ? keys : values)[column.name] = jsonValue(column, value);
+    }
+    return [values, keys, plain];
+  });
+  return JSON.stringify(rows);
 }
 
 /**

@@ -23,12 +23,14 @@ export interface CountedWrite {
  */
 export function writeStatement(
   text: string,
-  { values }: Parameters,
+  parameters: Parameters,
   counted?: CountedWrite,
 ): Statement {
   return {
     text,
-    params: values,
+    get params() {
+      return parameters.values;
+    },
     rowMode: "array",
     access: "write",
     stale: counted && {

@@ -5,7 +5,7 @@ import {
 } from "./_refusals.ts";
 import type { Entry } from "./entry.ts";
 import type { KeyReference } from "./key_reference.ts";
-import { isKept, keepValue, type KeptValue, UNKNOWN } from "./kept_value.ts";
+import { isKept, keepWritten, type KeptValue, UNKNOWN } from "./kept_value.ts";
 import type { Ref } from "./ref.ts";
 import { hasValue } from "./row_key.ts";
 import { SqlExpression } from "./sql_expression.ts";
@@ -116,10 +116,9 @@ function insertedValues(entry: Entry, entryOf: EntryFinder): Written {
   const isPlain = refs === undefined && entry.expressions === undefined &&
     !table.writesSql && !madeColumns.some(({ key }) => hasValue(entity, key));
   if (isPlain) {
-    const values: unknown[] = [];
-    for (const column of givenColumns) {
-      values.push(keepValue(column, entity[column.key]));
-    }
+    const values = givenColumns.map((column) =>
+      keepWritten(column, entity[column.key])
+    );
     return { columns: givenColumns, values, expressions: undefined };
   }
   const columns: ColumnInfo[] = [];
@@ -136,7 +135,7 @@ function insertedValues(entry: Entry, entryOf: EntryFinder): Written {
       (expressions ??= new Map()).set(column, written);
     } else if (written !== UNKNOWN) {
       columns.push(column);
-      values.push(keepValue(column, written));
+      values.push(keepWritten(column, written));
     } else if (target !== undefined) {
       columns.push(column);
       values.push(referenced(`"${table.name}"."${key}"`, target, entryOf));
@@ -167,7 +166,7 @@ function referenced(
   const { key: property } = columnOf(entry.table, key);
   if (hasValue(entity, property)) {
     const own = columnOf(entry.table, property);
-    return keepValue(own, entry.entity[property]);
+    return keepWritten(own, entry.entity[property]);
   }
   if (entry.state === "new") return target;
   const published = entry.published?.get(property);
@@ -196,7 +195,7 @@ function updateOf(entry: Entry): Change | undefined {
     if (value instanceof SqlExpression) expressions.set(column, value);
     else {
       columns.push(column);
-      values.push(keepValue(column, value));
+      values.push(keepWritten(column, value));
     }
   }
   return {

@@ -50,6 +50,9 @@ export interface Entry {
   published: ReadonlyMap<string, KeyReference> | undefined;
 }
 
+/** What a new entry has in place of a row; there may be many. */
+const NO_ROW: KeptValue[] = [];
+
 /**
  * Makes an entry.
  *
@@ -70,7 +73,7 @@ export function newEntry(
     isAdded: state === "new",
     state,
     key: undefined,
-    row: [],
+    row: NO_ROW,
     isExpunged: false,
     notedAt: -1,
     awaited: 0,

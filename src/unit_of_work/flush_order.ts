@@ -9,14 +9,20 @@ import type { Change } from "./change_set.ts";
 import { dependencyOrder } from "./dependency_order.ts";
 import type { ColumnInfo, TableInfo } from "./table_info.ts";
 
-/** A change and its place: those of equal places may share a statement. */
-export interface PlacedChange {
-  /** The change. */
-  readonly change: Change;
+/** Where a change goes: those of equal places may share a statement. */
+export interface Place {
   /** Compared first: the place of its table and kind. */
   readonly slot: number;
   /** Compared next: how many it waits for in that slot, one behind the other. */
   readonly step: number;
+}
+
+/** Changes, in no order, and where they go. */
+export interface Placement {
+  /** All changes, and those of second steps. */
+  readonly changes: readonly Change[];
+  /** Where one goes. */
+  readonly placeOf: (change: Change) => Place;
 }
 
 /**
@@ -32,20 +38,18 @@ export interface PlacedChange {
  * and updated in a second step.
  *
  * @param changes What is to be done.
- * @returns All changes, and those of second steps, in no order.
+ * @returns All changes, and where they go.
  * @throws {StateError} When rows wait for each other and nothing can be NULL.
  */
-export function placeChanges(changes: readonly Change[]): PlacedChange[] {
+export function placeChanges(changes: readonly Change[]): Placement {
   const finder = new DependencyFinder(changes);
   const dependencies = finder.find();
-  const all = dependencies.size === 0
-    ? [...changes]
-    : withoutCycles(changes, dependencies);
-  const slots = slotsOf(finder.tables, earlyDeletes(dependencies));
   if (dependencies.size === 0) {
-    return all.map((change) => ({ change, slot: slots(change), step: 0 }));
+    return { changes, placeOf: firstPlaces(finder.tables, new Set()) };
   }
-  const placed = new Map<Change, PlacedChange>();
+  const all = withoutCycles(changes, dependencies);
+  const firstPlace = firstPlaces(finder.tables, earlyDeletes(dependencies));
+  const placed = new Map<Change, Place>();
   const order = dependencyOrder(
     all,
     (change) => targetsOf(dependencies, change),
@@ -54,7 +58,7 @@ export function placeChanges(changes: readonly Change[]): PlacedChange[] {
   for (const group of order) {
     const place = { slot: -Infinity, step: 0 };
     for (const change of group) {
-      goBehind(place, { slot: slots(change), step: 0 });
+      goBehind(place, firstPlace(change));
       for (const dependency of dependencies.get(change) ?? []) {
         const before = placed.get(dependency.on);
         if (before === undefined) continue;
@@ -63,16 +67,17 @@ export function placeChanges(changes: readonly Change[]): PlacedChange[] {
         goBehind(place, { slot, step: isShared ? step : step + 1 });
       }
     }
-    for (const change of group) placed.set(change, { change, ...place });
+    for (const change of group) placed.set(change, place);
   }
-  return [...placed.values()];
+  const placeOf = (change: Change) => placed.get(change) ?? firstPlace(change);
+  return { changes: [...placed.keys()], placeOf };
 }
 
-/** Where a change goes. */
-type Place = { slot: number; step: number };
+/** A place that is yet to be found. */
+type Moving = { -readonly [Key in keyof Place]: Place[Key] };
 
 /** Moves a place to another one, unless it is behind that already. */
-function goBehind(place: Place, { slot, step }: Place): void {
+function goBehind(place: Moving, { slot, step }: Place): void {
   if (slot > place.slot) [place.slot, place.step] = [slot, step];
   else if (slot === place.slot) place.step = Math.max(place.step, step);
 }
@@ -99,25 +104,28 @@ function earlyDeletes(dependencies: Dependencies): ReadonlySet<Change> {
 }
 
 /** Where each change goes that waits for nothing. */
-function slotsOf(
+function firstPlaces(
   tables: Iterable<TableInfo>,
   early: ReadonlySet<Change>,
-): (change: Change) => number {
+): (change: Change) => Place {
   const order = dependencyOrder(
     tables,
     ({ foreignKeys }) => foreignKeys.map(({ target }) => target()),
   ).flat();
-  const ranks = new Map(order.map((table, rank) => [table, rank + 1]));
+  const at = (slot: number): Place => ({ slot, step: 0 });
+  const places = new Map(order.map((table, index) => {
+    const rank = index + 1;
+    return [table, {
+      early: at(-rank),
+      update: at(2 * rank),
+      insert: at(2 * rank + 1),
+      delete: at(4 * order.length + 2 - rank),
+    }];
+  }));
   return (change) => {
-    const rank = ranks.get(change.entry.table) ?? 0;
-    switch (change.kind) {
-      case "update":
-        return 2 * rank;
-      case "insert":
-        return 2 * rank + 1;
-      default:
-        return early.has(change) ? -rank : 4 * order.length + 2 - rank;
-    }
+    const { entry: { table }, kind } = change;
+    const ofTable = places.get(table);
+    return ofTable?.[early.has(change) ? "early" : kind] ?? at(0);
   };
 }
 
@@ -164,6 +172,10 @@ function breakCycle(
   const weak = links.find(({ dependency: { foreignKey } }) =>
     foreignKey?.some(({ notNull }) => !notNull)
   );
+  const late = links.find(({ dependency }) => isDivisible(dependency));
+  if (weak === undefined && late !== undefined) {
+    return updateInTwo(late.dependency, all, dependencies);
+  }
   if (weak === undefined) {
     const unique = links.find(({ dependency: { constraint } }) =>
       constraint.startsWith("unique")
@@ -185,6 +197,73 @@ function breakCycle(
   replace(all, dependencies, steps);
 }
 
+/** Whether something else in an update than what is waited for can follow. */
+function isDivisible({ on, leaves }: Dependency): boolean {
+  const { primaryKey } = on.entry.table;
+  return leaves !== undefined &&
+    on.columns.some((column) => !leaves.includes(column)) &&
+    !leaves.some((column) => primaryKey.includes(column));
+}
+
+/** Leaves a row first, and writes the rest when that is gone. */
+function updateInTwo(
+  { on: from, leaves = [], constraint }: Dependency,
+  all: Set<Change>,
+  dependencies: Dependencies,
+): void {
+  const first: Change = {
+    ...partOf(from, (column) => leaves.includes(column)),
+    expressions: undefined,
+  };
+  const second: Change = {
+    ...partOf(from, (column) => !leaves.includes(column)),
+    // The first one has found it as it was loaded.
+    isVersioned: false,
+  };
+  all.delete(from);
+  all.add(first).add(second);
+  const own = dependencies.get(from) ?? [];
+  dependencies.delete(from);
+  for (const [change, list] of dependencies) {
+    dependencies.set(
+      change,
+      list.map((dependency) => {
+        if (dependency.on !== from) return dependency;
+        const isLeft = dependency.leaves !== undefined &&
+          dependency.constraint === constraint;
+        return { ...dependency, on: isLeft ? first : second };
+      }),
+    );
+  }
+  dependencies.set(
+    first,
+    own.filter((dependency) => dependency.constraint === constraint),
+  );
+  dependencies.set(second, [
+    ...own.filter((dependency) => dependency.constraint !== constraint),
+    { on: first, ...OWN_ROW },
+  ]);
+}
+
+/** Some columns of a change. */
+function partOf(
+  change: Change,
+  isPart: (column: ColumnInfo) => boolean,
+): Change {
+  const columns = change.columns.filter(isPart);
+  const values = columns.map((column) =>
+    change.values[change.columns.indexOf(column)]
+  );
+  return { ...change, columns, values };
+}
+
+/** Why a second step comes behind the first. */
+const OWN_ROW = {
+  constraint: "its row",
+  foreignKey: undefined,
+  mayShare: false,
+};
+
 /** A change in two steps. */
 interface TwoSteps {
   readonly from: Change;
@@ -200,15 +279,13 @@ function insertInTwo(
   from: Change,
   columns: readonly ColumnInfo[],
 ): TwoSteps {
-  const later = from.columns.filter((column) => columns.includes(column));
+  const later = partOf(from, (column) => columns.includes(column));
   const values = from.columns.map((column, at) =>
     columns.includes(column) ? null : from.values[at]
   );
   const update: Change = {
+    ...later,
     kind: "update",
-    entry: from.entry,
-    columns: later,
-    values: later.map((column) => from.values[from.columns.indexOf(column)]),
     expressions: undefined,
     isVersioned: false,
   };
@@ -242,11 +319,6 @@ function replace(
   all.add(to).add(update);
   const concerns = ({ foreignKey }: Dependency) =>
     foreignKey?.some((column) => columns.includes(column)) ?? false;
-  const second = {
-    constraint: "its row",
-    foreignKey: undefined,
-    mayShare: false,
-  };
   const own = dependencies.get(from) ?? [];
   dependencies.delete(from);
   for (const [change, list] of dependencies) {
@@ -256,7 +328,7 @@ function replace(
         if (dependency.on !== from) return dependency;
         // The row referred to may go as soon as nothing refers to it.
         return from.kind === "delete" && concerns(dependency)
-          ? { ...dependency, ...second, on: update }
+          ? { ...dependency, ...OWN_ROW, on: update }
           : { ...dependency, on: to };
       }),
     );
@@ -268,9 +340,9 @@ function replace(
         ...each,
         foreignKey: undefined,
       })),
-      { ...second, on: to },
+      { ...OWN_ROW, on: to },
     ]);
   } else {
-    dependencies.set(to, [...own, { ...second, on: update }]);
+    dependencies.set(to, [...own, { ...OWN_ROW, on: update }]);
   }
 }

@@ -7,7 +7,7 @@ import {
 import { notFlushedError } from "./_refusals.ts";
 import { type Change, versionOf } from "./change_set.ts";
 import type { Entry } from "./entry.ts";
-import { placeChanges, type PlacedChange } from "./flush_order.ts";
+import { type Place, placeChanges, type Placement } from "./flush_order.ts";
 import {
   insertStatement,
   isCountable,
@@ -19,8 +19,11 @@ import { Ref } from "./ref.ts";
 import { hasValue, storedValue } from "./row_key.ts";
 import { type ColumnInfo, columnOf, columnsToRead } from "./table_info.ts";
 
-/** Rows of a statement: parameters of that many are held at once. */
-const PAGE = 10_000;
+/**
+ * Rows of a statement: while the server works on one, the answer to the one
+ * before is taken in. Fewer gain nothing, more leave the session waiting.
+ */
+const PAGE = 1_000;
 
 /** A statement of a flush. */
 export interface PlannedStatement {
@@ -58,28 +61,27 @@ export function planFlush(
   changes: readonly Change[],
   options: FlushPlanOptions,
 ): PlannedStatement[] {
-  const placed = placeChanges(changes);
-  const planner = new Planner(placed, options);
-  return groupsOf(placed).flatMap((group) => planner.plan(group));
+  const placement = placeChanges(changes);
+  const planner = new Planner(placement.changes, options);
+  return groupsOf(placement).flatMap((group) => planner.plan(group));
 }
 
 /** Changes that may share a statement. */
-function groupsOf(placed: readonly PlacedChange[]): Change[][] {
+function groupsOf({ changes, placeOf }: Placement): Change[][] {
   const groups = new Map<string, Group>();
   const tables = new Map<unknown, number>();
   let last: Group | undefined;
-  for (const place of placed) {
-    if (last === undefined || !isAlike(last.place, place)) {
-      const { table } = place.change.entry;
+  for (const change of changes) {
+    const place = placeOf(change);
+    if (last === undefined || !belongs(last, change, place)) {
+      const { table } = change.entry;
       const number = tables.get(table) ?? tables.size;
       tables.set(table, number);
-      const name = `${number} ${place.slot} ${place.step} ${
-        shapeOf(place.change)
-      }`;
+      const name = `${number} ${place.slot} ${place.step} ${shapeOf(change)}`;
       last = groups.get(name) ?? { place, changes: [] };
       groups.set(name, last);
     }
-    last.changes.push(place.change);
+    last.changes.push(change);
   }
   return [...groups.values()]
     .toSorted((a, b) =>
@@ -88,20 +90,23 @@ function groupsOf(placed: readonly PlacedChange[]): Change[][] {
     .map(({ changes }) => changes);
 }
 
-/** Changes that may share a statement, and the place of the first. */
+/** Changes that may share a statement, and their place. */
 interface Group {
-  readonly place: PlacedChange;
+  readonly place: Place;
   readonly changes: Change[];
 }
 
-/** Whether two are of one group, as far as that can be told at a glance. */
-function isAlike(a: PlacedChange, b: PlacedChange): boolean {
-  return a.slot === b.slot && a.step === b.step &&
-    a.change.columns === b.change.columns &&
-    a.change.kind === b.change.kind &&
-    a.change.entry.table === b.change.entry.table &&
-    a.change.isVersioned === b.change.isVersioned &&
-    !a.change.expressions && !b.change.expressions;
+/** Whether one is of a group, as far as that can be told at a glance. */
+function belongs(
+  { place: { slot, step }, changes: [first] }: Group,
+  change: Change,
+  place: Place,
+): boolean {
+  return first !== undefined && slot === place.slot && step === place.step &&
+    first.columns === change.columns && first.kind === change.kind &&
+    first.entry.table === change.entry.table &&
+    first.isVersioned === change.isVersioned &&
+    !first.expressions && !change.expressions;
 }
 
 /** What changes of one statement have in common. */
@@ -120,9 +125,9 @@ class Planner {
   readonly #wanted = new Map<object, Set<string>>();
   readonly #places = new Map<object, ReadonlyMap<string, KeyReference>>();
 
-  constructor(placed: readonly PlacedChange[], options: FlushPlanOptions) {
+  constructor(changes: readonly Change[], options: FlushPlanOptions) {
     this.#options = options;
-    for (const { change: { entry, kind, values } } of placed) {
+    for (const { entry, kind, values } of changes) {
       if (entry.refs === undefined) continue;
       for (const value of values) {
         if (value instanceof Ref) this.#want(value.entity, value.key);

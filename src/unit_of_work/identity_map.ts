@@ -8,13 +8,20 @@ export class IdentityMap {
   readonly #byEntity = new Map<object, Entry>();
   readonly #known: KnownEntities;
   readonly #byTable = new Map<TableInfo, Map<string, Entry>>();
+  /** What was tracked here, for messages. */
+  readonly #forgotten = new WeakMap<object, TableInfo>();
   /** Rows whose keys have become known, and nobody has asked for. */
   readonly #waiting: Entry[] = [];
 
-  /** @param known Hears of it, and of what it forgets. */
+  /** @param known Hears of it. */
   constructor(known: KnownEntities) {
     this.#known = known;
     known.join(this);
+  }
+
+  /** The table of an entity that is, or was, tracked here. */
+  knownTable(entity: object): TableInfo | undefined {
+    return this.of(entity)?.table ?? this.#forgotten.get(entity);
   }
 
   /** The table of an entity that is, or was, tracked here or elsewhere. */
@@ -73,7 +80,7 @@ export class IdentityMap {
 
   /** Takes an entry out. */
   delete(entry: Entry): void {
-    this.#known.remember(entry.entity, entry.table);
+    this.#forgotten.set(entry.entity, entry.table);
     this.#byEntity.delete(entry.entity);
     this.#unindex(entry);
   }

@@ -21,30 +21,40 @@ export class KeptObject {
   readonly #column: ColumnInfo;
   readonly #form: Form;
   readonly #source: unknown;
-  readonly #time: number | undefined;
   #encoded: WireParameter | undefined;
 
   /**
    * @param column Its column.
-   * @param value It.
    * @param form What it is made from again.
    * @param source The same.
    */
-  constructor(column: ColumnInfo, value: object, form: Form, source: unknown) {
+  constructor(column: ColumnInfo, form: Form, source: unknown) {
     this.#column = column;
     this.#form = form;
     this.#source = source;
-    // Equal dates need no encoding to be known as such.
-    this.#time = value instanceof Date ? value.getTime() : undefined;
     this.#encoded = undefined;
   }
 
   /** As it is written; most of what is loaded never is. */
   get encoded(): WireParameter {
+    // What is compared by its time is written once.
+    if (this.#form === "time") return this.#column.encode(this.restore());
     this.#encoded ??= this.#form === "json"
       ? String(this.#source)
       : this.#column.encode(this.restore());
     return this.#encoded;
+  }
+
+  /**
+   * Makes sure that it can be written.
+   *
+   * @throws {TypeError} When it is none of the column's type.
+   */
+  check(): void {
+    const { listType } = this.#column;
+    // A time that there is can be written wherever a date is legal.
+    const isTime = this.#form === "time" && !Number.isNaN(this.#source);
+    if (!isTime || listType === undefined) void this.encoded;
   }
 
   /** A fresh copy. */
@@ -61,7 +71,9 @@ export class KeptObject {
 
   /** Whether a value would be written the same way. */
   equals(value: object): boolean {
-    if (value instanceof Date && value.getTime() === this.#time) return true;
+    // Equal dates need no encoding to be known as such.
+    const isTime = this.#form === "time" && value instanceof Date;
+    if (isTime && value.getTime() === this.#source) return true;
     let encoded: WireParameter;
     try {
       encoded = this.#column.encode(value);
@@ -88,8 +100,8 @@ export function keepRaw(
   value: unknown,
 ): KeptValue {
   if (!isObject(value)) return value;
-  if (isObject(raw)) return keepValue(column, value);
-  return new KeptObject(column, value, "raw", raw);
+  if (isObject(raw) || isDate(value)) return keepValue(column, value);
+  return new KeptObject(column, "raw", raw);
 }
 
 /**
@@ -102,12 +114,30 @@ export function keepRaw(
 export function keepValue(column: ColumnInfo, value: unknown): KeptValue {
   if (!isObject(value)) return value;
   if (isJson(column)) {
-    return new KeptObject(column, value, "json", column.encode(value));
+    return new KeptObject(column, "json", column.encode(value));
   }
-  const isDate = value instanceof Date &&
+  if (isDate(value)) return new KeptObject(column, "time", value.getTime());
+  return new KeptObject(column, "copy", copyOf(value));
+}
+
+/** Whether it is one, and of nobody's own class. */
+function isDate(value: object): value is Date {
+  return value instanceof Date &&
     Object.getPrototypeOf(value) === Date.prototype;
-  if (isDate) return new KeptObject(column, value, "time", value.getTime());
-  return new KeptObject(column, value, "copy", copyOf(value));
+}
+
+/**
+ * Keeps a value that is to be written.
+ *
+ * @param column Its column.
+ * @param value The value.
+ * @throws {TypeError} When it is none of the column's type: nothing was sent.
+ */
+export function keepWritten(column: ColumnInfo, value: unknown): KeptValue {
+  const kept = keepValue(column, value);
+  if (kept instanceof KeptObject) kept.check();
+  else if (!column.isPlain) column.encode(kept);
+  return kept;
 }
 
 /**

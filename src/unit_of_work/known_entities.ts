@@ -1,10 +1,9 @@
-import type { Entry } from "./entry.ts";
 import type { TableInfo } from "./table_info.ts";
 
 /** What tracks entities. */
 interface EntityTracker {
-  /** The entry of an entity, if it is tracked. */
-  of(entity: object): Entry | undefined;
+  /** The table of an entity that it has, or had. */
+  knownTable(entity: object): TableInfo | undefined;
 }
 
 /** How many may be held before those that are garbage are looked for. */
@@ -16,7 +15,6 @@ const MANY = 1_000;
  * one weak reference per session.
  */
 export class KnownEntities {
-  readonly #forgotten = new WeakMap<object, TableInfo>();
   #trackers: WeakRef<EntityTracker>[] = [];
   #limit = MANY;
 
@@ -36,16 +34,6 @@ export class KnownEntities {
   }
 
   /**
-   * Remembers what an entity was that is not tracked any more.
-   *
-   * @param entity The entity.
-   * @param table Its table.
-   */
-  remember(entity: object, table: TableInfo): void {
-    this.#forgotten.set(entity, table);
-  }
-
-  /**
    * The table of an entity.
    *
    * @param entity The entity.
@@ -53,9 +41,9 @@ export class KnownEntities {
    */
   tableOf(entity: object): TableInfo | undefined {
     for (const tracker of this.#trackers) {
-      const table = tracker.deref()?.of(entity)?.table;
+      const table = tracker.deref()?.knownTable(entity);
       if (table !== undefined) return table;
     }
-    return this.#forgotten.get(entity);
+    return undefined;
   }
 }

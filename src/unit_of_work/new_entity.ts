@@ -47,7 +47,7 @@ export class EntityMaker {
     let known = 0;
     for (const column of table.columns) {
       const { key } = column;
-      let value = values[key];
+      let value = expressed(table, values[key]);
       if (key in values) known++;
       if (value === undefined) value = omitted(table, column);
       else if (column.maker === "generated") {
@@ -93,6 +93,16 @@ export class EntityMaker {
     }
     return accessor;
   }
+}
+
+/** What is given, where it is SQL as a value; `default` is given by nobody. */
+function expressed(table: TableInfo, value: unknown): unknown {
+  // Most are none, which is told faster than what they are.
+  if (typeof value !== "object" || value === null) return value;
+  if (value instanceof Date || value instanceof Ref) return value;
+  const expression = table.expressionOf(value);
+  if (expression === undefined) return value;
+  return expression.isDefault ? undefined : expression;
 }
 
 /** Refuses properties that are no columns; counted first, because few have any. */

@@ -13,12 +13,15 @@ export class SqlExpression {
   readonly render: (add: AddParameter) => string;
   /** What tells it from others: its text and its parameters. */
   readonly signature: string;
+  /** Whether it stands for what the column would have without it. */
+  readonly isDefault: boolean;
 
   /** @param render Writes it as SQL. */
   constructor(render: (add: AddParameter) => string) {
     this.render = render;
     const values: WireParameter[] = [];
     const text = render((value) => `$${values.push(value)}`);
+    this.isDefault = text.toLowerCase() === "default";
     this.signature = JSON.stringify([text, values]);
   }
 }

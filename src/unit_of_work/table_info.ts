@@ -63,6 +63,8 @@ export interface ColumnInfo {
    * @returns A value of the entity, or an expression.
    */
   readonly makeUpdate: (() => unknown) | undefined;
+  /** Whether a primitive value is written as it is, whatever it is. */
+  readonly isPlain: boolean;
   /**
    * Encodes a value of an entity.
    *
@@ -127,6 +129,8 @@ export interface TableInfo extends TableMapping {
   readonly writesSql: boolean;
   /** Those that the database makes, if nothing else is said. */
   readonly madeColumns: readonly ColumnInfo[];
+  /** A value that is given as SQL; nothing where it is none. */
+  readonly expressionOf: (value: object) => SqlExpression | undefined;
   /** Its columns by property. */
   readonly byKey: ReadonlyMap<string, ColumnInfo>;
   /** The columns of the primary key; none where the table has none. */

@@ -4,6 +4,7 @@ import {
   removedError,
   unknownEntityError,
 } from "./_refusals.ts";
+import type { Result } from "../driver/statement.ts";
 import { type Change, changedColumns, changeOf } from "./change_set.ts";
 import { type Entity, type Entry, type EntryState, newEntry } from "./entry.ts";
 import { givenRow, rawRow, type ReadRow } from "./read_row.ts";
@@ -35,13 +36,14 @@ export interface LoadOptions {
  * answers.
  */
 export class UnitOfWork {
-  /** Rows that are being written. */
-  readonly written: WrittenRows;
-  readonly #map: IdentityMap;
+  readonly #written: WrittenRows;
+  readonly #identities: IdentityMap;
   readonly #maker = new EntityMaker((target, place) =>
     this.#valueOf(target, place)
   );
-  readonly #log: UndoLog;
+  readonly #undoLog: UndoLog;
+  /** Statements that were taken out, and not noted as done. */
+  readonly #sealed: PlannedStatement[] = [];
   /** Counts transactions: values that were read are those of one. */
   #epoch = 0;
   /** Counts what was written beside the unit of work. */
@@ -59,9 +61,20 @@ export class UnitOfWork {
    * @param known Knows the entities of all sessions, for messages.
    */
   constructor(known: KnownEntities = new KnownEntities()) {
-    this.#map = new IdentityMap(known);
-    this.#log = new UndoLog(this.#map, this.#maker);
-    this.written = new WrittenRows(this.#map);
+    this.#identities = new IdentityMap(known);
+    this.#undoLog = new UndoLog(this.#identities, this.#maker);
+    this.#written = new WrittenRows(this.#identities);
+  }
+
+  /** Whoever asks finds everything noted. */
+  get #map(): IdentityMap {
+    this.noteSealed();
+    return this.#identities;
+  }
+
+  get #log(): UndoLog {
+    this.noteSealed();
+    return this.#undoLog;
   }
 
   /** Whether nothing is tracked: there can be nothing to flush. */
@@ -294,11 +307,42 @@ export class UnitOfWork {
       ...options,
       newName: () => `nullpool.k${++this.#publications}`,
     });
-    for (const statement of planned) {
-      for (const { entry } of statement.changes) this.#log.note(entry);
-      this.written.seal(statement, this.#epoch);
-    }
+    this.#sealed.push(...planned);
     return planned;
+  }
+
+  /**
+   * Notes what was taken out as done. Nobody has to call it: it is done before
+   * anything is asked. Called when the statements have left, it costs time in
+   * which the server works anyway.
+   */
+  noteSealed(): void {
+    if (this.#sealed.length === 0) return;
+    for (const statement of this.#sealed.splice(0)) {
+      for (const { entry } of statement.changes) this.#undoLog.note(entry);
+      this.#written.seal(statement, this.#epoch);
+    }
+  }
+
+  /**
+   * Takes in the answer to a statement: what the database has made.
+   *
+   * @param planned The statement.
+   * @param result Its answer.
+   */
+  answer(planned: PlannedStatement, result: Result): void {
+    this.noteSealed();
+    this.#written.answer(planned, result);
+  }
+
+  /**
+   * Gives up waiting for the answer to a statement: it failed, or was undone.
+   *
+   * @param planned The statement.
+   */
+  unanswered(planned: PlannedStatement): void {
+    this.noteSealed();
+    this.#written.unanswered(planned);
   }
 
   /**

@@ -141,11 +141,10 @@ function fillRow(
   sealed[at] = raw[read.length];
 }
 
+/** Of the length that it keeps: there may be many. */
 function unknownRow({ columns, version }: TableInfo): KeptValue[] {
-  const row: KeptValue[] = [];
-  for (let at = 0; at < columns.length; at++) row.push(UNKNOWN);
-  if (version === XMIN) row.push(UNKNOWN);
-  return row;
+  return new Array<KeptValue>(columns.length + (version === XMIN ? 1 : 0))
+    .fill(UNKNOWN);
 }
 
 /** As the statement does; where nothing is read back, nobody else tells. */

@@ -9,11 +9,10 @@ import {
   type UrlSource,
 } from "../driver/url.ts";
 import type { WireClient } from "./client.ts";
-import type { TypeParser } from "./type_parsers.ts";
-import { WireConnection } from "./wire_connection.ts";
+import { WireConnection, type WireFormat } from "./wire_connection.ts";
 
 /** How a driver makes its clients. */
-export interface ClientDriverConfig {
+export interface ClientDriverConfig extends WireFormat {
   /** Its name in messages and events. */
   readonly name: string;
   /** Where it connects to. */
@@ -22,8 +21,6 @@ export interface ClientDriverConfig {
   readonly urlParams: readonly string[];
   /** Milliseconds until a connect is given up; 0 waits for ever. */
   readonly connectTimeout: number;
-  /** The parser for a type OID. */
-  readonly parserOf: (oid: number) => TypeParser;
   /** Makes a client that is not connected yet. */
   readonly makeClient: (target: ConnectionTarget) => WireClient;
 }
@@ -68,7 +65,7 @@ async function connectClient(
 ): Promise<Connection> {
   signal?.throwIfAborted();
   const client = config.makeClient(target);
-  const connection = new WireConnection(client, config.parserOf);
+  const connection = new WireConnection(client, config);
   try {
     await orGivenUp(client.connect(), {
       signal,

@@ -61,12 +61,16 @@ export class FlightReader {
   commandComplete(tag: string): void {
     if (this.#failure !== undefined) return;
     const count = /\d+$/.exec(tag);
-    this.#results.push({
+    const result = {
       rows: this.#rows,
       command: tag.split(" ", 1)[0] ?? "",
       rowCount: count === null ? null : Number(count[0]),
       fields: this.#fields,
-    });
+    };
+    const onAnswer = this.#statements[this.#results.length]?.onAnswer;
+    onAnswer?.(result);
+    // Who was told has them: here they would wait for the rest of the flight.
+    this.#results.push(onAnswer ? { ...result, rows: [] } : result);
     this.#fields = [];
     this.#rows = [];
     this.#readRow = undefined;

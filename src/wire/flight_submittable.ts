@@ -1,7 +1,8 @@
 import type { FlightResult, Statement } from "../driver/statement.ts";
 import type { ClientConnection, Submittable } from "./client.ts";
 import type { FlightReader } from "./flight_reader.ts";
-import { joinChunks, writeFlight } from "./frontend.ts";
+import { Pieces } from "./_pieces.ts";
+import { writeFlight } from "./frontend.ts";
 
 /**
  * A flight as `pg` and Neon's client accept it: an object that writes its own
@@ -13,21 +14,26 @@ import { joinChunks, writeFlight } from "./frontend.ts";
 export class FlightSubmittable implements Submittable {
   readonly #statements: readonly Statement[];
   readonly #reader: FlightReader;
+  readonly #pieceSize: number;
   readonly #done: (result: FlightResult) => void;
   #isOutOfStep = false;
 
   /**
    * @param statements What is sent.
-   * @param reader Collects the answers.
-   * @param done Called once, when the last answer is in.
+   * @param parts What reads the answers, how many bytes are sent at once, and
+   * what is called when the last answer is in.
    */
   constructor(
     statements: readonly Statement[],
-    reader: FlightReader,
-    done: (result: FlightResult) => void,
+    { reader, pieceSize, done }: {
+      readonly reader: FlightReader;
+      readonly pieceSize: number;
+      readonly done: (result: FlightResult) => void;
+    },
   ) {
     this.#statements = statements;
     this.#reader = reader;
+    this.#pieceSize = pieceSize;
     this.#done = done;
   }
 
@@ -39,18 +45,17 @@ export class FlightSubmittable implements Submittable {
   /** Unused: answers arrive through the handlers. */
   callback(): void {}
 
-  /** Writes the whole flight as one packet or frame. */
+  /** Writes the whole flight, as one packet or frame unless it is long. */
   submit(connection: ClientConnection): null {
-    const chunks: Uint8Array[] = [];
-    const stream = {
-      writable: true,
-      write: (bytes: Uint8Array) => chunks.push(bytes) > 0,
-    };
+    const pieces = new Pieces(
+      (bytes) => connection.stream.write(bytes),
+      this.#pieceSize,
+    );
     const recorder: ClientConnection = Object.create(connection, {
-      stream: { value: stream },
+      stream: { value: pieces },
     });
     writeFlight(this.#statements, recorder);
-    connection.stream.write(joinChunks(chunks));
+    pieces.end();
     return null;
   }
 

@@ -7,10 +7,21 @@ import { FlightSubmittable } from "./flight_submittable.ts";
 import { RequestGuard } from "./request_guard.ts";
 import type { TypeParser } from "./type_parsers.ts";
 
+/** How a connection reads and writes. */
+export interface WireFormat {
+  /** The parser for a type OID. */
+  readonly parserOf: (oid: number) => TypeParser;
+  /**
+   * Bytes that are sent at once. A WebSocket sends a whole flight as one frame:
+   * of the pieces each would wait for the answer to the one before.
+   */
+  readonly pieceSize: number;
+}
+
 /** A connection over a client of `pg` or Neon. */
 export class WireConnection implements Connection {
   readonly #client: WireClient;
-  readonly #parserOf: (oid: number) => TypeParser;
+  readonly #wire: WireFormat;
   readonly #guard = new RequestGuard();
   #lost: { readonly error: unknown } | undefined;
   #closed: Promise<void> | undefined;
@@ -20,11 +31,11 @@ export class WireConnection implements Connection {
    * an error without a listener would end the whole process.
    *
    * @param client The client, not connected yet.
-   * @param parserOf The parser for a type OID.
+   * @param wire How it reads and writes.
    */
-  constructor(client: WireClient, parserOf: (oid: number) => TypeParser) {
+  constructor(client: WireClient, wire: WireFormat) {
     this.#client = client;
-    this.#parserOf = parserOf;
+    this.#wire = wire;
     client.on("error", (error) => this.#lose(error));
     client.on("end", () => this.#lose(undefined));
   }
@@ -46,12 +57,18 @@ export class WireConnection implements Connection {
       return Promise.resolve({ results: [], failure: refusal });
     }
     return new Promise((resolve) => {
-      const reader = new FlightReader(statements, this.#parserOf);
-      const flight = new FlightSubmittable(statements, reader, (result) => {
+      const reader = new FlightReader(statements, this.#wire.parserOf);
+      const done = (result: FlightResult) => {
         if (flight.isOutOfStep || endsConnection(result.failure)) {
           this.#lose(result.failure);
         }
         resolve(result);
+      };
+      const { pieceSize } = this.#wire;
+      const flight = new FlightSubmittable(statements, {
+        reader,
+        pieceSize,
+        done,
       });
       this.#client.query(flight);
     });

@@ -6,7 +6,14 @@ import {
   assertThrows,
 } from "@std/assert";
 import { eq, sql } from "drizzle-orm";
-import { integer, pgTable, serial, text, timestamp } from "drizzle-orm/pg-core";
+import {
+  type AnyPgColumn,
+  integer,
+  pgTable,
+  serial,
+  text,
+  timestamp,
+} from "drizzle-orm/pg-core";
 import {
   ConnectionError,
   createEngine,
@@ -17,7 +24,7 @@ import {
   StateError,
 } from "../../mod.ts";
 import type { Driver } from "../../src/driver/driver.ts";
-import { entityTests } from "./entity_bed.ts";
+import { entityTests, inShort } from "./entity_bed.ts";
 
 const users = pgTable("users", {
   id: serial().primaryKey(),
@@ -41,6 +48,11 @@ const cascaded = pgTable("cascaded", {
   id: integer().primaryKey(),
   parentId: integer().references(() => parents.id, { onDelete: "cascade" }),
 });
+const nodes = pgTable("nodes", {
+  id: serial().primaryKey(),
+  name: text().unique(),
+  parentId: integer().references((): AnyPgColumn => nodes.id),
+});
 const keyless = pgTable("keyless", { line: text() });
 
 const test = entityTests("Session", {
@@ -51,6 +63,7 @@ const test = entityTests("Session", {
     "create table unread (id serial primary key, name text)",
     "create table parents (id int primary key)",
     'create table cascaded (id int primary key, "parentId" int references parents on delete cascade)',
+    'create table nodes (id serial primary key, name text unique, "parentId" int references nodes)',
     "create table keyless (line text)",
     "insert into users (name, age) values ('a', 1), ('b', 2)",
     "insert into versioned (name) values ('old')",
@@ -282,4 +295,20 @@ test("sql`default` is a column that is left out", async ({ db }) => {
   const made = db.add(users, { id: sql`default`, name: sql`default` });
   await db.commit();
   assertEquals([made.id, made.name], [3, null]);
+});
+
+test("a row leaves another one, and takes its name", async ({ db, flights }) => {
+  const parent = db.add(nodes, { name: "first" });
+  const child = db.add(nodes, { name: "second", parentId: ref(parent).id });
+  await db.commit();
+  flights();
+  await db.refresh(child);
+  child.parentId = null;
+  child.name = "first";
+  db.remove(parent);
+  await db.commit();
+  assertEquals(
+    flights().at(-1)?.map(inShort),
+    ["update nodes", "delete nodes", "update nodes", "commit"],
+  );
 });

@@ -70,6 +70,7 @@ Deno.test("clientDriver() a type parser that throws leaves the connection usable
     urlParams: [],
     connectTimeout: 10_000,
     // 25 is the OID of text.
+    pieceSize: Infinity,
     parserOf: (oid) => (text) => {
       if (oid === 25) throw new Error(`Cannot parse ${text}`);
       return text;

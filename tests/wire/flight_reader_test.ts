@@ -43,3 +43,18 @@ Deno.test("FlightReader the first failure stays", () => {
   reader.dataRow(["a"]);
   assert(reader.end().failure === first);
 });
+
+Deno.test("FlightReader tells an answer at once, and keeps none of its rows", () => {
+  const told: unknown[] = [];
+  const reader = new FlightReader([
+    { ...command("one"), onAnswer: ({ rows }) => told.push(rows) },
+    command("two"),
+  ], () => (text) => text);
+  for (const text of ["a", "b"]) {
+    reader.rowDescription([TEXT]);
+    reader.dataRow([text]);
+    reader.commandComplete("SELECT 1");
+    assertEquals(told, [[["a"]]]);
+  }
+  assertEquals(reader.end().results.map(({ rows }) => rows), [[], [["b"]]]);
+});

@@ -1,0 +1,140 @@
+import type { Result, Statement } from "../driver/statement.ts";
+import type { Engine } from "../engine/engine.ts";
+import { StaleDataError } from "../errors/database_error.ts";
+import type { Change } from "../unit_of_work/change_set.ts";
+import type { PlannedStatement } from "../unit_of_work/flush_plan.ts";
+import type { UnitOfWork } from "../unit_of_work/unit_of_work.ts";
+import { explainedXmin } from "./explained_xmin.ts";
+
+/** What a flush has to do with. */
+interface FlushParts {
+  /** Takes in the answers. */
+  readonly work: UnitOfWork;
+  /** Told when it is done. */
+  readonly engine: Engine;
+  /** Whether nothing has undone it. */
+  readonly isLive: () => boolean;
+}
+
+/** The statements of one flush, from their sending to their answers. */
+export class RunningFlush {
+  readonly #planned: readonly PlannedStatement[];
+  readonly #parts: FlushParts;
+  readonly #taken = new Set<PlannedStatement>();
+  readonly #start = performance.now();
+  /** What a column has thrown at an early answer. */
+  #refusal: { readonly error: unknown } | undefined;
+
+  /**
+   * @param planned What the unit of work has sealed.
+   * @param parts What it has to do with.
+   */
+  constructor(planned: readonly PlannedStatement[], parts: FlushParts) {
+    this.#planned = planned;
+    this.#parts = parts;
+  }
+
+  /**
+   * What to send, in order.
+   *
+   * @param options Whether an answer is taken in as soon as it is there: while
+   * the server works on the next page of a long list, that costs no time.
+   */
+  statements({ isEarly }: { readonly isEarly: boolean }): Statement[] {
+    return this.#planned.map((planned) => {
+      const { statement } = planned;
+      if (!isEarly) return statement;
+      return heard(statement, (result) => this.#takeEarly(planned, result));
+    });
+  }
+
+  /**
+   * Takes in all answers.
+   *
+   * @param answers Of its statements, in order.
+   * @param fail Told why it failed: its changes count as done, so without them
+   * nothing may be committed.
+   * @returns Settles when that is done.
+   * @throws {DatabaseError} When the server refused a statement.
+   */
+  async settle(
+    answers: readonly Promise<Result>[],
+    fail: (error: unknown) => void,
+  ): Promise<void> {
+    // The first failure counts; those behind it say the same.
+    for (const answer of answers) answer.catch(() => {});
+    const results: Result[] = [];
+    try {
+      for (const answer of answers) results.push(await answer);
+    } catch (error) {
+      for (const planned of this.#planned) this.#take(planned, undefined);
+      if (this.#parts.isLive()) fail(error);
+      const failed = this.#planned[results.length];
+      throw failed === undefined ? error : explained(error, failed);
+    }
+    for (const [at, planned] of this.#planned.entries()) {
+      this.#take(planned, results[at]);
+    }
+    if (this.#refusal !== undefined) throw this.#refusal.error;
+    this.#tell();
+  }
+
+  /** A column that cannot decode must not hurt the wire. */
+  #takeEarly(planned: PlannedStatement, result: Result): void {
+    try {
+      this.#take(planned, result);
+    } catch (error) {
+      this.#refusal ??= { error };
+    }
+  }
+
+  #take(planned: PlannedStatement, result: Result | undefined): void {
+    if (this.#taken.has(planned)) return;
+    this.#taken.add(planned);
+    const { work, isLive } = this.#parts;
+    if (result !== undefined && isLive()) work.answer(planned, result);
+    else work.unanswered(planned);
+  }
+
+  #tell(): void {
+    this.#parts.engine.emit({
+      type: "flush",
+      inserted: this.#count("insert"),
+      updated: this.#count("update"),
+      deleted: this.#count("delete"),
+      statements: this.#planned.length,
+      duration: performance.now() - this.#start,
+    });
+  }
+
+  #count(kind: Change["kind"]): number {
+    return this.#planned.filter(({ changes: [first] }) => first?.kind === kind)
+      .reduce((sum, { changes }) => sum + changes.length, 0);
+  }
+}
+
+/** A copy that is told its answer; parameters are written when they are sent. */
+function heard(
+  statement: Statement,
+  onAnswer: (result: Result) => void,
+): Statement {
+  const { text, rowMode, access, stale } = statement;
+  return {
+    text,
+    rowMode,
+    access,
+    stale,
+    onAnswer,
+    get params() {
+      return statement.params;
+    },
+  };
+}
+
+/** Says which entities a failed statement was about. */
+function explained(error: unknown, { changes }: PlannedStatement): unknown {
+  const entities = changes.map(({ entry: { entity } }) => entity);
+  if (error instanceof StaleDataError) error.entities = entities;
+  const table = changes[0]?.entry.table;
+  return table === undefined ? error : explainedXmin(error, table, entities);
+}

@@ -1,0 +1,39 @@
+import { joinChunks } from "./frontend.ts";
+
+/**
+ * Gathers what a client writes. What fits into one piece leaves as one; of
+ * something longer the server has the beginning while the rest is written.
+ */
+export class Pieces {
+  /** As a client's socket says it. */
+  readonly writable = true;
+  readonly #send: (bytes: Uint8Array) => unknown;
+  readonly #size: number;
+  #chunks: Uint8Array[] = [];
+  #gathered = 0;
+
+  /**
+   * @param send Sends a piece.
+   * @param size How many bytes fit into one.
+   */
+  constructor(send: (bytes: Uint8Array) => unknown, size: number) {
+    this.#send = send;
+    this.#size = size;
+  }
+
+  /** Takes what a client writes. */
+  write(bytes: Uint8Array): boolean {
+    this.#chunks.push(bytes);
+    this.#gathered += bytes.byteLength;
+    if (this.#gathered > this.#size) this.end();
+    return true;
+  }
+
+  /** Sends what is left. */
+  end(): void {
+    if (this.#gathered === 0) return;
+    this.#send(joinChunks(this.#chunks));
+    this.#chunks = [];
+    this.#gathered = 0;
+  }
+}
