@@ -25,7 +25,11 @@
  * @module
  */
 export type { Connection } from "./src/driver/connection.ts";
-export type { ConnectOptions, Driver } from "./src/driver/driver.ts";
+export type {
+  ConnectOptions,
+  Driver,
+  SendOptions,
+} from "./src/driver/driver.ts";
 export type { WireParameter } from "./src/driver/parameter.ts";
 export type {
   Field,

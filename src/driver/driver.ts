@@ -8,6 +8,14 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How a whole transaction is sent. */
+export interface SendOptions extends TransactionOptions {
+  /** Gives up waiting for the answer. */
+  readonly signal?: AbortSignal | undefined;
+  /** Who asks, as a JSON Web Token, where the endpoint takes one. */
+  readonly authToken?: string | undefined;
+}
+
 /**
  * Knows how to open a connection and how to send one flight.
  *
@@ -19,8 +27,8 @@ export interface Driver {
 
   /**
    * How many connections it can have at once, where that is bounded by its
-   * nature (PGlite: 1). The engine then keeps one instead of opening one each
-   * time.
+   * nature (PGlite: 1; Neon over HTTP alone: 0). Of one the engine then keeps
+   * it instead of opening one each time.
    */
   readonly maxConnections?: number | undefined;
 
@@ -40,14 +48,19 @@ export interface Driver {
 
   /**
    * Sends a whole transaction as one flight without a connection, where the
-   * driver has such a transport (Neon's protocol over HTTP).
+   * driver has such a transport (Neon's protocol over HTTP). It never rejects.
+   * Where it fails there are no results, and nobody may know which statement
+   * it was.
    */
   readonly sendTransaction?:
     | ((
       statements: readonly Statement[],
-      options: TransactionOptions,
+      options: SendOptions,
     ) => Promise<FlightResult>)
     | undefined;
+
+  /** About how many bytes such a transaction may have. */
+  readonly maxBatchBytes?: number | undefined;
 
   /** Frees what the driver itself opened, such as an embedded database. */
   readonly dispose?: (() => Promise<void>) | undefined;

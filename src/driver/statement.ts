@@ -14,8 +14,12 @@ export interface Statement {
   readonly params: readonly WireParameter[];
   /** Whether rows come back as objects by column name, or as arrays. */
   readonly rowMode: "object" | "array";
-  /** Whether the statement is known to leave the database as it was. */
-  readonly access: "read" | "write";
+  /**
+   * What it may do. `write`: anything. `read`: it leaves the database as it
+   * was. `pure`: it reads tables and computes, and nothing else, so nobody can
+   * tell in which transaction it runs.
+   */
+  readonly access: "pure" | "read" | "write";
   /** How a wrong number of rows is told, where the statement checks it. */
   readonly stale?: StaleCheck | undefined;
   /**

@@ -116,12 +116,16 @@ export class Entities {
     const handle = this.#handle();
     const { work } = handle.core;
     const askedAt = work.now;
+    const tables = this.#shape.tables.tablesOf(text, undefined, {
+      isSelect: true,
+    });
+    const isPure = lock === undefined && tables.names !== undefined;
     const { rows } = await this.#ask(info, {
       text,
       params: params.map(toWireParameter),
       rowMode: "array",
-      access: lock === undefined ? "read" : "write",
-    }, () => this.#shape.tables.tablesOf(text, undefined, { isSelect: true }));
+      access: isPure ? "pure" : "write",
+    }, () => tables);
     return rows.filter((row) => Array.isArray(row)).map((row) =>
       work.load(info, row, { overwrite: lock !== undefined, askedAt })
     );

@@ -53,6 +53,21 @@ export interface SessionOptions {
    */
   readonly autobegin?: boolean;
   /**
+   * Whether reads that are issued together (`Promise.all`) travel in one
+   * flight.
+   *
+   * @default {true}
+   */
+  readonly sharesReads?: boolean;
+  /**
+   * A JSON Web Token that says who asks, for endpoints that take one in place
+   * of a password (Neon over HTTP, with row-level security). It belongs to this
+   * session alone, and a connection cannot carry it: what needs one is refused.
+   *
+   * @default {none}
+   */
+  readonly authToken?: string | undefined;
+  /**
    * Named where a pool says who holds its connections; without any value or
    * secret.
    *
@@ -150,6 +165,8 @@ export class Session<
       transaction: { ...parts.transaction, ...options.transaction },
       atomic: options.atomic ?? false,
       autobegin: options.autobegin ?? true,
+      sharesReads: options.sharesReads ?? true,
+      authToken: options.authToken,
       guard: options.context?.guard,
       holder,
       hooks: coreHooks(parts.hooks, () => this, () => runner),

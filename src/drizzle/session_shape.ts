@@ -58,15 +58,19 @@ export interface ShapeOptions {
  * Derives what all sessions have in common.
  *
  * @param options What it is made from.
+ * @param pureFunctions Functions of the user's that do nothing but compute.
  */
-export function sessionShape(options: ShapeOptions): SessionShape {
+export function sessionShape(
+  options: ShapeOptions,
+  pureFunctions: ReadonlySet<string>,
+): SessionShape {
   const dialect = new PgDialect(
     options.casing === undefined ? {} : { casing: options.casing },
   );
   const { schema = {}, tables = [] } = options;
   return {
     dialect,
-    tables: new TableCatalog(dialect, schema, tables),
+    tables: new TableCatalog(dialect, schema, tables, pureFunctions),
     relational: options.schema && relationalConfig(options.schema),
     logger: options.logger === true
       ? new DefaultLogger()

@@ -172,7 +172,7 @@ export function sessionmaker<
     );
   }
   checkTransactionOptions(options.transaction ?? {});
-  const shape = sessionShape(options);
+  const shape = sessionShape(options, engine.pureFunctions);
   const parts = {
     engine,
     shape,

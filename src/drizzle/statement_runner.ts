@@ -1,35 +1,25 @@
-import {
-  entityKind,
-  fillPlaceholders,
-  type Query,
-  type SQL,
-} from "drizzle-orm";
+import { entityKind, is, type Query, type SQL } from "drizzle-orm";
 import type { WithCacheConfig } from "drizzle-orm/cache/core/types";
 import {
-  PgPreparedQuery,
+  type PgPreparedQuery,
   type PgQueryResultHKT,
   PgSession,
+  PgTable,
   type PgTransaction,
   type PreparedQueryConfig,
 } from "drizzle-orm/pg-core";
-import { toWireParameter } from "../driver/parameter.ts";
-import type { Field, Result, Statement } from "../driver/statement.ts";
+import type { Field } from "../driver/statement.ts";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { SessionHandle } from "../session/session_core.ts";
 import type { TransactionHandle } from "../session/transaction_handle.ts";
-import type { StatementTables } from "../session/statement_tables.ts";
 import { Entities } from "./entities.ts";
 import type { SqlInput } from "./entity_types.ts";
-import { mapRows, type SelectedColumns } from "./_internals.ts";
-import { throughCache } from "./query_cache.ts";
-import {
-  onlyReads,
-  type QueryMetadata,
-  statementAccess,
-} from "./statement_access.ts";
+import type { SelectedColumns } from "./_internals.ts";
+import { SessionPreparedQuery } from "./prepared_query.ts";
+import type { QueryMetadata } from "./statement_access.ts";
 import type { HandleDatabase } from "./session_context.ts";
 import type { SessionShape } from "./session_shape.ts";
-import { type StreamOptions, streamRows } from "./stream_rows.ts";
+import type { StreamOptions } from "./stream_rows.ts";
 
 /** What `db.execute()` and writes without `returning()` resolve to. */
 export interface QueryResult<Row = Record<string, unknown>> {
@@ -216,6 +206,9 @@ export class StatementRunner extends PgSession<SessionQueryResultHKT> {
 
   /** Counts rows, for `$count`. */
   override async count(query: SQL): Promise<number> {
+    for (const chunk of query.queryChunks) {
+      if (is(chunk, PgTable)) this.#context.shape.tables.read(chunk);
+    }
     const prepared = this.#prepareRaw(query, ([row]) => Number(row?.[0]));
     return Number(await prepared.execute());
   }
@@ -235,13 +228,6 @@ export class StatementRunner extends PgSession<SessionQueryResultHKT> {
   }
 }
 
-/** Hands a statement over to the session. */
-type Send = (
-  issuer: SessionHandle,
-  statement: Statement,
-  tablesOf: () => StatementTables,
-) => Promise<Result>;
-
 /**
  * The runner behind a database.
  *
@@ -252,154 +238,6 @@ export function runnerOf(database: HandleDatabase): StatementRunner {
   const { session } = database._;
   if (session instanceof StatementRunner) return session;
   throw new TypeError("Cannot run a query: the current database is no session");
-}
-
-/** What a prepared query needs besides its SQL. */
-interface PreparedParts<T extends PreparedQueryConfig> {
-  readonly fields: SelectedColumns | undefined;
-  readonly customResultMapper:
-    | ((rows: unknown[][]) => T["execute"])
-    | undefined;
-  readonly queryMetadata: QueryMetadata | undefined;
-  readonly cacheConfig: WithCacheConfig | undefined;
-  readonly handle: () => SessionHandle;
-  readonly shape: SessionShape;
-}
-
-/** A compiled query; it can be executed many times. */
-export class SessionPreparedQuery<T extends PreparedQueryConfig>
-  extends PgPreparedQuery<T> {
-  static override readonly [entityKind]: string = "NullpoolPreparedQuery";
-
-  /** Set by Drizzle's select builder after it has prepared. */
-  joinsNotNullableMap: Record<string, boolean> | undefined;
-
-  readonly #parts: PreparedParts<T>;
-
-  constructor(query: Query, parts: PreparedParts<T>) {
-    super(query, undefined, parts.queryMetadata);
-    this.#parts = parts;
-  }
-
-  /** Runs it and maps the rows. */
-  override async execute(
-    placeholderValues?: Record<string, unknown>,
-  ): Promise<T["execute"]> {
-    return this.#map(await this.#run(this.#rowMode, placeholderValues));
-  }
-
-  /** Reads it row by row. */
-  stream(
-    options: StreamOptions,
-    issuer: SessionHandle,
-  ): AsyncGenerator<unknown, void, void> {
-    return streamRows(
-      issuer,
-      this.#statement(this.#rowMode, this.query.params),
-      (result) => this.#isMapped ? this.#map(result) : result.rows,
-      { ...options, tablesOf: () => this.#tables },
-    );
-  }
-
-  /** Runs it; rows as objects. */
-  async all(
-    placeholderValues?: Record<string, unknown>,
-  ): Promise<T["all"]> {
-    return (await this.#run("object", placeholderValues)).rows;
-  }
-
-  /** Runs it; rows as arrays. */
-  async values(
-    placeholderValues?: Record<string, unknown>,
-  ): Promise<T["values"]> {
-    return (await this.#run("array", placeholderValues)).rows;
-  }
-
-  /** Whether rows arrive as arrays; asked by batches. */
-  isResponseInArrayMode(): boolean {
-    return this.#parts.fields !== undefined;
-  }
-
-  /** Gives it a place among the changes of the session; it goes with the flush. */
-  async enqueue(issuer: SessionHandle): Promise<T["execute"]> {
-    return this.#map(
-      await this.#run(
-        this.#rowMode,
-        {},
-        (_, ...query) => issuer.core.enqueue(issuer, ...query),
-      ),
-    );
-  }
-
-  /** Asynchronous, so that a session that refuses rejects and never throws. */
-  async #run(
-    rowMode: Statement["rowMode"],
-    placeholderValues: Record<string, unknown> = {},
-    send: Send = (issuer, ...query) => issuer.core.execute(issuer, ...query),
-  ): Promise<Result> {
-    const { handle, shape, queryMetadata, cacheConfig } = this.#parts;
-    const { sql } = this.query;
-    const params = fillPlaceholders(this.query.params, placeholderValues);
-    const issuer = handle();
-    shape.logger?.logQuery(sql, params);
-    const statement = this.#statement(rowMode, params);
-    const run = () => send(issuer, statement, () => this.#tables);
-    if (shape.cache === undefined) return await run();
-    issuer.core.checkUse(issuer);
-    return await throughCache(shape.cache, issuer.core, {
-      text: sql,
-      params,
-      metadata: queryMetadata,
-      config: cacheConfig,
-    }, run);
-  }
-
-  /** Whether rows become what a builder selected, and not raw objects. */
-  get #isMapped(): boolean {
-    const { fields, customResultMapper } = this.#parts;
-    return fields !== undefined || customResultMapper !== undefined;
-  }
-
-  /** What it is about, for the unit of work. */
-  get #tables(): StatementTables {
-    const { shape, queryMetadata } = this.#parts;
-    const text = this.query.sql;
-    const isSelect = this.#type === "select" && onlyReads(text);
-    return shape.tables.tablesOf(text, queryMetadata, { isSelect });
-  }
-
-  get #type(): QueryMetadata["type"] | undefined {
-    const { queryMetadata, customResultMapper } = this.#parts;
-    return customResultMapper ? "select" : queryMetadata?.type;
-  }
-
-  get #rowMode(): Statement["rowMode"] {
-    return this.#isMapped ? "array" : "object";
-  }
-
-  #statement(
-    rowMode: Statement["rowMode"],
-    params: readonly unknown[],
-  ): Statement {
-    const text = this.query.sql;
-    return {
-      text,
-      params: params.map(toWireParameter),
-      rowMode,
-      access: statementAccess(text, this.#type),
-    };
-  }
-
-  #map(result: Result): T["execute"] {
-    const { fields, customResultMapper } = this.#parts;
-    if (customResultMapper) return customResultMapper(arrayRows(result));
-    if (!fields) return result;
-    return mapRows(fields, result.rows, this.joinsNotNullableMap);
-  }
-}
-
-function arrayRows(result: Result): unknown[][] {
-  return result.rows.filter((row) => Array.isArray(row));
 }
 
 function transactionOptions(

@@ -52,13 +52,20 @@ export async function* streamRows(
   const { core } = issuer;
   if (core.isAutocommit) throw noTransaction();
   const cursor = core.newCursorName();
+  // A cursor needs a transaction that stays open.
+  const access = statement.access === "pure" ? "read" : statement.access;
   const run = (text: string) =>
-    core.execute(issuer, { ...statement, text, params: [] }, () => NO_TABLE);
+    core.execute(
+      issuer,
+      { ...statement, text, params: [], access },
+      () => NO_TABLE,
+    );
   const fetch = () => run(`fetch ${batchSize} from ${cursor}`);
   // One flight: nothing of the first rows waits for the cursor.
   const opening = Promise.all([
     core.execute(issuer, {
       ...statement,
+      access,
       text: `declare ${cursor} no scroll cursor for ${statement.text}`,
     }, tablesOf),
     fetch(),

@@ -1,6 +1,7 @@
 import { is } from "drizzle-orm";
 import { getTableConfig, type PgDialect, PgTable } from "drizzle-orm/pg-core";
 import { baseName } from "./_internals.ts";
+import { PURE_FUNCTIONS } from "../session/pure_functions.ts";
 import { namedTables } from "../session/named_tables.ts";
 import {
   ANY_TABLE,
@@ -12,6 +13,9 @@ import type { QueryMetadata } from "./statement_access.ts";
 import type { MappedTable } from "./map_table.ts";
 import { type TableInfoReader, tableInfoReader } from "./table_info.ts";
 
+/** How many queries are remembered; SQL that somebody makes up has no end. */
+const MANY = 1_000;
+
 /**
  * What a sessionmaker knows of tables.
  *
@@ -20,6 +24,9 @@ import { type TableInfoReader, tableInfoReader } from "./table_info.ts";
 export class TableCatalog {
   /** The entities of all sessions, for messages. */
   readonly known: KnownEntities = new KnownEntities();
+  /** What queries name, by their SQL: it is the same each time. */
+  readonly #named = new Map<string, ReadonlySet<string>>();
+  readonly #isPure: (name: string) => boolean;
   readonly #read: TableInfoReader;
   readonly #names = new Set<string>();
   /** As Drizzle's metadata has them, without the prefix of a table creator. */
@@ -29,12 +36,16 @@ export class TableCatalog {
    * @param dialect Knows how keys become names.
    * @param schema Tables, among others.
    * @param mapped How the unit of work treats some of them.
+   * @param pureFunctions Functions of the user's that do nothing but compute.
    */
   constructor(
     dialect: PgDialect,
     schema: Readonly<Record<string, unknown>>,
     mapped: readonly MappedTable[],
+    pureFunctions: ReadonlySet<string>,
   ) {
+    this.#isPure = (name) =>
+      PURE_FUNCTIONS.has(name) || pureFunctions.has(name);
     this.#read = tableInfoReader(
       dialect,
       new Map(mapped.map(({ table, mapping }) => [table, mapping])),
@@ -77,7 +88,11 @@ export class TableCatalog {
     if (isSelect) {
       const isTable = (name: string) =>
         this.#names.has(name) || (metadata?.tables.includes(name) ?? false);
-      return { isRead: true, names: namedTables(text, isTable) };
+      const names = this.#named.get(text) ??
+        namedTables(text, isTable, this.#isPure);
+      if (names !== undefined) this.#named.set(text, names);
+      if (this.#named.size > MANY) this.#named.clear();
+      return { isRead: true, names };
     }
     // A delete may cascade to any other table, and a select with a CTE that
     // writes does not say where.

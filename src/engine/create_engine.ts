@@ -41,6 +41,15 @@ export interface EngineOptions {
    */
   readonly transaction?: TransactionOptions;
   /**
+   * Functions of your own, as SQL names them (`slug`, `app.slug`), that compute
+   * and do nothing else: they write nothing, lock nothing, set nothing and do
+   * not ask which transaction they are in. A select that calls no others may
+   * run in a transaction of its own, which saves a connection on Neon.
+   *
+   * @default {[]}
+   */
+  readonly pureFunctions?: readonly string[];
+  /**
    * Whether errors carry server texts and details that may quote values. Keep
    * it off where errors are logged or shown.
    *
@@ -87,6 +96,12 @@ export function createEngine(
   }
   checkSettings(settings);
   checkTransactionOptions(transaction);
+  const { pureFunctions = [] } = options;
+  if (!pureFunctions.every((name) => typeof name === "string")) {
+    throw new TypeError(
+      'Cannot use option "pureFunctions": it is a list of names',
+    );
+  }
   const emitter = new Emitter();
   const observed = observedDriver(driver, emitter);
   const pool = (options.pool ?? defaultPool)(observed);
@@ -103,6 +118,7 @@ export function createEngine(
     settings,
     transaction,
     exposeServerDetail: options.exposeServerDetail ?? false,
+    pureFunctions: new Set(pureFunctions),
   });
 }
 

@@ -1,4 +1,6 @@
-import type { Driver } from "../driver/driver.ts";
+import type { Connection } from "../driver/connection.ts";
+import type { Driver, SendOptions } from "../driver/driver.ts";
+import type { Statement } from "../driver/statement.ts";
 import {
   checkSettings,
   checkTransactionOptions,
@@ -13,7 +15,11 @@ import type {
   Pool,
   PoolStatus,
 } from "../pool/pool.ts";
-import { EngineConnection } from "./engine_connection.ts";
+import {
+  EngineConnection,
+  type Teller,
+  type WrappedFlight,
+} from "./engine_connection.ts";
 
 /** `development` adds call sites to errors and leak reports. */
 export type EngineMode = "production" | "development";
@@ -42,6 +48,8 @@ export interface EngineParts {
   readonly transaction: TransactionOptions;
   /** Whether server texts that may quote values are passed on. */
   readonly exposeServerDetail: boolean;
+  /** Functions that do nothing but compute, by name. */
+  readonly pureFunctions: ReadonlySet<string>;
 }
 
 /** What is going on that nobody waits for, by pool. */
@@ -122,7 +130,14 @@ export class Engine {
    * driver has a limit.
    */
   get capacity(): number | undefined {
-    return this.#parts.pool.capacity ?? this.driver.maxConnections;
+    const { pool, driver } = this.#parts;
+    // Of none at all there is nothing to wait for.
+    return pool.capacity ?? (this.connects ? driver.maxConnections : undefined);
+  }
+
+  /** Whether a connection that is given back is lent again. */
+  get reusesConnections(): boolean {
+    return this.#parts.pool.reusesConnections ?? false;
   }
 
   /** How much is reported. */
@@ -133,6 +148,11 @@ export class Engine {
   /** Settings local to each transaction, by name. */
   get settings(): Readonly<Record<string, string>> {
     return this.#parts.settings;
+  }
+
+  /** Functions of the user's that do nothing but compute, by name. */
+  get pureFunctions(): ReadonlySet<string> {
+    return this.#parts.pureFunctions;
   }
 
   /** How transactions run that say nothing else. */
@@ -201,6 +221,56 @@ export class Engine {
     }
     emitter.emit({ type: "checkout", duration: performance.now() - start });
     return new EngineConnection(connection, this.#parts);
+  }
+
+  /** Whether there can be connections. */
+  get connects(): boolean {
+    return this.driver.maxConnections !== 0;
+  }
+
+  /**
+   * About how many bytes a transaction may have that is sent without a
+   * connection; nothing where there is no such transport.
+   */
+  get maxBatchBytes(): number | undefined {
+    return this.sendsTransactions
+      ? this.driver.maxBatchBytes ?? Infinity
+      : undefined;
+  }
+
+  /** Whether a whole transaction can be sent without a connection. */
+  get sendsTransactions(): boolean {
+    return this.driver.sendTransaction !== undefined;
+  }
+
+  /**
+   * Sends a whole transaction as one flight, without a connection.
+   *
+   * @param statements What it does.
+   * @param options How it runs.
+   * @param tellers By place: for statements with an event of their own.
+   * @returns Its results; it never rejects.
+   * @throws {TypeError} When the driver has no such transport.
+   */
+  async sendTransaction(
+    statements: readonly Statement[],
+    options: SendOptions,
+    tellers: readonly (Teller | undefined)[] = [],
+  ): Promise<WrappedFlight> {
+    const { driver } = this.#parts;
+    if (driver.sendTransaction === undefined) {
+      throw new TypeError(
+        `Cannot send a transaction: the driver "${driver.name}" needs a connection`,
+      );
+    }
+    const send = driver.sendTransaction.bind(driver);
+    const once: Connection = {
+      usable: true,
+      send: (all) => send(all, options),
+      close: () => Promise.resolve(),
+    };
+    const parts = { ...this.#parts, isAtomic: true };
+    return await new EngineConnection(once, parts).send(statements, tellers);
   }
 
   /** Resolves when no connection is being given back or closed. */

@@ -4,7 +4,11 @@ import type { FlightResult, Result, Statement } from "../driver/statement.ts";
 import { endsTransaction } from "../driver/transaction_sql.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import { StateError } from "../errors/state_error.ts";
-import { wrapDriverError } from "../errors/wrap_driver_error.ts";
+import {
+  type FailedStatement,
+  staleStatement,
+  wrapDriverError,
+} from "../errors/wrap_driver_error.ts";
 import type { Emitter } from "../events/emitter.ts";
 import type { Pool } from "../pool/pool.ts";
 
@@ -18,14 +22,21 @@ export interface ConnectionParts {
   readonly emitter: Emitter;
   /** Whether server texts that may quote values are passed on. */
   readonly exposeServerDetail: boolean;
+  /** Whether a flight is answered as a whole, so that nobody knows what failed. */
+  readonly isAtomic?: boolean;
 }
 
 /** A flight's results, with the failure as an error of ours. */
 export interface WrappedFlight {
   /** One result for each statement that succeeded. */
   readonly results: readonly Result[];
-  /** The failure of statement number `results.length`. */
-  readonly failure?: NullpoolError;
+  /** The failure of a statement, or of the whole flight. */
+  readonly failure?: NullpoolError | undefined;
+  /**
+   * Which statement failed: number `results.length`, or another one where the
+   * whole flight is answered at once; nothing where nobody can tell.
+   */
+  readonly failedAt?: number | undefined;
 }
 
 /**
@@ -148,14 +159,21 @@ export class EngineConnection {
     statements: readonly Statement[],
   ): WrappedFlight {
     if (!("failure" in flight)) return { results: flight.results };
+    const { isAtomic = false, exposeServerDetail, driver } = this.#parts;
+    const failedAt = isAtomic
+      ? staleStatement(flight.failure, statements)
+      : flight.results.length;
     return {
       results: flight.results,
+      failedAt,
       failure: wrapDriverError(flight.failure, {
-        attempt: `Lost the connection to ${this.#parts.driver.describe()}`,
+        attempt: `Lost the connection to ${driver.describe()}`,
         connecting: false,
         maybeExecuted: true,
-        exposeServerDetail: this.#parts.exposeServerDetail,
-        statement: statements[flight.results.length],
+        exposeServerDetail,
+        statement: failedAt === undefined
+          ? joined(statements)
+          : statements[failedAt],
       }),
     };
   }
@@ -210,4 +228,12 @@ function releasedError(): StateError {
     "TRANSACTION_ENDED",
     "Cannot send: the connection was given back; borrow another one",
   );
+}
+
+/** Any of some statements: none of their values may be repeated. */
+function joined(statements: readonly Statement[]): FailedStatement {
+  return {
+    text: statements.map(({ text }) => text).join("\n"),
+    params: statements.flatMap(({ params }) => params),
+  };
 }

@@ -118,6 +118,22 @@ export interface ErrorCodes {
    */
   CONNECT_FAILED: "ConnectionError";
   /**
+   * The driver has no connections (`neonHttp()`), and something needs one. The
+   * message names what, and why: leave it out, use `enqueue()` or `add()` for a
+   * write, or use `neon()`.
+   */
+  NO_CONNECTION: "StateError";
+  /**
+   * The endpoint takes no request that large (HTTP 413). Lower `maxBatchBytes`,
+   * or flush in parts.
+   */
+  REQUEST_TOO_LARGE: "ConnectionError";
+  /**
+   * The endpoint gives no result that large (HTTP 507), and has rolled the
+   * transaction back. Read fewer rows, or use `stream()`.
+   */
+  RESPONSE_TOO_LARGE: "ConnectionError";
+  /**
    * The connection broke while a transaction was open. The server has rolled
    * the transaction back; call `rollback()` and run the unit of work again.
    */

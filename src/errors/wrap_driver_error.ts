@@ -35,6 +35,8 @@ export interface FailedStatement {
 
 /** What a statement says that finds another number of rows than it must. */
 export interface StaleCheck {
+  /** Tells it from others that travel with it. */
+  readonly key: string;
   /** The table. */
   readonly table: string;
   /** What was tried on which key, such as `update "users" by "id"`. */
@@ -97,6 +99,28 @@ export function wrapDriverError(
   return staleError(error, context.statement) ?? databaseError(error, message);
 }
 
+/** What such a statement says: its key, and how many rows it has found. */
+const STALE = /nullpool:stale:(\w+):(\d+)/;
+
+/**
+ * Which statement of a flight failed, where its text says so.
+ *
+ * @param error What the driver threw.
+ * @param statements The flight.
+ * @returns Its place.
+ */
+export function staleStatement(
+  error: unknown,
+  statements: readonly { readonly stale?: StaleCheck | undefined }[],
+): number | undefined {
+  if (!isServerError(error)) return undefined;
+  const key = STALE.exec(error.message)?.[1];
+  const at = statements.findIndex(({ stale }) =>
+    stale !== undefined && stale.key === key
+  );
+  return at < 0 ? undefined : at;
+}
+
 /**
  * A statement that counts its rows fails with a text of its own, as the input
  * of a number: the server decides inside the flight.
@@ -105,8 +129,8 @@ function staleError(
   { code, message }: ServerErrorFields,
   { stale }: Partial<FailedStatement> = {},
 ): StaleDataError | undefined {
-  const count = /nullpool:stale:(\d+)/.exec(message)?.[1];
-  if (stale === undefined || code !== "22P02" || count === undefined) return;
+  const [, key, count] = STALE.exec(message) ?? [];
+  if (code !== "22P02" || key === undefined || key !== stale?.key) return;
   const { table, attempt, found, expected } = stale;
   return new StaleDataError(
     `Cannot ${attempt}: ${count} of ${expected} rows ${found}; call rollback() and run the unit of work again`,

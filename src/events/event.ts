@@ -65,6 +65,30 @@ export interface StatementEvent {
   readonly error: string | undefined;
 }
 
+/**
+ * How statements meet the wire. `one-shot`: reads as a read-only transaction of
+ * their own, begun and ended in one flight. `batch`: a whole unit of work with
+ * its COMMIT in one request. `interactive`: a transaction that stays open, on a
+ * connection that the session holds.
+ */
+export type Transport = "one-shot" | "batch" | "interactive";
+
+/** Statements of a session were sent together, and answered. */
+export interface FlightEvent {
+  /** Tells the events apart. */
+  readonly type: "flight";
+  /** How they travelled. */
+  readonly transport: Transport;
+  /** Why so. */
+  readonly reason: string;
+  /** Whether they were a request, and needed no connection. */
+  readonly isRequest: boolean;
+  /** How many statements of the user they were. */
+  readonly statements: number;
+  /** Milliseconds until the answer, waiting for a connection included. */
+  readonly duration: number;
+}
+
 /** The pending changes of a session were written; a commit has yet to come. */
 export interface FlushEvent {
   /** Tells the events apart. */
@@ -121,6 +145,8 @@ export interface EventMap {
   savepoint: SavepointEvent;
   /** A statement was answered. */
   statement: StatementEvent;
+  /** Statements were sent together. */
+  flight: FlightEvent;
   /** Pending changes were written. */
   flush: FlushEvent;
   /** A transaction was committed. */

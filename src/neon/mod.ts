@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { neonHttp, type NeonHttpOptions } from "./http_driver.ts";
 export { neon, type NeonOptions } from "./neon_driver.ts";
 export {
   neonWebSocket,

@@ -1,17 +1,30 @@
 import type { Driver } from "../driver/driver.ts";
 import type { UrlSource } from "../driver/url.ts";
+import { neonHttp, type NeonHttpOptions } from "./http_driver.ts";
 import {
   neonWebSocket,
   type NeonWebSocketOptions,
 } from "./websocket_driver.ts";
 
 /** How {@linkcode neon} connects. */
-export interface NeonOptions extends NeonWebSocketOptions {}
+export interface NeonOptions extends NeonWebSocketOptions, NeonHttpOptions {
+  /**
+   * `auto`: reads, and whole units of work, are one HTTP request each, and a
+   * WebSocket is opened for what needs a transaction that stays open. `http`:
+   * requests only, as {@linkcode neonHttp}. `websocket`: connections only, as
+   * {@linkcode neonWebSocket}.
+   *
+   * @default {"auto"}
+   */
+  readonly transport?: "auto" | "http" | "websocket";
+}
 
 /**
  * The driver for Neon, and for whatever else speaks Neon's protocol.
  *
- * Every transaction runs over a WebSocket today.
+ * A session that only reads, or that commits what it has added and changed,
+ * needs no connection: each is one HTTP request, whose pool is on Neon's side.
+ * Anything else opens a WebSocket.
  *
  * @example An engine on Neon
  * ```ts
@@ -23,12 +36,26 @@ export interface NeonOptions extends NeonWebSocketOptions {}
  * assertEquals(engine.driver.name, "neon");
  * ```
  *
- * @param url The connection URL, or a function asked at the first connect.
+ * @param url The connection URL, or a function asked when it is first needed.
  * @param options How it connects.
  * @returns The driver, for `createEngine`.
  * @throws {TypeError} When the URL is text and no connection URL.
- * @throws {RangeError} When `connectTimeout` is not a number of milliseconds.
+ * @throws {RangeError} When an option has a value that is none of its own.
  */
 export function neon(url: UrlSource, options: NeonOptions = {}): Driver {
-  return neonWebSocket(url, options);
+  const { transport = "auto" } = options;
+  switch (transport) {
+    case "http":
+      return neonHttp(url, options);
+    case "websocket":
+      return neonWebSocket(url, options);
+    case "auto": {
+      const { sendTransaction, maxBatchBytes } = neonHttp(url, options);
+      return { ...neonWebSocket(url, options), sendTransaction, maxBatchBytes };
+    }
+    default:
+      throw new RangeError(
+        'Cannot use option "transport": it is "auto", "http" or "websocket"',
+      );
+  }
 }

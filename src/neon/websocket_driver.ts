@@ -4,6 +4,7 @@ import type { ConnectionTarget, UrlSource } from "../driver/url.ts";
 import type { WireClient } from "../wire/client.ts";
 import { clientDriver } from "../wire/client_driver.ts";
 import { typeParsers } from "../wire/type_parsers.ts";
+import { isLocal } from "./_local.ts";
 
 /** The constructor of a WebSocket, as browsers have it. */
 export type WebSocketConstructor = NonNullable<
@@ -94,9 +95,4 @@ function makeClient(
   // The package's declarations are those of an older `pg`: they ask for a
   // second argument that its code does not take.
   return client as unknown as WireClient;
-}
-
-function isLocal(host: string): boolean {
-  return host === "localhost" || host === "127.0.0.1" ||
-    host.endsWith(".localhost");
 }

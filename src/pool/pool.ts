@@ -76,6 +76,12 @@ export interface Pool {
   readonly capacity?: number | undefined;
 
   /**
+   * Whether it lends again what was given back: a session then keeps no
+   * connection between reads that need no common transaction.
+   */
+  readonly reusesConnections?: boolean | undefined;
+
+  /**
    * Borrows a connection.
    *
    * @param options Who borrows, and when to give up.

@@ -355,6 +355,9 @@ export class QueuePool implements Pool {
     return new QueuePool(this.#driver, this.#options);
   }
 
+  /** What is given back is lent again. */
+  readonly reusesConnections = true;
+
   /** How many connections it lends at once; nothing where there is no limit. */
   get capacity(): number | undefined {
     return this.#lending.capacity;

@@ -125,6 +125,9 @@ export class StaticPool implements Pool {
     return this.#lending.dispose(options);
   }
 
+  /** What is given back is lent again. */
+  readonly reusesConnections = true;
+
   /** How many connections it lends at once; nothing where there is no limit. */
   get capacity(): number | undefined {
     return this.#lending.capacity;

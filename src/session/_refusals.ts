@@ -95,6 +95,22 @@ export function neverBegunError(cause: unknown): StateError {
   );
 }
 
+/** Work that needs a connection, of a driver that has none. */
+export function noConnectionError(reason: string): StateError {
+  return new StateError(
+    "NO_CONNECTION",
+    `Cannot execute: a connection is needed, because ${reason}, and the driver has none; use enqueue() or add() and commit() for a write, or neon()`,
+  );
+}
+
+/** Work that needs a connection, of a session that is told by a token. */
+export function tokenError(reason: string): StateError {
+  return new StateError(
+    "NO_CONNECTION",
+    `Cannot execute: a connection is needed, because ${reason}, and it would not carry the session's "authToken"; use enqueue() or add() and commit() for a write, or settings such as "request.jwt.claims"`,
+  );
+}
+
 /** A transaction that cannot be joined or changed. */
 export function openError(call: string, obstacle: string): StateError {
   return new StateError(

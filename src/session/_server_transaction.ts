@@ -17,6 +17,10 @@ import type { NullpoolError } from "../errors/error.ts";
 import type { PoolHolder } from "../pool/pool_holder.ts";
 import { commitError } from "./_commit_error.ts";
 import type { SessionStats } from "./session_stats.ts";
+import type { Settings } from "./settings.ts";
+
+/** Of what only the session knows. */
+function tellNobody(): void {}
 
 /** What a transaction on the server needs of its session. */
 export interface ServerTransactionParts {
@@ -36,9 +40,22 @@ export interface ToldStatement {
   readonly tell?: Teller | undefined;
 }
 
+/** How statements run in a transaction of their own. */
+export interface WholeOptions {
+  /** How it runs. */
+  readonly options: TransactionOptions;
+  /** What is set in it. */
+  readonly settings: Settings;
+  /** Gives up waiting. */
+  readonly signal: AbortSignal;
+  /** Who asks, where there is no connection. */
+  readonly authToken?: string | undefined;
+}
+
 /**
  * A transaction as the server sees it: borrows the connection, sends BEGIN in
- * the first flight, gives the connection back at the end, exactly once.
+ * the first flight, gives the connection back at the end, exactly once. Before
+ * that it may have sent reads in transactions of their own.
  */
 export class ServerTransaction {
   readonly #engine: Engine;
@@ -46,6 +63,8 @@ export class ServerTransaction {
   #connection: EngineConnection | undefined;
   #lead: ToldStatement[] = [];
   #options: TransactionOptions = {};
+  /** Whether the connection is held for a transaction, and not just kept. */
+  #isOpen = false;
   #hasBegun = false;
   #released: Promise<void> = Promise.resolve();
   #returned: Promise<void> | undefined;
@@ -56,9 +75,9 @@ export class ServerTransaction {
     this.#parts = parts;
   }
 
-  /** Whether it holds a connection. */
+  /** Whether it holds a connection for its transaction. */
   get isOpen(): boolean {
-    return this.#connection !== undefined;
+    return this.#isOpen;
   }
 
   /** Whether BEGIN was answered, or needs none. */
@@ -85,15 +104,9 @@ export class ServerTransaction {
    * @throws {PoolError} When the pool has none to lend.
    */
   async open(options: TransactionOptions, signal: AbortSignal): Promise<void> {
-    const { engine, stats, holder } = this.#parts;
-    const start = performance.now();
-    try {
-      this.#connection = await engine.connect({ signal, holder });
-    } finally {
-      stats.duration += performance.now() - start;
-    }
-    stats.connections++;
-    this.#lead = [];
+    const { engine } = this.#parts;
+    await this.#borrow(signal);
+    this.#isOpen = true;
     this.#options = options;
     this.#hasBegun = isAutocommit(options);
     if (this.#hasBegun) return;
@@ -102,6 +115,99 @@ export class ServerTransaction {
       () => engine.emit({ type: "begin", options }),
     );
     this.leadSettings(engine.settings);
+  }
+
+  /** The connection that is kept, or another one. */
+  async #borrow(signal: AbortSignal): Promise<void> {
+    const { engine, stats, holder } = this.#parts;
+    if (this.isUsable) return;
+    this.giveBack({ discard: true });
+    this.#lead = [];
+    const start = performance.now();
+    try {
+      this.#connection = await engine.connect({ signal, holder });
+    } finally {
+      stats.duration += performance.now() - start;
+    }
+    stats.connections++;
+  }
+
+  /**
+   * Sends reads as a read-only transaction of their own, begun and ended in one
+   * flight. Afterwards the connection is back in the pool, if that has a use for
+   * it.
+   *
+   * @param statements What to read.
+   * @param options How they run.
+   * @returns Their results; nothing where not even BEGIN and the settings
+   * succeeded.
+   * @throws {ConnectionError} When there is no connection.
+   * @throws {PoolError} When the pool has none to lend.
+   */
+  async readAlone(
+    statements: readonly ToldStatement[],
+    { options, settings, signal }: WholeOptions,
+  ): Promise<{ flight: WrappedFlight; hasBegun: boolean }> {
+    const readOnly = { ...options, readOnly: true };
+    if (this.#engine.sendsTransactions) {
+      const flight = await this.sendWhole(statements, {
+        options: readOnly,
+        settings,
+        signal,
+      });
+      const hasBegun = !(flight.failure instanceof ConnectionError);
+      return { flight, hasBegun };
+    }
+    await this.#borrow(signal);
+    const lead: ToldStatement[] = [
+      { statement: beginStatement(readOnly), tell: tellNobody },
+      ...settingsOf(settings),
+    ];
+    const end = { statement: command("commit"), tell: tellNobody };
+    const { results, failure } = await this.#exchange([
+      ...lead,
+      ...statements,
+      end,
+    ]);
+    if (failure !== undefined && this.isUsable) {
+      await this.#exchange([{
+        statement: command("rollback"),
+        tell: tellNobody,
+      }]);
+    }
+    if (this.#engine.reusesConnections) this.giveBack({ discard: false });
+    return {
+      hasBegun: results.length >= lead.length,
+      flight: ownFlight({ results, failure }, lead.length, statements.length),
+    };
+  }
+
+  /**
+   * Sends a whole transaction as one flight, without a connection.
+   *
+   * @param statements What it does.
+   * @param options How it runs.
+   * @returns The results of the statements.
+   */
+  async sendWhole(
+    statements: readonly ToldStatement[],
+    { options, settings, signal, authToken }: WholeOptions,
+  ): Promise<WrappedFlight> {
+    const { stats } = this.#parts;
+    const lead = settingsOf(settings);
+    const all = [...lead, ...statements];
+    const start = performance.now();
+    const { results, failure, failedAt } = await this.#engine.sendTransaction(
+      all.map(({ statement }) => statement),
+      { ...options, signal, authToken },
+      all.map(({ tell }) => tell),
+    );
+    stats.roundTrips++;
+    stats.requests++;
+    stats.duration += performance.now() - start;
+    if (failure === undefined) return { results: results.slice(lead.length) };
+    const at = failedAt === undefined ? undefined : failedAt - lead.length;
+    return { results: [], failure, failedAt: at };
   }
 
   /**
@@ -116,9 +222,7 @@ export class ServerTransaction {
 
   /** Puts settings local to the transaction there. */
   leadSettings(settings: Readonly<Record<string, string>>): void {
-    if (Object.keys(settings).length > 0) {
-      this.lead(settingsStatement(settings));
-    }
+    this.#lead.push(...settingsOf(settings));
   }
 
   /**
@@ -130,25 +234,26 @@ export class ServerTransaction {
    * `results.length`, or of what led the flight.
    */
   async send(statements: readonly ToldStatement[]): Promise<WrappedFlight> {
+    const lead = this.#lead;
+    this.#lead = [];
+    const { results, failure } = await this.#exchange([...lead, ...statements]);
+    this.#hasBegun ||= results.length >= lead.length;
+    if (!this.#hasBegun) this.giveBack({ discard: true });
+    return ownFlight({ results, failure }, lead.length);
+  }
+
+  async #exchange(all: readonly ToldStatement[]): Promise<WrappedFlight> {
     const connection = this.#connection;
     if (connection === undefined) throw new TypeError("Nothing is open");
     const { stats } = this.#parts;
-    const lead = this.#lead;
-    this.#lead = [];
-    const all = [...lead, ...statements];
     const start = performance.now();
-    const { results, failure } = await connection.send(
+    const flight = await connection.send(
       all.map(({ statement }) => statement),
       all.map(({ tell }) => tell),
     );
     stats.roundTrips++;
     stats.duration += performance.now() - start;
-    this.#hasBegun ||= results.length >= lead.length;
-    if (!this.#hasBegun) this.giveBack({ discard: true });
-    return {
-      results: results.slice(lead.length),
-      ...(failure !== undefined && { failure }),
-    };
+    return flight;
   }
 
   /**
@@ -227,6 +332,25 @@ export class ServerTransaction {
     const connection = this.#connection;
     if (connection === undefined) return;
     this.#connection = undefined;
-    this.#released = connection.release(options);
+    this.#isOpen = false;
+    const before = this.#released;
+    this.#released = connection.release(options).then(() => before);
   }
+}
+
+function settingsOf(settings: Settings): ToldStatement[] {
+  if (Object.keys(settings).length === 0) return [];
+  return [{ statement: settingsStatement(settings) }];
+}
+
+/** What of a flight is the answer to statements behind those that led it. */
+function ownFlight(
+  { results, failure }: Pick<WrappedFlight, "results" | "failure">,
+  lead: number,
+  count = Infinity,
+): WrappedFlight {
+  const own = results.slice(lead, lead + count);
+  return failure === undefined
+    ? { results: own }
+    : { results: own, failure, failedAt: own.length };
 }

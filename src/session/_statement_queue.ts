@@ -1,6 +1,5 @@
 import type { Result, Statement } from "../driver/statement.ts";
 import type { Teller, WrappedFlight } from "../engine/engine_connection.ts";
-import type { NullpoolError } from "../errors/error.ts";
 import { failedError } from "./_refusals.ts";
 import type { ToldStatement } from "./_server_transaction.ts";
 import type { Savepoint } from "./savepoint.ts";
@@ -32,21 +31,34 @@ export class Batch {
 
   /**
    * Gives each statement its own answer: the one that failed rejects with its
-   * error, those behind it were skipped by the server.
+   * error, the others were skipped by the server, or undone. Where nobody knows
+   * which one failed, all of them reject with the error.
    *
    * @param flight The answer.
    */
-  settle({ results, failure }: WrappedFlight): void {
+  settle({ results, failure, failedAt }: WrappedFlight): void {
     for (const [index, { resolve, reject }] of this.#pending.entries()) {
       const result = results[index];
+      const isFailed = failedAt === undefined || index === failedAt;
       if (result !== undefined) resolve(result);
-      else if (index === results.length) reject(failure);
-      else reject(failedError("execute", failure));
+      else reject(isFailed ? failure : failedError("execute", failure));
     }
   }
 
+  /** Gives the first of them their answers. */
+  answer(results: readonly Result[]): void {
+    for (const [at, result] of results.entries()) {
+      this.#pending[at]?.resolve(result);
+    }
+  }
+
+  /** Those behind the first, as they waited. */
+  behind(count: number): readonly Pending[] {
+    return this.#pending.slice(count);
+  }
+
   /** Rejects all of them: none was run. */
-  reject(error: NullpoolError | undefined): void {
+  reject(error: unknown): void {
     for (const { reject } of this.#pending) reject(error);
   }
 }
@@ -64,6 +76,23 @@ export class StatementQueue {
   /** Whether nothing waits. */
   get isEmpty(): boolean {
     return this.#pending.length === 0;
+  }
+
+  /** Whether all that waits only reads, and no savepoint is around it. */
+  get isPure(): boolean {
+    return this.#pending.every(({ statement: { access }, tell }) =>
+      access === "pure" && tell === undefined
+    );
+  }
+
+  /** About how many bytes wait. */
+  get bytes(): number {
+    return this.#pending.reduce(
+      (sum, { statement: { text, params } }) =>
+        params.reduce((size, value) => size + (value?.length ?? 0), sum) +
+        text.length,
+      0,
+    );
   }
 
   /** Queues a statement. */
@@ -102,6 +131,16 @@ export class StatementQueue {
    */
   take(limit = Infinity): Batch {
     return new Batch(this.#pending.splice(0, limit));
+  }
+
+  /**
+   * Puts back what is to be sent in another way.
+   *
+   * @param batch What was taken.
+   * @param answered How many of it were answered.
+   */
+  putBack(batch: Batch, answered: number): void {
+    this.#pending.unshift(...batch.behind(answered));
   }
 
   /**

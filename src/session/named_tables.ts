@@ -1,5 +1,3 @@
-import { PURE_FUNCTIONS } from "./pure_functions.ts";
-
 /** Words that may stand before a parenthesis without being a function. */
 const KEYWORDS: ReadonlySet<string> = new Set(
   ("all and any array as between by case distinct else end except exists " +
@@ -19,12 +17,15 @@ const TOKEN =
  * @param text The SQL.
  * @param isTable Tells whether a name, with its schema if it has one, is that
  * of a table: a view may be made of any.
+ * @param isPure Tells whether a function, with its schema if it has one, is
+ * known to do nothing but compute.
  * @returns Nothing where that cannot be told: it names what is no table, calls
  * a function that may read some, or holds SQL of somebody's own.
  */
 export function namedTables(
   text: string,
   isTable: (name: string) => boolean,
+  isPure: (name: string) => boolean,
 ): ReadonlySet<string> | undefined {
   const tokens = tokensOf(text);
   if (tokens === undefined) return undefined;
@@ -33,7 +34,7 @@ export function namedTables(
   for (const [at, token] of tokens.entries()) {
     const word = token.toLowerCase();
     if (isCall(tokens, at)) {
-      if (!PURE_FUNCTIONS.has(word)) return undefined;
+      if (!isPure(functionName(tokens, at))) return undefined;
       continue;
     }
     // PostgreSQL, `TABLE name`: no builder writes it.
@@ -70,6 +71,18 @@ function isCall(tokens: readonly string[], at: number): boolean {
   if (tokens[at + 1] !== "(") return false;
   if (isQuoted(token)) return true;
   return /^[a-z_]/i.test(token) && !KEYWORDS.has(token.toLowerCase());
+}
+
+/** With its schema, because one may have a function of any name. */
+function functionName(tokens: readonly string[], at: number): string {
+  const parts: string[] = [];
+  let next = at;
+  do {
+    const token = tokens[next] ?? "";
+    parts.unshift(isQuoted(token) ? unquoted(token) : token.toLowerCase());
+    next -= 2;
+  } while (tokens[next + 1] === ".");
+  return parts.join(".");
 }
 
 /** Names of CTEs: `with "name" as (`, and behind a comma. */

@@ -79,6 +79,8 @@ export class SessionCore implements SessionHandle {
       stats: this.stats,
       holder: options.holder,
       work: this.#flusher.work,
+      sharesReads: options.sharesReads,
+      authToken: options.authToken,
       onFailure: () => this.#gate.turn("fail"),
       afterBegin: this.#hooks.hearsBegin
         ? (execute) => this.#hooks.afterBegin({ core: this }, execute)

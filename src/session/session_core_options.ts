@@ -37,6 +37,10 @@ export interface SessionCoreOptions<Handle> {
   readonly guard?: (() => void) | undefined;
   /** Whether work begins a transaction by itself. */
   readonly autobegin: boolean;
+  /** Whether reads of one turn travel together. */
+  readonly sharesReads: boolean;
+  /** Who asks, where there is no connection that says so. */
+  readonly authToken?: string | undefined;
   /** The session as a pool sees it. */
   readonly holder: PoolHolder;
   /** What runs around its transactions. */

@@ -1,16 +1,32 @@
+import type { Transport } from "../events/event.ts";
+
 /** What a session has cost so far. */
 export interface SessionStats {
   /** Statements of the user that were sent. */
   statements: number;
   /** Flights: each is one wait for the server. */
   roundTrips: number;
+  /** Flights that were requests, without a connection. */
+  requests: number;
   /** Connections borrowed. */
   connections: number;
   /** Milliseconds spent waiting for connections and answers. */
   duration: number;
+  /** How statements travelled, flight by flight. */
+  readonly transports: Record<Transport, number>;
+  /** Why the last flight travelled as it did. */
+  reason: string | undefined;
 }
 
 /** The stats of a session that has done nothing. */
 export function newStats(): SessionStats {
-  return { statements: 0, roundTrips: 0, connections: 0, duration: 0 };
+  return {
+    statements: 0,
+    roundTrips: 0,
+    requests: 0,
+    connections: 0,
+    duration: 0,
+    transports: { "one-shot": 0, "batch": 0, "interactive": 0 },
+    reason: undefined,
+  };
 }

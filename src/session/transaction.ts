@@ -6,22 +6,17 @@ import {
   isAutocommit,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
-import type { WrappedFlight } from "../engine/engine_connection.ts";
 import { NullpoolError } from "../errors/error.ts";
-import type { StateError } from "../errors/state_error.ts";
 import type { SavepointEvent } from "../events/event.ts";
 import { HookList } from "./_hook_list.ts";
 import {
-  autocommitError,
-  failedError,
   neverBegunError,
   rawControlError,
   rolledBackError,
 } from "./_refusals.ts";
-import { ServerTransaction } from "./_server_transaction.ts";
-import { type Batch, StatementQueue } from "./_statement_queue.ts";
-import { runInTurn } from "./_run_in_turn.ts";
-import type { Settings } from "./settings.ts";
+import { Dispatcher } from "./_dispatcher.ts";
+import type { ServerTransaction } from "./_server_transaction.ts";
+import type { StatementQueue } from "./_statement_queue.ts";
 import { Savepoint, type WatchableWork } from "./savepoint.ts";
 import type { TransactionOwner } from "./transaction_owner.ts";
 
@@ -51,19 +46,11 @@ export class Transaction implements WatchableWork {
   readonly hooks = new HookList();
 
   readonly #owner: TransactionOwner;
-  readonly #server: ServerTransaction;
-  readonly #queue = new StatementQueue();
+  readonly #dispatcher: Dispatcher;
   readonly #savepoints: Savepoint[] = [];
   #savepointCount = 0;
-  #connecting: AbortController | undefined;
-  #pumping: Promise<void> | undefined;
   #rollingBack: Promise<void> | undefined;
   #failure: NullpoolError | undefined;
-  /** Why nothing was begun although statements were issued. */
-  #neverBegun: StateError | undefined;
-  /** Whether its next flight is to be its last one. */
-  #isEnding = false;
-  #commitError: NullpoolError | undefined;
   #writes = 0;
   #reads = 0;
 
@@ -74,7 +61,13 @@ export class Transaction implements WatchableWork {
   constructor(options: TransactionOptions, owner: TransactionOwner) {
     this.options = options;
     this.#owner = owner;
-    this.#server = new ServerTransaction(owner);
+    this.#dispatcher = new Dispatcher({
+      owner,
+      options: () => this.options,
+      failure: () => this.#failure,
+      fail: (error) => this.#fail(error),
+      canRecover: () => this.#savepoints.some(({ state }) => state === "open"),
+    });
   }
 
   /** The first failure, until a rollback. */
@@ -82,9 +75,17 @@ export class Transaction implements WatchableWork {
     return this.#failure;
   }
 
+  get #queue(): StatementQueue {
+    return this.#dispatcher.queue;
+  }
+
+  get #server(): ServerTransaction {
+    return this.#dispatcher.server;
+  }
+
   /** Whether a statement was issued and not answered yet. */
   get busy(): boolean {
-    return this.#pumping !== undefined;
+    return this.#dispatcher.pumping !== undefined;
   }
 
   /** Statements that may have written. */
@@ -120,7 +121,7 @@ export class Transaction implements WatchableWork {
    */
   execute(statement: Statement): Promise<Result> {
     const answer = this.hold(statement);
-    if (!this.#queue.isEmpty) this.#pumping ??= this.#pump();
+    this.#dispatcher.send();
     return answer;
   }
 
@@ -156,9 +157,8 @@ export class Transaction implements WatchableWork {
    *
    * @returns Settles when all of it is answered; it never rejects.
    */
-  async sendHeld(): Promise<void> {
-    if (!this.#queue.isEmpty) this.#pumping ??= this.#pump();
-    await this.#pumping;
+  sendHeld(): Promise<void> {
+    return this.#dispatcher.sendAll();
   }
 
   /**
@@ -250,20 +250,20 @@ export class Transaction implements WatchableWork {
    */
   async commit(): Promise<void> {
     if (!this.#queue.isEmpty) return await this.#commitWithHeld();
-    const error = this.#server.isOpen
-      ? await this.#server.commit()
-      : this.#neverBegun;
+    const { server, neverBegun } = this.#dispatcher;
+    const { isOpen } = server;
+    const error = isOpen ? await server.commit() : neverBegun;
+    // One that was kept for reads.
+    if (!isOpen) server.giveBack({ discard: false });
     if (error) throw this.#fail(error);
   }
 
   /** What waits and COMMIT travel together. */
   async #commitWithHeld(): Promise<void> {
-    this.#isEnding = true;
-    await this.sendHeld();
-    this.#isEnding = false;
-    const error = this.#commitError ?? this.#failure;
+    const error = await this.#dispatcher.sendLast() ?? this.#failure;
     if (error) throw error;
-    if (this.#neverBegun) throw this.#fail(this.#neverBegun);
+    const { neverBegun } = this.#dispatcher;
+    if (neverBegun) throw this.#fail(neverBegun);
     // A rollback came first.
     if (this.#rollingBack !== undefined) throw rolledBackError();
   }
@@ -283,7 +283,7 @@ export class Transaction implements WatchableWork {
   /** Throws the connection away: what runs on it fails. */
   invalidate(): void {
     this.#queue.reject(rolledBackError());
-    this.#connecting?.abort();
+    this.#dispatcher.stopOpening();
     this.#server.giveBack({ discard: true });
   }
 
@@ -305,129 +305,15 @@ export class Transaction implements WatchableWork {
 
   /** Rejects what was not sent, and waits for what was. */
   async #settle(issuedBefore = 0): Promise<void> {
-    this.#queue.reject(rolledBackError(), issuedBefore);
-    if (this.#queue.isEmpty) this.#connecting?.abort();
-    if (this.#pumping === undefined) return;
-    const pumping = this.#pumping;
+    const { queue, pumping } = this.#dispatcher;
+    queue.reject(rolledBackError(), issuedBefore);
+    if (queue.isEmpty) this.#dispatcher.stopOpening();
+    if (pumping === undefined) return;
     try {
       await orGivenUp(pumping, { timeout: ROLLBACK_DEADLINE });
     } catch {
       this.#server.giveBack({ discard: true });
       await pumping;
-    }
-  }
-
-  async #pump(): Promise<void> {
-    // One turn later, so that statements issued together travel together.
-    await null;
-    while (!this.#queue.isEmpty) await this.#flight();
-    this.#pumping = undefined;
-  }
-
-  async #flight(): Promise<void> {
-    if (!this.#server.isOpen) {
-      await this.#open();
-      if (!this.#server.isOpen) return;
-    }
-    // A flight is atomic: without a transaction each statement needs its own.
-    const batch = this.#queue.take(isAutocommit(this.options) ? 1 : undefined);
-    this.#owner.stats.statements += batch.size;
-    if (this.#isEnding && this.#queue.isEmpty && !isAutocommit(this.options)) {
-      return await this.#lastFlight(batch);
-    }
-    const answering = this.#server.send(batch.statements);
-    // It has left: what a flush has to note is noted while the server works.
-    this.#owner.work.noteSealed();
-    await this.#settleFlight(batch, await answering);
-  }
-
-  async #settleFlight(batch: Batch, flight: WrappedFlight): Promise<void> {
-    if (flight.failure === undefined || this.#server.hasBegun) {
-      batch.settle(flight);
-      if (flight.failure !== undefined) await this.#end(flight.failure);
-    } else {
-      // BEGIN itself failed, so there is no transaction that could be failed.
-      this.#neverBegun = neverBegunError(flight.failure);
-      batch.reject(flight.failure);
-      this.#queue.reject(flight.failure);
-    }
-  }
-
-  /** What was made is true when COMMIT was answered, and not before. */
-  async #lastFlight(batch: Batch): Promise<void> {
-    const answering = this.#server.commitBehind(batch.statements);
-    this.#owner.work.noteSealed();
-    const { flight, error } = await answering;
-    if (error !== undefined) {
-      this.#commitError = this.#fail(error);
-      batch.reject(error);
-    } else await this.#settleFlight(batch, flight);
-  }
-
-  /** Connects; afterwards nothing is open if there is nothing to send. */
-  async #open(): Promise<void> {
-    this.#connecting = new AbortController();
-    try {
-      this.#checkSettings(this.#owner.engine.settings);
-      await this.#server.open(this.options, this.#connecting.signal);
-      await this.#begin(this.#connecting.signal);
-    } catch (error) {
-      // Nothing has begun: the session stays usable.
-      await this.#server.rollback();
-      if (!this.#queue.isEmpty) this.#neverBegun = neverBegunError(error);
-      this.#queue.reject(error);
-    } finally {
-      this.#connecting = undefined;
-    }
-    // Rolled back meanwhile: nothing is sent any more.
-    if (this.#queue.isEmpty) await this.#server.rollback();
-  }
-
-  /** A rollback does not wait for the hook, which may be waiting for it. */
-  async #begin(signal: AbortSignal): Promise<void> {
-    if (this.#owner.afterBegin === undefined) return;
-    const settings = await runInTurn(
-      this.#owner.afterBegin,
-      (statement) => this.#executeFirst(statement, signal),
-      signal,
-    );
-    if (this.#failure) throw failedError("execute", this.#failure);
-    if (!settings) return;
-    this.#checkSettings(settings);
-    this.#server.leadSettings(settings);
-  }
-
-  /** They end with the transaction: without one they would never be there. */
-  #checkSettings(settings: Settings): void {
-    if (isAutocommit(this.options) && Object.keys(settings).length > 0) {
-      throw autocommitError("set settings");
-    }
-  }
-
-  async #executeFirst(
-    statement: Statement,
-    signal: AbortSignal,
-  ): Promise<Result> {
-    if (signal.aborted) throw rolledBackError();
-    if (this.#failure) throw failedError("execute", this.#failure);
-    const { results: [result], failure } = await this.#server.send([{
-      statement,
-    }]);
-    if (result !== undefined) return result;
-    const error = failure ?? rolledBackError();
-    throw signal.aborted ? error : this.#fail(error);
-  }
-
-  /** Follows a failure of the transaction. */
-  async #end(failure: NullpoolError): Promise<void> {
-    if (isAutocommit(this.options) && this.#server.isUsable) return;
-    this.#fail(failure);
-    this.#queue.reject(failedError("execute", failure));
-    // Nothing can be saved any more: its slot is free at once, and the
-    // rollback that has to come sends nothing.
-    const canRecover = this.#savepoints.some(({ state }) => state === "open");
-    if (!this.#server.isUsable || !canRecover) {
-      await this.#server.rollback();
     }
   }
 

@@ -17,6 +17,10 @@ export interface UndoableWork {
 export interface TransactionOwner extends ServerTransactionParts {
   /** What it has pending. */
   readonly work: UndoableWork;
+  /** Whether reads of one turn travel together. */
+  readonly sharesReads: boolean;
+  /** Who asks, where there is no connection that says so. */
+  readonly authToken?: string | undefined;
   /** Told that it can only be rolled back from now on, at least in part. */
   onFailure(): void;
   /**

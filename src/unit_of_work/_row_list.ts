@@ -6,8 +6,15 @@ import { type ColumnInfo, quoteName, type TableInfo } from "./table_info.ts";
 /** Numbers the rows of a list; no column of a user's has this name. */
 export const ORD = "nullpool_ord";
 
+/** So many that no two of a flight are alike. */
+function newKey(): string {
+  return Math.random().toString(36).slice(2, 12);
+}
+
 /** Numbers the parameters of a statement. */
 export class Parameters {
+  /** Tells the statement from others of its flight, in the error of its check. */
+  readonly key: string = newKey();
   readonly #values: (() => WireParameter)[] = [];
 
   /** Their values, in order. */

@@ -34,6 +34,7 @@ export function writeStatement(
     rowMode: "array",
     access: "write",
     stale: counted && {
+      key: parameters.key,
       table: counted.table.name,
       attempt: `${counted.attempt} "${counted.table.name}" by ${
         keyNames(counted.table)
@@ -59,5 +60,6 @@ export function countCheck(
   parameters: Parameters,
 ): string {
   const count = parameters.add(String(expected));
-  return `(select case when count(*) = ${count}::int8 then 0 else ('nullpool:stale:' || count(*))::int4 end from ${query}) = 0`;
+  const key = parameters.add(parameters.key);
+  return `(select case when count(*) = ${count}::int8 then 0 else ('nullpool:stale:' || ${key}::text || ':' || count(*))::int4 end from ${query}) = 0`;
 }

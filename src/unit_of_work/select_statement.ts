@@ -41,7 +41,7 @@ export function selectStatement(
       toWireParameter(encode(key[at]))
     ),
     rowMode: "array",
-    access: lock === undefined ? "read" : "write",
+    access: lock === undefined ? "pure" : "write",
   };
 }
 

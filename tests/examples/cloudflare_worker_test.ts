@@ -59,7 +59,12 @@ async function startWorker(): Promise<Worker> {
     await using engine = createEngine(postgres(database.url));
     await prepare(engine);
   }
-  const endpoint = await serveNeon({ backend: database.url, port: 0 });
+  // Nothing is kept between requests, so what is left was left by the Worker.
+  const endpoint = await serveNeon({
+    backend: database.url,
+    port: 0,
+    poolSize: 0,
+  });
   const url = new URL(database.url);
   url.port = String(endpoint.port);
   const running = await startWorkerd(contents, {

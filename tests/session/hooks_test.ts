@@ -86,8 +86,8 @@ Deno.test("Session hooks and events come in SQLAlchemy's order", async () => {
   );
   await db.commit();
   assertEquals(heard.splice(0), [
+    "afterBegin: active, 0 lent",
     "checkout",
-    "afterBegin: active, 1 lent",
     "begin",
     "statement",
     "savepoint begin",
@@ -104,8 +104,8 @@ Deno.test("Session hooks and events come in SQLAlchemy's order", async () => {
   await db.execute("select 4");
   await db.rollback();
   assertEquals(heard.splice(0), [
+    "afterBegin: active, 0 lent",
     "checkout",
-    "afterBegin: active, 1 lent",
     "begin",
     "statement",
     "rollback",
@@ -365,13 +365,20 @@ for (const end of ["rollback", "close", "invalidate"] as const) {
 }
 
 hooksTest("a hanging afterBegin can be left, and begins anew", {
-  afterBegin: (_, db) =>
-    db.stats.connections === 1 ? new Promise(() => {}) : undefined,
-}, async ({ database, engine, db }) => {
-  const waiting = issue(db, "insert into notes values (1)");
+  async afterBegin(tx, db) {
+    if (db.stats.connections > 0) return;
+    await tx.execute("select 1");
+    await new Promise(() => {});
+  },
+}, async ({ engine, db, database }) => {
+  const refused = assertRejects(
+    () => issue(db, "insert into notes values (1)"),
+    StateError,
+    "rolled back",
+  );
   await database.waitFor(() => engine.status().checkedOut === 1);
   await db.rollback();
-  await assertRejects(() => waiting, StateError, "rolled back");
+  await refused;
   await issue(db, "insert into notes values (2)");
   await db.commit();
   assertEquals(await database.query("select id from notes"), [{ id: 2 }]);

@@ -120,8 +120,8 @@ test("compares what the read names", async ({ db, flights }) => {
   const rows = await db.select().from(authors);
   assertEquals(rows, [{ id: 1, name: "Eve" }]);
   const [sent] = flights();
-  assertEquals(sent?.map(inShort).slice(0, 1), ["update authors"]);
-  assertEquals(sent?.length, 2);
+  assertEquals(sent?.map(inShort).slice(0, 2), ["begin", "update authors"]);
+  assertEquals(sent?.length, 3);
 });
 
 test("can be held off", async ({ db, flights }) => {

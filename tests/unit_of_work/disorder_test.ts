@@ -309,6 +309,6 @@ test("a row leaves another one, and takes its name", async ({ db, flights }) => 
   await db.commit();
   assertEquals(
     flights().at(-1)?.map(inShort),
-    ["update nodes", "delete nodes", "update nodes", "commit"],
+    ["begin", "update nodes", "delete nodes", "update nodes", "commit"],
   );
 });

@@ -7,18 +7,26 @@ import {
   sessionmaker,
 } from "../../mod.ts";
 import type { Driver } from "../../src/driver/driver.ts";
-import type { Statement } from "../../src/driver/statement.ts";
+import { command, type Statement } from "../../src/driver/statement.ts";
 import { type DriverBed, driverBeds } from "../support/drivers.ts";
 
-/** A driver that tells what travels: statements by flight. */
+/**
+ * A driver that tells what travels: statements by flight. A request is a
+ * transaction: it is told with the BEGIN and the COMMIT that it stands for.
+ */
 export function watched(
   driver: Driver,
 ): { driver: Driver; flights: Statement[][] } {
   const flights: Statement[][] = [];
+  const { sendTransaction } = driver;
   return {
     flights,
     driver: {
       ...driver,
+      sendTransaction: sendTransaction && ((statements, options) => {
+        flights.push([command("begin"), ...statements, command("commit")]);
+        return sendTransaction(statements, options);
+      }),
       async connect(options) {
         const connection = await driver.connect(options);
         return {

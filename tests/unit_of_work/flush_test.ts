@@ -48,7 +48,9 @@ test("writes these statements", async ({ db, flights }) => {
   const prefixed = (prefix: string, list: string) =>
     list.split(", ").map((name) => `${prefix}.${name}`).join(", ");
   const CHECK = (query: string, n: number) =>
-    `(select case when count(*) = $${n}::int8 then 0 else ('nullpool:stale:' || count(*))::int4 end from ${query}) = 0`;
+    `(select case when count(*) = $${n}::int8 then 0 else ('nullpool:stale:' || $${
+      n + 1
+    }::text || ':' || count(*))::int4 end from ${query}) = 0`;
   const [[, parents, children] = []] = flights();
   assertEquals(
     parents,
@@ -182,6 +184,7 @@ test("deletes first what stands in the way of a unique value", async ({ db, rows
   flights();
   await db.commit();
   assertEquals(flights()[0]?.map(inShort), [
+    "begin",
     "delete orders",
     "delete customers",
     "insert customers",
@@ -261,9 +264,8 @@ test("fails with the server's word, and asks for rollback()", async ({ db, bed }
   assert(!error.message.includes("x)"));
   const refused = await assertRejects(() => db.commit(), StateError);
   assertEquals([refused.code, refused.cause], ["TRANSACTION_FAILED", error]);
-  if (bed.database !== undefined) {
-    assertEquals(await bed.database.openTransactions(), 0);
-  }
+  const { database } = bed;
+  await database?.waitFor(async () => await database.openTransactions() === 0);
   await db.rollback();
   assertEquals(db.new, []);
   db.add(customers, { name: "c" });

@@ -88,8 +88,8 @@ test("lock always asks, and takes what it finds", async ({ db, flights }) => {
   ada.name = "mine";
   await db.noAutoflush(() => db.get(customers, 1, { lock: "update" }));
   assertEquals(ada.name, "mine");
-  const [, [locking]] = flights() as [unknown, [string]];
-  assert(locking.endsWith("for update"), locking);
+  const [, locking] = flights();
+  assert(locking?.at(-1)?.endsWith("for update"), locking?.join());
   await db.find(customers, eq(customers.id, 2), {
     lock: { strength: "no key update", skipLocked: true },
   });

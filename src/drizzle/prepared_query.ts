@@ -1,0 +1,177 @@
+import { entityKind, fillPlaceholders, type Query } from "drizzle-orm";
+import type { WithCacheConfig } from "drizzle-orm/cache/core/types";
+import { PgPreparedQuery, type PreparedQueryConfig } from "drizzle-orm/pg-core";
+import { toWireParameter } from "../driver/parameter.ts";
+import type { Result, Statement } from "../driver/statement.ts";
+import type { SessionHandle } from "../session/session_core.ts";
+import type { StatementTables } from "../session/statement_tables.ts";
+import { mapRows, type SelectedColumns } from "./_internals.ts";
+import { throughCache } from "./query_cache.ts";
+import type { SessionShape } from "./session_shape.ts";
+import {
+  onlyReads,
+  type QueryMetadata,
+  statementAccess,
+} from "./statement_access.ts";
+import { type StreamOptions, streamRows } from "./stream_rows.ts";
+
+/** Hands a statement over to the session. */
+type Send = (
+  issuer: SessionHandle,
+  statement: Statement,
+  tablesOf: () => StatementTables,
+) => Promise<Result>;
+
+/** What a prepared query needs besides its SQL. */
+interface PreparedParts<T extends PreparedQueryConfig> {
+  readonly fields: SelectedColumns | undefined;
+  readonly customResultMapper:
+    | ((rows: unknown[][]) => T["execute"])
+    | undefined;
+  readonly queryMetadata: QueryMetadata | undefined;
+  readonly cacheConfig: WithCacheConfig | undefined;
+  readonly handle: () => SessionHandle;
+  readonly shape: SessionShape;
+}
+
+/** A compiled query; it can be executed many times. */
+export class SessionPreparedQuery<T extends PreparedQueryConfig>
+  extends PgPreparedQuery<T> {
+  static override readonly [entityKind]: string = "NullpoolPreparedQuery";
+
+  /** Set by Drizzle's select builder after it has prepared. */
+  joinsNotNullableMap: Record<string, boolean> | undefined;
+
+  readonly #parts: PreparedParts<T>;
+
+  constructor(query: Query, parts: PreparedParts<T>) {
+    super(query, undefined, parts.queryMetadata);
+    this.#parts = parts;
+  }
+
+  /** Runs it and maps the rows. */
+  override async execute(
+    placeholderValues?: Record<string, unknown>,
+  ): Promise<T["execute"]> {
+    return this.#map(await this.#run(this.#rowMode, placeholderValues));
+  }
+
+  /** Reads it row by row. */
+  stream(
+    options: StreamOptions,
+    issuer: SessionHandle,
+  ): AsyncGenerator<unknown, void, void> {
+    return streamRows(
+      issuer,
+      this.#statement(this.#rowMode, this.query.params),
+      (result) => this.#isMapped ? this.#map(result) : result.rows,
+      { ...options, tablesOf: () => this.#tables },
+    );
+  }
+
+  /** Runs it; rows as objects. */
+  async all(
+    placeholderValues?: Record<string, unknown>,
+  ): Promise<T["all"]> {
+    return (await this.#run("object", placeholderValues)).rows;
+  }
+
+  /** Runs it; rows as arrays. */
+  async values(
+    placeholderValues?: Record<string, unknown>,
+  ): Promise<T["values"]> {
+    return (await this.#run("array", placeholderValues)).rows;
+  }
+
+  /** Whether rows arrive as arrays; asked by batches. */
+  isResponseInArrayMode(): boolean {
+    return this.#parts.fields !== undefined;
+  }
+
+  /** Gives it a place among the changes of the session; it goes with the flush. */
+  async enqueue(issuer: SessionHandle): Promise<T["execute"]> {
+    return this.#map(
+      await this.#run(
+        this.#rowMode,
+        {},
+        (_, ...query) => issuer.core.enqueue(issuer, ...query),
+      ),
+    );
+  }
+
+  /** Asynchronous, so that a session that refuses rejects and never throws. */
+  async #run(
+    rowMode: Statement["rowMode"],
+    placeholderValues: Record<string, unknown> = {},
+    send: Send = (issuer, ...query) => issuer.core.execute(issuer, ...query),
+  ): Promise<Result> {
+    const { handle, shape, queryMetadata, cacheConfig } = this.#parts;
+    const { sql } = this.query;
+    const params = fillPlaceholders(this.query.params, placeholderValues);
+    const issuer = handle();
+    shape.logger?.logQuery(sql, params);
+    const statement = this.#statement(rowMode, params);
+    const run = () => send(issuer, statement, () => this.#tables);
+    if (shape.cache === undefined) return await run();
+    issuer.core.checkUse(issuer);
+    return await throughCache(shape.cache, issuer.core, {
+      text: sql,
+      params,
+      metadata: queryMetadata,
+      config: cacheConfig,
+    }, run);
+  }
+
+  /** Whether rows become what a builder selected, and not raw objects. */
+  get #isMapped(): boolean {
+    const { fields, customResultMapper } = this.#parts;
+    return fields !== undefined || customResultMapper !== undefined;
+  }
+
+  /** What it is about, for the unit of work. */
+  get #tables(): StatementTables {
+    const { shape, queryMetadata } = this.#parts;
+    const text = this.query.sql;
+    const isSelect = this.#type === "select" && onlyReads(text);
+    return shape.tables.tablesOf(text, queryMetadata, { isSelect });
+  }
+
+  get #access(): Statement["access"] {
+    const access = statementAccess(this.query.sql, this.#type);
+    const isPure = access === "read" && this.#tables.names !== undefined;
+    return isPure ? "pure" : access;
+  }
+
+  get #type(): QueryMetadata["type"] | undefined {
+    const { queryMetadata, customResultMapper } = this.#parts;
+    return customResultMapper ? "select" : queryMetadata?.type;
+  }
+
+  get #rowMode(): Statement["rowMode"] {
+    return this.#isMapped ? "array" : "object";
+  }
+
+  #statement(
+    rowMode: Statement["rowMode"],
+    params: readonly unknown[],
+  ): Statement {
+    const text = this.query.sql;
+    return {
+      text,
+      params: params.map(toWireParameter),
+      rowMode,
+      access: this.#access,
+    };
+  }
+
+  #map(result: Result): T["execute"] {
+    const { fields, customResultMapper } = this.#parts;
+    if (customResultMapper) return customResultMapper(arrayRows(result));
+    if (!fields) return result;
+    return mapRows(fields, result.rows, this.joinsNotNullableMap);
+  }
+}
+
+function arrayRows(result: Result): unknown[][] {
+  return result.rows.filter((row) => Array.isArray(row));
+}

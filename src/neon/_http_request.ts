@@ -1,0 +1,68 @@
+import type { SendOptions } from "../driver/driver.ts";
+import type { Statement } from "../driver/statement.ts";
+import type { IsolationLevel } from "../driver/transaction_sql.ts";
+import type { ConnectionTarget } from "../driver/url.ts";
+import { isLocal } from "./_local.ts";
+
+/** As Neon's proxy spells them (`proxy/src/serverless/sql_over_http.rs`). */
+const LEVELS: Readonly<Partial<Record<IsolationLevel, string>>> = {
+  "read uncommitted": "ReadUncommitted",
+  "read committed": "ReadCommitted",
+  "repeatable read": "RepeatableRead",
+  "serializable": "Serializable",
+};
+
+/**
+ * A transaction as a request of Neon's protocol: a batch, whose answer has
+ * every value as PostgreSQL's text.
+ *
+ * @param target Where to.
+ * @param statements What to run.
+ * @param options How it runs.
+ */
+export function httpRequest(
+  target: ConnectionTarget,
+  statements: readonly Statement[],
+  { isolationLevel = "read committed", readOnly, deferrable, authToken }:
+    SendOptions,
+): { url: string; method: string; headers: Headers; body: string } {
+  const headers = new Headers({
+    "content-type": "application/json",
+    "neon-connection-string": connectionString(target, authToken),
+    "neon-raw-text-output": "true",
+    "neon-array-mode": "true",
+    "neon-batch-isolation-level": LEVELS[isolationLevel] ?? "ReadCommitted",
+  });
+  if (readOnly) headers.set("neon-batch-read-only", "true");
+  if (deferrable) headers.set("neon-batch-deferrable", "true");
+  if (authToken !== undefined) {
+    headers.set("authorization", `Bearer ${authToken}`);
+  }
+  const queries = statements.map(({ text, params }) => ({
+    query: text,
+    params,
+  }));
+  return {
+    url: endpoint(target, authToken !== undefined),
+    method: "POST",
+    headers,
+    body: JSON.stringify({ queries }),
+  };
+}
+
+/** The first label of the host is the database's; the rest is the region. */
+function endpoint({ host, port }: ConnectionTarget, hasToken: boolean): string {
+  if (isLocal(host)) return `http://${host}:${port}/sql`;
+  const region = host.replace(/^[^.]+\./, "");
+  return `https://${hasToken ? "apiauth" : "api"}.${region}/sql`;
+}
+
+/** With a token there must be no password (both are a 400). */
+function connectionString(
+  { host, database, user, password = "" }: ConnectionTarget,
+  authToken: string | undefined,
+): string {
+  const [u, p, d] = [user, password, database].map(encodeURIComponent);
+  const login = authToken === undefined ? `${u}:${p}` : u;
+  return `postgresql://${login}@${host}/${d}`;
+}

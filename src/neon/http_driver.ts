@@ -1,0 +1,150 @@
+import { types } from "@neondatabase/serverless";
+import type { Driver, SendOptions } from "../driver/driver.ts";
+import { orGivenUp } from "../driver/give_up.ts";
+import type { FlightResult, Statement } from "../driver/statement.ts";
+import {
+  type ConnectionTarget,
+  describeTarget,
+  parseConnectionUrl,
+  resolveUrl,
+  type UrlSource,
+} from "../driver/url.ts";
+import { StateError } from "../errors/state_error.ts";
+import { typeParsers } from "../wire/type_parsers.ts";
+import { readAnswer } from "./_http_answer.ts";
+import { httpFailure, noAnswer } from "./_http_failure.ts";
+import { httpRequest } from "./_http_request.ts";
+
+/** How {@linkcode neonHttp} asks. */
+export interface NeonHttpOptions {
+  /**
+   * Milliseconds until a request is given up; 0 waits for ever.
+   *
+   * @default {30_000}
+   */
+  readonly requestTimeout?: number;
+  /**
+   * How many bytes a whole unit of work may have to be sent as one request,
+   * about. Neon's endpoint takes 10 MiB.
+   *
+   * @default {8_388_608}
+   */
+  readonly maxBatchBytes?: number;
+  /**
+   * Sends requests; a function of `fetch`'s shape.
+   *
+   * @default {globalThis.fetch}
+   */
+  readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
+}
+
+/** URL parameters that change nothing over HTTPS. */
+const URL_PARAMS = ["sslmode", "channel_binding"];
+
+const parserOf = typeParsers(types);
+
+/**
+ * A driver for Neon's protocol over HTTP alone: a transaction is one request,
+ * and there is never a connection. What needs one (a statement that may write
+ * and is answered before the commit, a lock, a savepoint, a snapshot) is a
+ * `StateError`; {@linkcode neon} opens a WebSocket for it.
+ *
+ * @example A driver without connections
+ * ```ts
+ * import { neonHttp } from "@nullpool/db/neon";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const driver = neonHttp("postgres://app:secret@ep-x.eu.aws.neon.tech/app");
+ * assertEquals(driver.name, "neon-http");
+ * ```
+ *
+ * @param url The connection URL, or a function asked at the first request.
+ * @param options How it asks.
+ * @returns The driver, for `createEngine`.
+ * @throws {TypeError} When the URL is text and no connection URL.
+ * @throws {RangeError} When a number is out of range.
+ */
+export function neonHttp(
+  url: UrlSource,
+  options: NeonHttpOptions = {},
+): Driver {
+  const { requestTimeout = 30_000, maxBatchBytes = 8 * 1024 * 1024 } = options;
+  checkNumber("requestTimeout", requestTimeout);
+  checkNumber("maxBatchBytes", maxBatchBytes);
+  if (typeof url === "string") parseConnectionUrl(url);
+  let target: ConnectionTarget | undefined;
+  const describe = () =>
+    target === undefined
+      ? "the database of neonHttp()"
+      : describeTarget(target);
+  return {
+    name: "neon-http",
+    describe,
+    maxConnections: 0,
+    maxBatchBytes,
+    connect: () =>
+      Promise.reject(
+        new StateError(
+          "NO_CONNECTION",
+          "Cannot connect: neonHttp() has no connections; use neon(), which opens one where it is needed",
+        ),
+      ),
+    async sendTransaction(statements, send) {
+      try {
+        target ??= await resolveUrl(url, URL_PARAMS);
+      } catch (failure) {
+        return { results: [], failure };
+      }
+      return await exchange({
+        target,
+        statements,
+        send,
+        requestTimeout,
+        fetch: options.fetch ?? fetch,
+      });
+    },
+  };
+}
+
+/** One request. */
+interface Exchange {
+  readonly target: ConnectionTarget;
+  readonly statements: readonly Statement[];
+  readonly send: SendOptions;
+  readonly requestTimeout: number;
+  readonly fetch: NonNullable<NeonHttpOptions["fetch"]>;
+}
+
+/** It never rejects: what went wrong is told in the result. */
+async function exchange(
+  { target, statements, send, requestTimeout, fetch }: Exchange,
+): Promise<FlightResult> {
+  const attempt = describeTarget(target);
+  const leaving = new AbortController();
+  const { url, ...init } = httpRequest(target, statements, send);
+  async function ask(): Promise<{ status: number; body: string }> {
+    const response = await fetch(url, { ...init, signal: leaving.signal });
+    return { status: response.status, body: await response.text() };
+  }
+  try {
+    const { status, body } = await orGivenUp(ask(), {
+      signal: send.signal,
+      timeout: requestTimeout,
+    });
+    if (status !== 200) {
+      return { results: [], failure: httpFailure(attempt, status, body) };
+    }
+    return readAnswer(attempt, body, statements, parserOf);
+  } catch (error) {
+    // The server cancels a statement whose client is gone.
+    leaving.abort();
+    return { results: [], failure: noAnswer(attempt, error) };
+  }
+}
+
+function checkNumber(name: string, value: number): void {
+  if (Number.isFinite(value) && value >= 0) return;
+  throw new RangeError(
+    `Cannot use option "${name}": it is a number, 0 or more`,
+  );
+}

@@ -1,0 +1,289 @@
+import { isAutocommit } from "../driver/transaction_sql.ts";
+import type { WrappedFlight } from "../engine/engine_connection.ts";
+import { ConnectionError } from "../errors/connection_error.ts";
+import { DatabaseError } from "../errors/database_error.ts";
+import type { NullpoolError } from "../errors/error.ts";
+import type { StateError } from "../errors/state_error.ts";
+import type { Transport } from "../events/event.ts";
+import { commitError } from "./_commit_error.ts";
+import { type DispatchParts, Opening } from "./_opening.ts";
+import {
+  failedError,
+  neverBegunError,
+  noConnectionError,
+  tokenError,
+} from "./_refusals.ts";
+import { ServerTransaction, type WholeOptions } from "./_server_transaction.ts";
+import { type Batch, StatementQueue } from "./_statement_queue.ts";
+import { planTransport, type TransportPlan } from "./transport_plan.ts";
+
+/**
+ * Brings the statements of one transaction to the server, flight by flight, in
+ * the way that the transport plan says, and gives each its answer.
+ */
+export class Dispatcher {
+  /** What waits. */
+  readonly queue: StatementQueue = new StatementQueue();
+  /** The transaction on the server. */
+  readonly server: ServerTransaction;
+  readonly #parts: DispatchParts;
+  readonly #opening: Opening;
+  #pumping: Promise<void> | undefined;
+  /** Why nothing was begun although statements were issued. */
+  #neverBegun: StateError | undefined;
+  /** Whether COMMIT goes with what waits. */
+  #isEnding = false;
+  #commitError: NullpoolError | undefined;
+  /** Whether a read has turned out to be none. */
+  #hasWritten = false;
+  /** How many reads are sent one by one, because they have failed together. */
+  #alone = 0;
+
+  /** @param parts The transaction. */
+  constructor(parts: DispatchParts) {
+    this.server = new ServerTransaction(parts.owner);
+    this.#opening = new Opening(this.server, parts);
+    this.#parts = parts;
+  }
+
+  /** Settles when what was sent is answered; nothing where nothing is. */
+  get pumping(): Promise<void> | undefined {
+    return this.#pumping;
+  }
+
+  /** Why nothing was begun although statements were issued. */
+  get neverBegun(): StateError | undefined {
+    return this.#neverBegun;
+  }
+
+  /** Sends what waits, with what is issued in this turn. */
+  send(): void {
+    if (!this.queue.isEmpty) this.#pumping ??= this.#pump();
+  }
+
+  /** Sends what waits; settles when all of it is answered. */
+  async sendAll(): Promise<void> {
+    this.send();
+    await this.#pumping;
+  }
+
+  /**
+   * Sends what waits, and COMMIT with it.
+   *
+   * @returns Why it was not committed, where that was the commit's fault.
+   */
+  async sendLast(): Promise<NullpoolError | undefined> {
+    this.#isEnding = true;
+    await this.sendAll();
+    this.#isEnding = false;
+    return this.#commitError;
+  }
+
+  /** Gives up waiting for a connection, or for the hook. */
+  stopOpening(): void {
+    this.#opening.stop();
+  }
+
+  async #pump(): Promise<void> {
+    // One turn later, so that statements issued together travel together.
+    await null;
+    while (!this.queue.isEmpty) await this.#flight();
+    this.#pumping = undefined;
+  }
+
+  async #flight(): Promise<void> {
+    try {
+      await this.#opening.start();
+    } catch (error) {
+      return await this.#giveUp(error);
+    }
+    // Rolled back meanwhile: nothing is sent any more.
+    if (this.queue.isEmpty) return await this.server.rollback();
+    const { owner: { engine, stats } } = this.#parts;
+    const { transport, reason } = this.#plan();
+    const before = { ...stats };
+    const start = performance.now();
+    await this.#send(transport, reason);
+    const statements = stats.statements - before.statements;
+    if (statements === 0) return;
+    stats.transports[transport]++;
+    stats.reason = reason;
+    engine.emit({
+      type: "flight",
+      transport,
+      reason,
+      isRequest: stats.requests > before.requests,
+      statements,
+      duration: performance.now() - start,
+    });
+  }
+
+  async #send(transport: Transport, reason: string): Promise<void> {
+    switch (transport) {
+      case "one-shot":
+        return await this.#readAlone();
+      case "batch":
+        return await this.#sendWhole();
+      case "interactive":
+        return await this.#converse(reason);
+    }
+  }
+
+  #plan(): TransportPlan {
+    return planTransport({
+      isOpen: this.server.isOpen,
+      options: this.#parts.options(),
+      isPure: this.queue.isPure,
+      isLast: this.#isEnding,
+      bytes: () => this.queue.bytes,
+      hasWritten: this.#hasWritten,
+      maxBatchBytes: this.#parts.owner.engine.maxBatchBytes,
+    });
+  }
+
+  #take(limit?: number): Batch {
+    const batch = this.queue.take(limit);
+    this.#parts.owner.stats.statements += batch.size;
+    return batch;
+  }
+
+  /** Puts back what was not answered; it is sent in another way. */
+  #putBack(batch: Batch, answered: number): void {
+    this.#parts.owner.stats.statements -= batch.size - answered;
+    this.queue.putBack(batch, answered);
+  }
+
+  /** Sends reads in a transaction of their own. */
+  async #readAlone(): Promise<void> {
+    const isAlone = this.#alone > 0 || !this.#parts.owner.sharesReads;
+    const batch = this.#take(isAlone ? 1 : undefined);
+    this.#alone = Math.max(0, this.#alone - 1);
+    let answer;
+    try {
+      answer = await this.#opening.stoppable(async (signal) => {
+        const whole = this.#whole(signal);
+        const read = await this.server.readAlone(batch.statements, whole);
+        if (read.flight.failure !== undefined) signal.throwIfAborted();
+        return read;
+      });
+    } catch (error) {
+      return await this.#giveUp(error, batch);
+    }
+    const { flight, hasBegun } = answer;
+    const { results, failure, failedAt } = flight;
+    if (!hasBegun) return this.#notBegun(failure, batch);
+    if (failure !== undefined && failedAt === undefined && batch.size > 1) {
+      // Each again, up to the one that fails.
+      this.#alone = batch.size;
+      return this.#putBack(batch, 0);
+    }
+    if (isWriteRefused(failure)) {
+      this.#hasWritten = true;
+      batch.answer(results);
+      return this.#putBack(batch, results.length);
+    }
+    batch.settle(flight);
+    if (failure !== undefined) await this.#end(failure);
+  }
+
+  /** Sends what waits and COMMIT as one request. */
+  async #sendWhole(): Promise<void> {
+    const batch = this.#take();
+    const { engine, work } = this.#parts.owner;
+    const answering = this.#opening.stoppable((signal) =>
+      this.server.sendWhole(batch.statements, this.#whole(signal))
+    );
+    work.noteSealed();
+    const flight = await answering;
+    const { failure } = flight;
+    if (failure === undefined) {
+      batch.settle(flight);
+      engine.emit({ type: "begin", options: this.#parts.options() });
+      return engine.emit({ type: "commit" });
+    }
+    const isUnknown = failure instanceof ConnectionError &&
+      failure.maybeExecuted;
+    const error = isUnknown ? commitError(flight) ?? failure : failure;
+    batch.settle({ ...flight, failure: error });
+    this.#commitError = this.#parts.fail(error);
+  }
+
+  /** How a transaction runs that is a flight of its own. */
+  #whole(signal: AbortSignal): WholeOptions {
+    const { options, owner: { authToken } } = this.#parts;
+    const { settings } = this.#opening;
+    return { options: options(), settings, signal, authToken };
+  }
+
+  /** Sends a flight of a transaction that stays open. */
+  async #converse(reason: string): Promise<void> {
+    const { owner } = this.#parts;
+    const isLoose = isAutocommit(this.#parts.options());
+    try {
+      if (owner.authToken !== undefined) throw tokenError(reason);
+      if (!owner.engine.connects) throw noConnectionError(reason);
+      if (!this.server.isOpen) await this.#opening.open();
+    } catch (error) {
+      return await this.#giveUp(error);
+    }
+    if (this.queue.isEmpty) return await this.server.rollback();
+    // A flight is atomic: without a transaction each statement needs its own.
+    const batch = this.#take(isLoose ? 1 : undefined);
+    const isLast = this.#isEnding && this.queue.isEmpty && !isLoose;
+    if (isLast) return await this.#lastFlight(batch);
+    const answering = this.server.send(batch.statements);
+    // It has left: what a flush has to note is noted while the server works.
+    owner.work.noteSealed();
+    await this.#settle(batch, await answering);
+  }
+
+  /** What was made is true when COMMIT was answered, and not before. */
+  async #lastFlight(batch: Batch): Promise<void> {
+    const answering = this.server.commitBehind(batch.statements);
+    this.#parts.owner.work.noteSealed();
+    const { flight, error } = await answering;
+    if (error !== undefined) {
+      this.#commitError = this.#parts.fail(error);
+      batch.reject(error);
+    } else await this.#settle(batch, flight);
+  }
+
+  async #settle(batch: Batch, flight: WrappedFlight): Promise<void> {
+    const { failure } = flight;
+    if (failure !== undefined && !this.server.hasBegun) {
+      // BEGIN itself failed, so there is no transaction that could be failed.
+      return this.#notBegun(failure, batch);
+    }
+    batch.settle(flight);
+    if (failure !== undefined) await this.#end(failure);
+  }
+
+  /** Nothing has begun, and nothing is open: the session stays usable. */
+  async #giveUp(error: unknown, batch?: Batch): Promise<void> {
+    await this.server.rollback();
+    const isMissed = !this.queue.isEmpty || batch !== undefined;
+    if (isMissed) this.#notBegun(error, batch);
+  }
+
+  #notBegun(error: unknown, batch?: Batch): void {
+    this.#neverBegun = neverBegunError(error);
+    batch?.reject(error);
+    this.queue.reject(error);
+  }
+
+  /** Follows a failure of the transaction. */
+  async #end(failure: NullpoolError): Promise<void> {
+    const { fail, options, canRecover } = this.#parts;
+    if (isAutocommit(options()) && this.server.isUsable) return;
+    fail(failure);
+    this.queue.reject(failedError("execute", failure));
+    // Nothing can be saved any more: its slot is free at once, and the
+    // rollback that has to come sends nothing.
+    if (!this.server.isUsable || !canRecover()) await this.server.rollback();
+  }
+}
+
+/** Whether a read-only transaction has found a write (`read_only_sql_transaction`). */
+function isWriteRefused(failure: unknown): boolean {
+  return failure instanceof DatabaseError && failure.sqlstate === "25006";
+}

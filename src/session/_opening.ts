@@ -1,0 +1,140 @@
+import type { Result, Statement } from "../driver/statement.ts";
+import {
+  isAutocommit,
+  type TransactionOptions,
+} from "../driver/transaction_sql.ts";
+import type { NullpoolError } from "../errors/error.ts";
+import { autocommitError, failedError, rolledBackError } from "./_refusals.ts";
+import { runInTurn } from "./_run_in_turn.ts";
+import type { ServerTransaction } from "./_server_transaction.ts";
+import type { Settings } from "./settings.ts";
+import type { TransactionOwner } from "./transaction_owner.ts";
+
+/** A transaction, as what sends its statements sees it. */
+export interface DispatchParts {
+  /** The session. */
+  readonly owner: TransactionOwner;
+  /** How it runs. */
+  readonly options: () => TransactionOptions;
+  /** Its first failure. */
+  readonly failure: () => NullpoolError | undefined;
+  /** Fails it; the first failure stays. */
+  readonly fail: (error: NullpoolError) => NullpoolError;
+  /** Whether a savepoint is open that a failure can be undone to. */
+  readonly canRecover: () => boolean;
+}
+
+/**
+ * What comes ahead of the statements of a transaction: the hook `afterBegin`,
+ * settings, and the connection, where one is needed.
+ */
+export class Opening {
+  readonly #parts: DispatchParts;
+  readonly #server: ServerTransaction;
+  #waiting: AbortController | undefined;
+  #hasStarted = false;
+  /** What the hook wants to be set. */
+  #ofHook: Settings = {};
+
+  /**
+   * @param server Holds the connection.
+   * @param parts The transaction.
+   */
+  constructor(server: ServerTransaction, parts: DispatchParts) {
+    this.#server = server;
+    this.#parts = parts;
+  }
+
+  /** What is set in every transaction on the server. */
+  get settings(): Settings {
+    return { ...this.#parts.owner.engine.settings, ...this.#ofHook };
+  }
+
+  /** Gives up waiting for a connection, or for the hook. */
+  stop(): void {
+    this.#waiting?.abort();
+  }
+
+  /**
+   * Runs something that `stop()` ends.
+   *
+   * @param run What to run.
+   * @throws {StateError} When it was stopped.
+   */
+  async stoppable<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { signal } = this.#waiting = new AbortController();
+    try {
+      return await run(signal);
+    } catch (error) {
+      throw signal.aborted ? rolledBackError() : error;
+    } finally {
+      this.#waiting = undefined;
+    }
+  }
+
+  /**
+   * Runs the hook, once. It may need the connection, or not.
+   *
+   * @throws What the hook throws.
+   */
+  async start(): Promise<void> {
+    if (this.#hasStarted) return;
+    this.#hasStarted = true;
+    this.#check(this.#parts.owner.engine.settings);
+    await this.stoppable((signal) => this.#runHook(signal));
+  }
+
+  /**
+   * Borrows the connection; BEGIN and the settings lead its first flight.
+   *
+   * @throws {ConnectionError} When none could be opened.
+   * @throws {PoolError} When the pool has none to lend.
+   */
+  async open(): Promise<void> {
+    await this.stoppable((signal) =>
+      this.#server.open(this.#parts.options(), signal)
+    );
+    this.#server.leadSettings(this.#ofHook);
+  }
+
+  /** A rollback does not wait for the hook, which may be waiting for it. */
+  async #runHook(signal: AbortSignal): Promise<void> {
+    const { owner: { afterBegin }, failure } = this.#parts;
+    if (afterBegin === undefined) return;
+    const settings = await runInTurn(
+      afterBegin,
+      (statement) => this.#executeFirst(statement, signal),
+      signal,
+    );
+    const failed = failure();
+    if (failed) throw failedError("execute", failed);
+    if (!settings) return;
+    this.#check(settings);
+    this.#ofHook = settings;
+    if (this.#server.isOpen) this.#server.leadSettings(settings);
+  }
+
+  async #executeFirst(
+    statement: Statement,
+    signal: AbortSignal,
+  ): Promise<Result> {
+    const { failure, fail, options } = this.#parts;
+    if (signal.aborted) throw rolledBackError();
+    const failed = failure();
+    if (failed) throw failedError("execute", failed);
+    if (!this.#server.isOpen) await this.#server.open(options(), signal);
+    const { results: [result], failure: refused } = await this.#server.send([{
+      statement,
+    }]);
+    if (result !== undefined) return result;
+    const error = refused ?? rolledBackError();
+    throw signal.aborted ? error : fail(error);
+  }
+
+  /** They end with the transaction: without one they would never be there. */
+  #check(settings: Settings): void {
+    const isLost = isAutocommit(this.#parts.options()) &&
+      Object.keys(settings).length > 0;
+    if (isLost) throw autocommitError("set settings");
+  }
+}
