@@ -1,0 +1,99 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import type { Transport } from "../../src/events/event.ts";
+import {
+  planTransport,
+  type TransportSituation,
+} from "../../src/session/transport_plan.ts";
+
+const READS: TransportSituation = {
+  isOpen: false,
+  options: {},
+  isPure: true,
+  isLast: false,
+  bytes: () => 10,
+  hasWritten: false,
+  maxBatchBytes: 100,
+};
+
+/** What is different, what it leads to, and a word of the reason. */
+type Case = readonly [Partial<TransportSituation>, Transport, string];
+
+const isSo = true;
+
+const CASES: readonly Case[] = [
+  [{}, "one-shot", "only reads"],
+  [{ options: { isolationLevel: "read committed" } }, "one-shot", "reads"],
+  [{ options: { isolationLevel: "read uncommitted" } }, "one-shot", "reads"],
+  [{ options: { readOnly: isSo } }, "one-shot", "reads"],
+  [{ maxBatchBytes: undefined }, "one-shot", "reads"],
+  [{ isPure: !isSo }, "interactive", "may write"],
+  [{ hasWritten: isSo }, "interactive", "wrote"],
+  [{ isOpen: isSo }, "interactive", "open already"],
+  [{ options: { interactive: isSo } }, "interactive", "asked for"],
+  [
+    { options: { isolationLevel: "repeatable read" } },
+    "interactive",
+    "one snapshot (repeatable read)",
+  ],
+  [
+    { options: { isolationLevel: "serializable" } },
+    "interactive",
+    "one snapshot (serializable)",
+  ],
+  [{ options: { deferrable: isSo } }, "interactive", "deferrable"],
+  [
+    { options: { isolationLevel: "autocommit" } },
+    "interactive",
+    "autocommit",
+  ],
+  [{ isLast: isSo, isPure: !isSo }, "batch", "whole unit of work"],
+  [
+    {
+      isLast: isSo,
+      isPure: !isSo,
+      options: { isolationLevel: "serializable", deferrable: isSo },
+    },
+    "batch",
+    "whole unit of work",
+  ],
+  [{ isLast: isSo, bytes: () => 100 }, "batch", "whole unit of work"],
+  [{ isLast: isSo, bytes: () => 101 }, "interactive", "more than 100 bytes"],
+  [
+    { isLast: isSo, isPure: !isSo, maxBatchBytes: undefined },
+    "interactive",
+    "may write",
+  ],
+  [{ isLast: isSo, isOpen: isSo }, "interactive", "open already"],
+  [
+    { isLast: isSo, options: { interactive: isSo } },
+    "interactive",
+    "asked for",
+  ],
+  [
+    { isLast: isSo, options: { isolationLevel: "autocommit" } },
+    "interactive",
+    "autocommit",
+  ],
+];
+
+Deno.test("planTransport() knows every case", () => {
+  for (const [difference, expected, word] of CASES) {
+    const { transport, reason } = planTransport({ ...READS, ...difference });
+    const name = JSON.stringify(difference);
+    assertEquals([name, transport], [name, expected]);
+    assertStringIncludes(reason, word, name);
+  }
+});
+
+Deno.test("planTransport() measures what goes out only where it counts", () => {
+  const bytes = () => {
+    throw new Error("nobody needs to know");
+  };
+  for (
+    const difference of [
+      {},
+      { isOpen: isSo, isLast: isSo },
+      { isLast: isSo, maxBatchBytes: undefined },
+    ]
+  ) planTransport({ ...READS, ...difference, bytes });
+});
