@@ -9,6 +9,7 @@ import {
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Backend } from "./_backend.ts";
+import type { FaultSource, NeonFault } from "./neon_faults.ts";
 import { failureBody, HttpFailure } from "./_http_failure.ts";
 import type { HttpPool } from "./_http_pool.ts";
 import { answerSql, type SqlHttpResponse } from "./_sql_over_http.ts";
@@ -40,6 +41,7 @@ export class NeonListener {
   readonly #backend: Backend;
   readonly #pool: HttpPool;
   readonly #maxBytes: number;
+  readonly #faults: FaultSource;
   readonly #server: Server;
   readonly #webSockets = new WebSocketServer({
     noServer: true,
@@ -53,8 +55,15 @@ export class NeonListener {
    * @param backend Where WebSockets log in.
    * @param pool Lends connections to HTTP requests.
    * @param maxBytes The longest request and answer over HTTP.
+   * @param faults Says what goes wrong.
    */
-  constructor(backend: Backend, pool: HttpPool, maxBytes: number) {
+  constructor(
+    backend: Backend,
+    pool: HttpPool,
+    maxBytes: number,
+    faults: FaultSource,
+  ) {
+    this.#faults = faults;
     this.#backend = backend;
     this.#pool = pool;
     this.#maxBytes = maxBytes;
@@ -110,7 +119,11 @@ export class NeonListener {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      const tunnel = new WebSocketTunnel(webSocket, this.#backend);
+      const tunnel = new WebSocketTunnel(
+        webSocket,
+        this.#backend,
+        this.#faults,
+      );
       this.#tunnels.add(tunnel);
       tunnel.closed.finally(() => this.#tunnels.delete(tunnel));
     });
@@ -124,6 +137,7 @@ export class NeonListener {
     const done = this.#answer(request, client.signal)
       .catch(failureAnswer)
       .then((answer) => send(response, answer))
+      .catch((error) => void response.destroy(error))
       .finally(() => this.#requests.delete(client));
     this.#requests.set(client, done);
   }
@@ -139,11 +153,39 @@ export class NeonListener {
     }
     if (!isSql || method !== "POST") return UNSUPPORTED;
     const body = await readBody(request, this.#maxBytes);
-    return await answerSql(
+    const fault = await this.#faults.next("http", () => body);
+    const early = await faultAnswer(fault, signal);
+    if (early !== undefined) return early;
+    const answer = await answerSql(
       { headers, body, signal },
       this.#pool,
       this.#maxBytes,
     );
+    const isDropped = fault?.kind === "drop";
+    const isCut = isDropped || fault?.kind === "truncate";
+    return isCut
+      ? { ...answer, sentBytes: isDropped ? 0 : answer.body.length >> 1 }
+      : answer;
+  }
+}
+
+/** The answer of whoever stands in front of the database, if it is not asked. */
+async function faultAnswer(
+  fault: NeonFault | undefined,
+  signal: AbortSignal,
+): Promise<SqlHttpResponse | undefined> {
+  switch (fault?.kind) {
+    case "status":
+      return { status: fault.status, headers: {}, body: "upstream failure" };
+    case "drop":
+      return fault.when === "before"
+        ? { status: 200, headers: {}, body: "", sentBytes: 0 }
+        : undefined;
+    case "stall":
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      return { status: 200, headers: {}, body: "", sentBytes: 0 };
+    default:
+      return undefined;
   }
 }
 
@@ -178,9 +220,10 @@ function failureAnswer(error: unknown): SqlHttpResponse {
 
 function send(
   response: ServerResponse,
-  { status, headers, body }: SqlHttpResponse,
+  { status, headers, body, sentBytes }: SqlHttpResponse,
 ): void {
   if (response.destroyed) return;
+  if (sentBytes === 0) return void response.destroy();
   const bytes = Buffer.from(body);
   response.writeHead(status, {
     "content-type": "application/json",
@@ -189,7 +232,8 @@ function send(
     "neon-request-id": randomUUID(),
     ...headers,
   });
-  response.end(bytes);
+  if (sentBytes === undefined) return void response.end(bytes);
+  response.write(bytes.subarray(0, sentBytes), () => response.destroy());
 }
 
 function boundPort(address: AddressInfo | string | null): number | undefined {

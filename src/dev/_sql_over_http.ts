@@ -28,6 +28,8 @@ export interface SqlHttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+  /** Behind how many bytes the connection breaks, if it does. */
+  readonly sentBytes?: number;
 }
 
 /**

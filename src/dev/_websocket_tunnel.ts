@@ -18,6 +18,7 @@ import {
   readyForQuery,
 } from "./_messages.ts";
 import type { BackendStream } from "./_pg_client.ts";
+import type { FaultSource, NeonFault } from "./neon_faults.ts";
 
 /** The part of a WebSocket of `ws` that is used. */
 export interface TunnelSocket {
@@ -38,6 +39,8 @@ export interface TunnelSocket {
 const HIGH_WATER_BYTES = 1 << 20;
 const GOING_AWAY = 1001;
 const UNSUPPORTED_DATA = 1003;
+/** The type of the message that ends an answer; five bytes follow it. */
+const READY_FOR_QUERY = 0x5a;
 const TERMINATE = Buffer.from([0x58, 0, 0, 0, 4]);
 
 /**
@@ -55,6 +58,10 @@ export class WebSocketTunnel {
   #connection: Login | undefined;
   #upstream: BackendStream | undefined;
   #saidGoodbye = false;
+  readonly #faults: FaultSource;
+  #forwarding: Promise<void> = Promise.resolve();
+  /** Why the answer to come is lost, at least in part. */
+  #cut: NeonFault | undefined;
 
   /** Resolves when the client and its connection to the backend are gone. */
   readonly closed: Promise<void>;
@@ -64,8 +71,10 @@ export class WebSocketTunnel {
    *
    * @param socket An open WebSocket.
    * @param backend Where to log in.
+   * @param faults Says what goes wrong.
    */
-  constructor(socket: TunnelSocket, backend: Backend) {
+  constructor(socket: TunnelSocket, backend: Backend, faults: FaultSource) {
+    this.#faults = faults;
     this.#socket = socket;
     this.#backend = backend;
     socket.on("message", (bytes, isBinary) => this.#receive(bytes, isBinary));
@@ -155,6 +164,27 @@ export class WebSocketTunnel {
   }
 
   #forward(bytes: Uint8Array): void {
+    if (this.#faults.isNone) return this.#pass(bytes);
+    // One frame after the other, as they came.
+    this.#forwarding = this.#forwarding.then(() => this.#passUnlucky(bytes));
+  }
+
+  async #passUnlucky(bytes: Uint8Array): Promise<void> {
+    const text = () => Buffer.from(bytes).toString("latin1");
+    const fault = await this.#faults.next("websocket", text);
+    switch (fault?.kind) {
+      case "stall":
+        return;
+      case "status":
+        return await this.drop();
+      case "drop":
+        if (fault.when === "before") return await this.drop();
+    }
+    this.#cut = fault;
+    this.#pass(bytes);
+  }
+
+  #pass(bytes: Uint8Array): void {
     this.#saidGoodbye = TERMINATE.equals(bytes.subarray(-TERMINATE.length));
     const upstream = this.#upstream;
     upstream?.write(bytes);
@@ -164,6 +194,7 @@ export class WebSocketTunnel {
   }
 
   #sendBack(bytes: Uint8Array): void {
+    if (this.#cut !== undefined) return this.#sendPart(bytes, this.#cut);
     this.#socket.send(bytes, () => {
       if (this.#socket.bufferedAmount < HIGH_WATER_BYTES) {
         this.#upstream?.resume();
@@ -172,6 +203,15 @@ export class WebSocketTunnel {
     if (this.#socket.bufferedAmount >= HIGH_WATER_BYTES) {
       this.#upstream?.pause();
     }
+  }
+
+  /** What was sent has been run when the answer is complete. */
+  #sendPart(bytes: Uint8Array, { kind }: NeonFault): void {
+    if (bytes.at(-6) !== READY_FOR_QUERY) return;
+    if (kind === "truncate") {
+      this.#socket.send(bytes.subarray(0, bytes.length >> 1));
+    }
+    this.#socket.terminate();
   }
 
   #refuse(fields: ErrorFields): void {

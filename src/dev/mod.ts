@@ -4,6 +4,7 @@
  *
  * @module
  */
+export type { NeonExchange, NeonFault, NeonFaults } from "./neon_faults.ts";
 export {
   type NeonServer,
   type NeonServerOptions,

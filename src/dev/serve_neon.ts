@@ -1,5 +1,6 @@
 import type { Backend } from "./_backend.ts";
 import { HttpPool } from "./_http_pool.ts";
+import { FaultSource, type NeonFaults } from "./neon_faults.ts";
 import { NeonListener } from "./_neon_listener.ts";
 import { pgliteBackend } from "./_pglite_backend.ts";
 import type { PGliteLike } from "./pglite_like.ts";
@@ -45,6 +46,22 @@ export interface NeonServerOptions {
    * @default {10485760}
    */
   readonly maxBytes?: number;
+
+  /**
+   * What goes wrong, for tests: asked for every HTTP request, and for every
+   * WebSocket frame behind the login.
+   *
+   * @default {nothing}
+   */
+  readonly faults?: NeonFaults;
+
+  /**
+   * Milliseconds by which every exchange is delayed, as a network far away
+   * does.
+   *
+   * @default {0}
+   */
+  readonly latency?: number;
 }
 
 /** A running endpoint. */
@@ -123,9 +140,16 @@ export async function serveNeon(
   checkInteger("port", port, 65_535);
   checkInteger("poolSize", poolSize, 1_000);
   checkInteger("maxBytes", maxBytes, Number.MAX_SAFE_INTEGER);
+  const { faults, latency = 0 } = options;
+  checkInteger("latency", latency, 60_000);
   const backend = await openBackend(options.backend);
   const pool = new HttpPool(backend, poolSize);
-  const listener = new NeonListener(backend, pool, maxBytes);
+  const listener = new NeonListener(
+    backend,
+    pool,
+    maxBytes,
+    new FaultSource(faults, latency),
+  );
   const boundPort = await listener.listen(port, hostname);
 
   let closed: Promise<void> | undefined;

@@ -1,0 +1,250 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { integer, pgTable, serial, text } from "drizzle-orm/pg-core";
+import {
+  CommitOutcomeError,
+  ConnectionError,
+  createEngine,
+  type Engine,
+  sessionmaker,
+  StateError,
+} from "../../mod.ts";
+import {
+  type NeonFault,
+  type NeonServerOptions,
+  serveNeon,
+} from "../../src/dev/mod.ts";
+import { neon, neonHttp, type NeonOptions } from "../../src/neon/mod.ts";
+import { type TestDatabase, testDatabase } from "../support/postgres.ts";
+
+const notes = pgTable("notes", {
+  id: serial().primaryKey(),
+  name: text().notNull(),
+  n: integer(),
+});
+const schema = { notes };
+
+interface Bed extends AsyncDisposable {
+  readonly engine: Engine;
+  readonly database: TestDatabase;
+  /** The endpoint. */
+  readonly url: string;
+  /** What goes wrong with the next exchange. */
+  fault: NeonFault | undefined;
+}
+
+async function faultyBed(
+  options: NeonOptions & Partial<NeonServerOptions> = {},
+): Promise<Bed> {
+  const database = await testDatabase({
+    setup:
+      `create table notes (id serial primary key, name text not null, n int);
+      insert into notes (name, n) values ('a', 1), ('b', 2)`,
+  });
+  const server = await serveNeon({
+    port: 0,
+    ...options,
+    backend: database.url,
+    faults: () => {
+      const { fault } = bed;
+      bed.fault = undefined;
+      return fault;
+    },
+  });
+  const url = new URL(database.url);
+  url.port = String(server.port);
+  const engine = createEngine(neon(url.href, options));
+  const bed: Bed = {
+    engine,
+    database,
+    url: url.href,
+    fault: undefined,
+    async [Symbol.asyncDispose]() {
+      await engine.dispose();
+      await server.close();
+      await database.drop();
+    },
+  };
+  return bed;
+}
+
+/** What a read, and a commit, come to when something goes wrong. */
+const FAULTS: readonly {
+  readonly name: string;
+  readonly fault: NeonFault;
+  /** Whether the server has run what was sent. */
+  readonly isRun: boolean;
+  /** Whether the client cannot know. */
+  readonly isUnknown: boolean;
+}[] = [
+  {
+    name: "a connection that breaks before",
+    fault: { kind: "drop", when: "before" },
+    isRun: Boolean(0),
+    isUnknown: Boolean(1),
+  },
+  {
+    name: "a connection that breaks after",
+    fault: { kind: "drop", when: "after" },
+    isRun: Boolean(1),
+    isUnknown: Boolean(1),
+  },
+  {
+    name: "half an answer",
+    fault: { kind: "truncate" },
+    isRun: Boolean(1),
+    isUnknown: Boolean(1),
+  },
+  {
+    name: "HTTP 429",
+    fault: { kind: "status", status: 429 },
+    isRun: Boolean(0),
+    isUnknown: Boolean(0),
+  },
+  {
+    name: "HTTP 500",
+    fault: { kind: "status", status: 500 },
+    isRun: Boolean(0),
+    isUnknown: Boolean(1),
+  },
+  {
+    name: "HTTP 503",
+    fault: { kind: "status", status: 503 },
+    isRun: Boolean(0),
+    isUnknown: Boolean(1),
+  },
+];
+
+for (const { name, fault, isRun, isUnknown } of FAULTS) {
+  for (const transport of ["http", "websocket"] as const) {
+    Deno.test(`${name} is told truthfully, over ${transport}`, async () => {
+      await using bed = await faultyBed({ transport });
+      const Session = sessionmaker(bed.engine, { schema });
+      await using db = Session();
+      bed.fault = fault;
+      const refused = await assertRejects(
+        () => db.select().from(notes),
+        ConnectionError,
+      );
+      assert(!refused.message.includes("postgres:"), refused.message);
+      assert(refused.message.includes("127.0.0.1"), refused.message);
+      await db.rollback();
+      assertEquals((await db.select().from(notes)).length, 2);
+
+      db.add(notes, { name: "new" });
+      bed.fault = fault;
+      const isLost = isUnknown || transport === "websocket";
+      const error = await assertRejects(() => db.commit());
+      if (isLost) assert(error instanceof CommitOutcomeError, String(error));
+      else {
+        assert(error instanceof ConnectionError, String(error));
+        assertEquals(error.maybeExecuted, !isLost && isUnknown);
+      }
+      await db.rollback();
+      await bed.engine.idle();
+      await bed.database.waitFor(async () =>
+        await bed.database.openTransactions() === 0
+      );
+      const [row] = await bed.database.query(
+        "select count(*)::int as n from notes",
+      );
+      assertEquals(row?.n, isRun ? 3 : 2);
+    });
+  }
+}
+
+Deno.test("an endpoint that never answers is given up, and its statement cancelled", async () => {
+  await using bed = await faultyBed({ requestTimeout: 200 });
+  const Session = sessionmaker(bed.engine, { schema });
+  await using db = Session();
+  bed.fault = { kind: "stall" };
+  const error = await assertRejects(() => db.get(notes, 1), ConnectionError);
+  assertEquals([error.code, error.maybeExecuted], ["CONNECTION_LOST", true]);
+  await db.rollback();
+  // A lock that somebody else holds is waited for on the server.
+  await using other = Session();
+  await other.execute("lock table notes");
+  await assertRejects(() => db.get(notes, 1), ConnectionError);
+  await bed.database.waitFor(async () => {
+    const [row] = await bed.database.query(
+      "select count(*)::int as n from pg_stat_activity where wait_event_type = 'Lock'",
+    );
+    return row?.n === 0;
+  });
+});
+
+Deno.test("too large a request, or result, says what to do", async () => {
+  await using bed = await faultyBed({ maxBytes: 20_000, transport: "http" });
+  const Session = sessionmaker(bed.engine, { schema });
+  await using db = Session();
+  db.add(notes, { name: "x".repeat(30_000) });
+  const large = await assertRejects(() => db.commit(), ConnectionError);
+  assertEquals([large.code, large.maybeExecuted], ["REQUEST_TOO_LARGE", false]);
+  await db.rollback();
+  await bed.database.query(
+    "insert into notes (name) select repeat('y', 1000) from generate_series(1, 100)",
+  );
+  const read = await assertRejects(() => db.find(notes), ConnectionError);
+  assertEquals(read.code, "RESPONSE_TOO_LARGE");
+  assert(read.message.includes("stream()"), read.message);
+});
+
+Deno.test("over maxBatchBytes a unit of work goes over a connection", async () => {
+  await using bed = await faultyBed({ maxBatchBytes: 10_000 });
+  await using db = sessionmaker(bed.engine, { schema })();
+  db.addAll(
+    notes,
+    Array.from({ length: 100_000 }, (_, n) => ({ name: `n${n}`, n })),
+  );
+  await db.commit();
+  assertEquals([db.stats.requests, db.stats.connections], [0, 1]);
+  assertEquals(db.stats.reason, "its changes are more than 10000 bytes");
+  assertEquals(await db.$count(notes), 100_002);
+});
+
+/** A port where nobody listens any more. */
+function closedPort(): string {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return String(listener.addr.port);
+}
+
+Deno.test("a wrong password, nobody there, and rubbish are told apart", async () => {
+  await using bed = await faultyBed();
+  const rubbish = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen() {} },
+    () => new Response("<html>"),
+  );
+  const cases = [
+    [{ password: "wrong-secret" }, "CONNECT_FAILED", "password authentication"],
+    [{ port: closedPort() }, "CONNECT_FAILED", "cannot be reached"],
+    [{ port: String(rubbish.addr.port) }, "CONNECTION_LOST", "none of Neon's"],
+  ] as const;
+  for (const [difference, code, word] of cases) {
+    const url = Object.assign(new URL(bed.url), difference);
+    await using engine = createEngine(neonHttp(url.href));
+    await using db = sessionmaker(engine, { schema })();
+    const error = await assertRejects(() => db.get(notes, 1), ConnectionError);
+    assertEquals(error.code, code);
+    assertEquals(error.maybeExecuted, code === "CONNECTION_LOST");
+    const told = [error.message, error.stack, JSON.stringify(error)].join();
+    assert(told.includes(word) && !told.includes("wrong-secret"), told);
+  }
+  await rubbish.shutdown();
+});
+
+Deno.test("neonHttp() names what needs a connection, and the way out", async () => {
+  await using bed = await faultyBed({ transport: "http" });
+  await using db = sessionmaker(bed.engine, { schema })();
+  assertEquals((await db.get(notes, 1))?.name, "a");
+  const error = await assertRejects(
+    () => db.insert(notes).values({ name: "c" }),
+    StateError,
+  );
+  assertEquals([error.code, error.message], [
+    "NO_CONNECTION",
+    "Cannot execute: a connection is needed, because a statement may write, or lock, and the driver has none; use enqueue() or add() and commit() for a write, or neon()",
+  ]);
+  await db.rollback();
+  db.enqueue(db.insert(notes).values({ name: "c" }));
+  await db.commit();
+  assertEquals(await db.$count(notes), 3);
+});
