@@ -11,7 +11,9 @@ import {
  * there on purpose: an alias, a base class or one of its type arguments.
  */
 const ALLOWED_TYPES: ReadonlySet<string> = new Set([
+  'DbSessionOptions["authToken"]: Context',
   'DbSessionOptions["commitWhen"]: Context',
+  'DbSessionOptions["interactive"]: Context',
   'EngineSource["engine"]: Context',
   "EntityTable: PgTable",
   'RelationalConfig["schema"]: TablesRelationalConfig',

@@ -37,8 +37,9 @@ export interface TransactionOptions {
    */
   readonly deferrable?: boolean | undefined;
   /**
-   * Whether a connection is held from the first statement on. Every transaction
-   * does so today.
+   * Whether a connection is held from the first statement on: for work that is
+   * known to write before its commit, or to lock. Without it a read goes alone
+   * first, and over Neon that is a request more.
    *
    * @default {false}
    */

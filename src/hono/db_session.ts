@@ -24,6 +24,21 @@ export interface DbSessionOptions<Key extends string = "db"> {
    */
   readonly transaction?: TransactionOptions;
   /**
+   * Whether the request is known to need a transaction that stays open, because
+   * it writes before its commit, or locks: a connection is opened at once then,
+   * and no read goes ahead of it.
+   *
+   * @default {() => false}
+   */
+  readonly interactive?: (c: Context) => boolean;
+  /**
+   * Who asks, as a JSON Web Token, where the endpoint takes one (Neon over HTTP
+   * with row-level security): of this request's session alone.
+   *
+   * @default {none}
+   */
+  readonly authToken?: (c: Context) => string | undefined;
+  /**
    * Whether to commit after the handler. It is not asked when the handler
    * threw or called `setRollbackOnly()`: that always rolls back.
    *
@@ -98,14 +113,9 @@ export function dbSession<
   options: DbSessionOptions<Key> = {},
 ): MiddlewareHandler<{ Variables: SessionVariables<Schema, Key> }> {
   const { open, enter } = sessionSource(source);
-  const { key, transaction } = options;
-  const sessionOptions: SessionOptions = {
-    atomic: true,
-    ...(transaction && { transaction }),
-  };
+  const { key } = options;
   return async function dbSession(c, next) {
-    const name = `a ${c.req.method} request`;
-    const session = open(c, { ...sessionOptions, name });
+    const session = open(c, sessionOptions(c, options));
     // Without the option, `Key` is "db".
     const variable = key ?? "db" as Key;
     const outer = c.get(variable);
@@ -128,6 +138,22 @@ export function dbSession<
       if (background) background(closing);
       else await keepAnswer(c, closing);
     }
+  };
+}
+
+function sessionOptions(
+  c: Context,
+  { transaction, interactive, authToken }: DbSessionOptions<string>,
+): SessionOptions {
+  const name = `a ${c.req.method} request`;
+  const isInteractive = interactive?.(c) ?? false;
+  return {
+    atomic: true,
+    name,
+    authToken: authToken?.(c),
+    ...(isInteractive
+      ? { transaction: { ...transaction, interactive: isInteractive } }
+      : transaction && { transaction }),
   };
 }
 

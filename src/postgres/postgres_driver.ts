@@ -18,6 +18,14 @@ export interface PostgresOptions {
    * place of the URL's `sslmode`.
    */
   readonly tls?: Readonly<Record<string, unknown>>;
+  /**
+   * Whether statements go out before the answers to those ahead of them. Turn
+   * it off for a proxy that cannot have that: each statement, BEGIN and COMMIT
+   * included, is a round trip then.
+   *
+   * @default {true}
+   */
+  readonly pipeline?: boolean;
 }
 
 /** Bytes that are sent at once: what a socket takes without waiting. */
@@ -61,6 +69,7 @@ export function postgres(
     connectTimeout: options.connectTimeout ?? 10_000,
     parserOf: typeParsers(pg.types),
     pieceSize: PIECE_SIZE,
+    pipeline: options.pipeline,
     makeClient: (target) => makeClient(target, options),
   });
 }

@@ -146,14 +146,14 @@ export class ServerTransaction {
    */
   async readAlone(
     statements: readonly ToldStatement[],
-    { options, settings, signal }: WholeOptions,
+    whole: WholeOptions,
   ): Promise<{ flight: WrappedFlight; hasBegun: boolean }> {
+    const { options, settings, signal } = whole;
     const readOnly = { ...options, readOnly: true };
     if (this.#engine.sendsTransactions) {
       const flight = await this.sendWhole(statements, {
+        ...whole,
         options: readOnly,
-        settings,
-        signal,
       });
       const hasBegun = !(flight.failure instanceof ConnectionError);
       return { flight, hasBegun };

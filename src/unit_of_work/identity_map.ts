@@ -8,6 +8,7 @@ export class IdentityMap {
   readonly #byEntity = new Map<object, Entry>();
   readonly #known: KnownEntities;
   readonly #byTable = new Map<TableInfo, Map<string, Entry>>();
+  #isKnown = false;
   /** What was tracked here, for messages. */
   readonly #forgotten = new WeakMap<object, TableInfo>();
   /** Rows whose keys have become known, and nobody has asked for. */
@@ -16,7 +17,6 @@ export class IdentityMap {
   /** @param known Hears of it. */
   constructor(known: KnownEntities) {
     this.#known = known;
-    known.join(this);
   }
 
   /** The table of an entity that is, or was, tracked here. */
@@ -64,6 +64,9 @@ export class IdentityMap {
 
   /** Tracks an entry, under its key if it has one. */
   set(entry: Entry): void {
+    // Most sessions track nothing: a weak reference costs more than they do.
+    if (!this.#isKnown) this.#known.join(this);
+    this.#isKnown = true;
     this.#byEntity.set(entry.entity, entry);
     this.#index(entry);
   }

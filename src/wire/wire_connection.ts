@@ -1,5 +1,5 @@
 import type { Connection } from "../driver/connection.ts";
-import type { FlightResult, Statement } from "../driver/statement.ts";
+import type { FlightResult, Result, Statement } from "../driver/statement.ts";
 import { endsConnection } from "../errors/wrap_driver_error.ts";
 import type { WireClient } from "./client.ts";
 import { FlightReader } from "./flight_reader.ts";
@@ -16,6 +16,13 @@ export interface WireFormat {
    * of the pieces each would wait for the answer to the one before.
    */
   readonly pieceSize: number;
+  /**
+   * Whether the statements of a flight go out before an answer is awaited; some
+   * proxies cannot.
+   *
+   * @default {true}
+   */
+  readonly pipeline?: boolean | undefined;
 }
 
 /** A connection over a client of `pg` or Neon. */
@@ -45,8 +52,19 @@ export class WireConnection implements Connection {
     return this.#lost === undefined && this.#closed === undefined;
   }
 
-  /** Sends statements as one flight. */
-  send(statements: readonly Statement[]): Promise<FlightResult> {
+  /** Sends statements as one flight, or one by one where that must be. */
+  async send(statements: readonly Statement[]): Promise<FlightResult> {
+    if (this.#wire.pipeline ?? true) return await this.#send(statements);
+    const results: Result[] = [];
+    for (const statement of statements) {
+      const flight = await this.#send([statement]);
+      results.push(...flight.results);
+      if ("failure" in flight) return { results, failure: flight.failure };
+    }
+    return { results };
+  }
+
+  #send(statements: readonly Statement[]): Promise<FlightResult> {
     if (!this.usable) {
       const failure = this.#lost?.error ?? new Error("connection closed");
       return Promise.resolve({ results: [], failure });

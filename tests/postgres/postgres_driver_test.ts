@@ -8,6 +8,9 @@ import {
 import { ConnectionError, createEngine, sessionmaker } from "../../mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { testDatabase } from "../support/postgres.ts";
+import { wireCounter } from "../support/wire_counter.ts";
+
+const isOff = Boolean(0);
 
 async function failure(url: string): Promise<ConnectionError> {
   await using engine = createEngine(postgres(url, { connectTimeout: 2_000 }));
@@ -122,4 +125,34 @@ Deno.test("postgres() gives up on a silent server", async () => {
   );
   assertEquals(engine.status().checkedOut, 0);
   (await accepted).close();
+});
+
+Deno.test("postgres() without pipelining does the same, a statement at a time", async () => {
+  await using database = await testDatabase({
+    setup: "create table t (id int primary key)",
+  });
+  await using wire = wireCounter(database.url);
+  const url = new URL(database.url);
+  url.port = String(wire.port);
+  await using engine = createEngine(postgres(url.href, { pipeline: isOff }));
+  await using db = sessionmaker(engine)();
+  await db.execute("insert into t values (1)");
+  wire.take();
+  const [one, same, behind] = await Promise.allSettled([
+    db.execute("insert into t values (2)"),
+    db.execute("insert into t values (2)"),
+    db.execute("insert into t values (3)"),
+  ]);
+  assertEquals([one.status, same.status, behind.status], [
+    "fulfilled",
+    "rejected",
+    "rejected",
+  ]);
+  await db.rollback();
+  // The two that ran, and ROLLBACK.
+  assertEquals(wire.take().flights, 3);
+  await db.begin();
+  await db.execute("insert into t values (4)");
+  await db.commit();
+  assertEquals(await database.query("select id from t"), [{ id: 4 }]);
 });
