@@ -81,6 +81,13 @@ export interface SessionOptions {
    * @default {the session of the running scope}
    */
   readonly parent?: PoolHolder | undefined;
+  /**
+   * Called once, before the session first does something that has to be ended:
+   * whoever ends it in the background gets ready here.
+   *
+   * @default {nothing}
+   */
+  readonly whenUsed?: (() => void) | undefined;
   /** How a scoped session follows its nested blocks. */
   readonly context?: SessionContext;
 }
@@ -168,6 +175,7 @@ export class Session<
       sharesReads: options.sharesReads ?? true,
       authToken: options.authToken,
       guard: options.context?.guard,
+      whenUsed: options.whenUsed,
       holder,
       hooks: coreHooks(parts.hooks, () => this, () => runner),
       known: shape.tables.known,

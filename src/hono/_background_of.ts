@@ -1,5 +1,8 @@
 import type { Context } from "hono";
 
+/** Keeps work alive behind a response. */
+export type Background = (work: Promise<unknown>) => void;
+
 /**
  * How a request keeps work alive behind its response, where the runtime has an
  * execution context (Workers, or one given in a test).
@@ -8,7 +11,7 @@ import type { Context } from "hono";
  */
 export function backgroundOf(
   c: Context,
-): ((work: Promise<unknown>) => void) | undefined {
+): Background | undefined {
   try {
     const { executionCtx } = c;
     return (work) => executionCtx.waitUntil(work);

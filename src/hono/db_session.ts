@@ -1,7 +1,7 @@
 import type { Context, MiddlewareHandler } from "hono";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { Session, SessionOptions } from "../drizzle/session.ts";
-import { backgroundOf } from "./_background_of.ts";
+import { type Background, backgroundOf } from "./_background_of.ts";
 import { discardAnswer } from "./_discard_answer.ts";
 import { type SessionSource, sessionSource } from "./session_source.ts";
 
@@ -115,15 +115,20 @@ export function dbSession<
   const { open, enter } = sessionSource(source);
   const { key } = options;
   return async function dbSession(c, next) {
-    const session = open(c, sessionOptions(c, options));
+    const request: { background?: Background | undefined } = {};
+    const session = open(c, {
+      ...sessionOptions(c, options),
+      whenUsed() {
+        // A client that disconnects would end a Worker's handler at its next
+        // await, and no `finally` would run.
+        request.background = backgroundOf(c);
+        request.background?.(session.closed);
+      },
+    });
     // Without the option, `Key` is "db".
     const variable = key ?? "db" as Key;
     const outer = c.get(variable);
     c.set(variable, session);
-    const background = backgroundOf(c);
-    // A client that disconnects would end a Worker's handler at its next
-    // await, and no `finally` would run.
-    background?.(session.closed);
     let reason: string | undefined = "the handler threw";
     try {
       // Hono keeps an Error in `c.error`; any other thrown value rejects.
@@ -135,7 +140,7 @@ export function dbSession<
       // Mounted twice: the outer one's session is the request's again.
       if (outer !== undefined) c.set(variable, outer);
       const closing = session.rollback({ reason }).then(() => session.close());
-      if (background) background(closing);
+      if (request.background) request.background(closing);
       else await keepAnswer(c, closing);
     }
   };

@@ -16,6 +16,8 @@ export interface BeginRules {
   readonly autobegin: boolean;
   /** Whether whoever opened the session owns them all. */
   readonly atomic: boolean;
+  /** Called before the first one. */
+  readonly whenUsed?: (() => void) | undefined;
 }
 
 /**
@@ -32,6 +34,7 @@ export class CurrentTransaction<Handle> {
   readonly #rules: BeginRules;
   readonly #owner: TransactionOwner;
   #open: Transaction | undefined;
+  #isUsed = false;
   #returned: Promise<void> = Promise.resolve();
 
   /**
@@ -88,6 +91,8 @@ export class CurrentTransaction<Handle> {
     if (this.#open === undefined) {
       const isFree = this.#rules.autobegin || this.#rules.atomic;
       if (call !== "begin" && !isFree) throw notBegunError(call);
+      if (!this.#isUsed) this.#rules.whenUsed?.();
+      this.#isUsed = true;
       this.#gate.enter("active");
       this.#open = new Transaction(this.#rules.transaction, this.#owner);
     }

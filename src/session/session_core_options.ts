@@ -35,6 +35,8 @@ export interface SessionCoreOptions<Handle> {
   readonly atomic: boolean;
   /** Refuses whoever is another task than the session's. */
   readonly guard?: (() => void) | undefined;
+  /** Called before the first transaction. */
+  readonly whenUsed?: (() => void) | undefined;
   /** Whether work begins a transaction by itself. */
   readonly autobegin: boolean;
   /** Whether reads of one turn travel together. */

@@ -10,7 +10,7 @@ export class IdentityMap {
   readonly #byTable = new Map<TableInfo, Map<string, Entry>>();
   #isKnown = false;
   /** What was tracked here, for messages. */
-  readonly #forgotten = new WeakMap<object, TableInfo>();
+  #forgotten: WeakMap<object, TableInfo> | undefined;
   /** Rows whose keys have become known, and nobody has asked for. */
   readonly #waiting: Entry[] = [];
 
@@ -21,7 +21,7 @@ export class IdentityMap {
 
   /** The table of an entity that is, or was, tracked here. */
   knownTable(entity: object): TableInfo | undefined {
-    return this.of(entity)?.table ?? this.#forgotten.get(entity);
+    return this.of(entity)?.table ?? this.#forgotten?.get(entity);
   }
 
   /** The table of an entity that is, or was, tracked here or elsewhere. */
@@ -83,6 +83,7 @@ export class IdentityMap {
 
   /** Takes an entry out. */
   delete(entry: Entry): void {
+    this.#forgotten ??= new WeakMap();
     this.#forgotten.set(entry.entity, entry.table);
     this.#byEntity.delete(entry.entity);
     this.#unindex(entry);

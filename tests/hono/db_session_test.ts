@@ -388,9 +388,11 @@ requestTest("hands closing to waitUntil where there is one", async (bed) => {
     props: {},
   };
   app.post("/context/:n", async (c) => {
-    // Registered when the session opened: it survives a disconnect.
+    assertEquals(work.length, 0);
+    const inserted = insert(c.var.db, 1);
+    // Registered when the session is used: it survives a disconnect.
     assertEquals(work.length, 1);
-    await insert(c.var.db, 1);
+    await inserted;
     return c.text("stored");
   });
   await app.request("/context/1", { method: "POST" }, {}, executionCtx);
