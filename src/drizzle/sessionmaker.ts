@@ -182,10 +182,12 @@ export function sessionmaker<
   const contexts: SessionContext[] = [];
   function make(sessionOptions: SessionOptions = {}): Session<Schema> {
     const all = { parent: currentHolder(contexts), ...sessionOptions };
-    const other = contexts.map((context) => context.replacement?.())
-      .find((each) => each !== undefined && each !== make);
-    // A registry is given factories of its own schema only.
-    if (other !== undefined) return (other as Sessionmaker<Schema>)(all);
+    for (const context of contexts) {
+      const other = context.replacement?.();
+      if (other === undefined || other === make) continue;
+      // A registry is given factories of its own schema only.
+      return (other as Sessionmaker<Schema>)(all);
+    }
     return new Session<Schema>(parts, all);
   }
   async function begin<T>(

@@ -1,14 +1,7 @@
 import { Session } from "../drizzle/session.ts";
 import type { SessionDatabase } from "../drizzle/sessionmaker.ts";
 import { noScopeError } from "./no_scope_error.ts";
-
-/** Who is current in an async context. */
-export interface ScopeEntry<Schema extends Record<string, unknown>> {
-  /** The session of the task. */
-  readonly session: Session<Schema>;
-  /** The session, or the handle of the innermost block that runs. */
-  readonly database: SessionDatabase<Schema>;
-}
+import type { ScopeEntry } from "./scope_entry.ts";
 
 /**
  * What belongs to the innermost block; everything else, `commit` included,

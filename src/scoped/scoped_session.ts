@@ -19,7 +19,8 @@ import {
   scopeAction,
   type ScopeSituation,
 } from "./propagation.ts";
-import { scopedDatabase, type ScopeEntry } from "./scoped_database.ts";
+import { ScopeEntry } from "./scope_entry.ts";
+import { scopedDatabase } from "./scoped_database.ts";
 
 /** How {@linkcode scopedSession} tells tasks apart. */
 export interface ScopedSessionOptions {
@@ -97,6 +98,8 @@ export class ScopedSession<
   /** Sessions that belong to a task, and not to whoever opened them. */
   readonly #owned = new WeakSet<Session<Schema>>();
   readonly #context: SessionContext;
+  /** Stands for those that have closed. */
+  #ended: Session<Schema> | undefined;
 
   /**
    * Creates a registry; `scopedSession` does.
@@ -118,7 +121,7 @@ export class ScopedSession<
       enter: (database, block) =>
         this.#enterBlock(this.current, database, block),
       replacement: () => this.#makers.getStore(),
-      holder: () => this.#present?.session.holder,
+      holder: () => this.#present?.holder,
       current: () => this.#entry.database,
     };
     this.db = scopedDatabase(
@@ -245,7 +248,7 @@ export class ScopedSession<
    */
   open(options: SessionOptions = {}): Session<Schema> {
     const session: Session<Schema> = this.Session({
-      parent: this.#present?.session.holder,
+      parent: this.#present?.holder,
       ...options,
       context: {
         ...this.#context,
@@ -268,7 +271,7 @@ export class ScopedSession<
    */
   enter<T>(session: Session<Schema>, task: () => T): T {
     this.#owned.add(session);
-    return this.#storage.run({ session, database: session }, task);
+    return this.#storage.run(this.#newEntry(session, session), task);
   }
 
   /**
@@ -288,15 +291,20 @@ export class ScopedSession<
   /** Each factory has its own: a tenant's session is nobody else's. */
   get #keyed(): KeyedSessions<Session<Schema>> {
     const { Session } = this;
-    const keyed = this.#keyedBy.get(Session) ??
-      new KeyedSessions(this.#scopeKey, () => this.open());
-    this.#keyedBy.set(Session, keyed);
+    let keyed = this.#keyedBy.get(Session);
+    if (keyed === undefined) {
+      keyed = new KeyedSessions(this.#scopeKey, () => this.open());
+      this.#keyedBy.set(Session, keyed);
+    }
     return keyed;
   }
 
   /** Who is current, if anybody is already. */
   get #present(): ScopeEntry<Schema> | undefined {
-    return this.#storage.getStore() ?? entryOf(this.#keyed.present);
+    const entry = this.#storage.getStore();
+    // Most registries have no scope that is named.
+    if (entry !== undefined || this.#scopeKey === undefined) return entry;
+    return entryOf(this.#keyed.present);
   }
 
   /** Who is current; a scope that is named has always somebody. */
@@ -316,14 +324,34 @@ export class ScopedSession<
    * transaction. Tasks of which one waits for the other may use each other's.
    */
   #refuseForeign(session: Session<Schema>): void {
-    const present = this.#storage.getStore()?.session;
+    const present = this.#storage.getStore()?.holder;
     if (present === undefined || !this.#owned.has(session)) return;
-    if (waitsFor(session.holder, present.holder)) return;
-    if (waitsFor(present.holder, session.holder)) return;
+    const { holder } = session;
+    if (waitsFor(holder, present) || waitsFor(present, holder)) return;
     throw new ScopeError(
       "FOREIGN_SCOPE",
-      `Cannot use the session of "${session.holder.name}" for "${present.holder.name}": it belongs to another task; use the session of the running one`,
+      `Cannot use the session of "${holder.name}" for "${present.name}": it belongs to another task; use the session of the running one`,
     );
+  }
+
+  #newEntry(
+    session: Session<Schema>,
+    database: SessionDatabase<Schema>,
+  ): ScopeEntry<Schema> {
+    // In development a message says where its session was closed.
+    const { engine } = this.#makeSession;
+    const ended = engine.mode === "development"
+      ? undefined
+      : () => this.#closedSession;
+    return new ScopeEntry(session, database, ended);
+  }
+
+  get #closedSession(): Session<Schema> {
+    if (this.#ended === undefined) {
+      this.#ended = this.#makeSession();
+      void this.#ended.close();
+    }
+    return this.#ended;
   }
 
   #enterBlock<T>(
@@ -333,7 +361,7 @@ export class ScopedSession<
   ): Promise<T> {
     // Blocks are given databases of the session's own schema only.
     const inner = database as SessionDatabase<Schema>;
-    return this.#storage.run({ session, database: inner }, block);
+    return this.#storage.run(this.#newEntry(session, inner), block);
   }
 }
 
@@ -399,5 +427,5 @@ function waitsFor(outer: PoolHolder, inner: PoolHolder | undefined): boolean {
 function entryOf<Schema extends Record<string, unknown>>(
   session: Session<Schema> | undefined,
 ): ScopeEntry<Schema> | undefined {
-  return session && { session, database: session };
+  return session && new ScopeEntry(session, session, undefined);
 }

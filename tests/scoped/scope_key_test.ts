@@ -155,14 +155,14 @@ scopeTest(
     assert(generator);
     await assertRejects(() => generator.next(), ScopeError);
 
-    const bound = await scope.run((owner) => {
+    await scope.run(async (owner) => {
       const inside = sessions();
-      return Promise.resolve({ owner, next: scope.bind(() => inside.next()) });
-    });
-    await scope.run(async (consumer) => {
-      const { value } = await sessions().next();
-      assert(value === consumer);
-      assert((await bound.next()).value === bound.owner);
+      const next = scope.bind(() => inside.next());
+      await scope.run(async (consumer) => {
+        const { value } = await sessions().next();
+        assert(value === consumer);
+        assert((await next()).value === owner);
+      });
     });
   },
 );

@@ -281,10 +281,15 @@ scopeTest(
 );
 
 scopeTest("bind() carries a task into another context", async (scope) => {
-  const bound = await scope.run((session) =>
-    Promise.resolve(scope.bind(() => scope.current === session))
-  );
-  assert(bound());
+  const { promise, resolve } = Promise.withResolvers<() => boolean>();
+  const elsewhere = promise.then((bound) => bound());
+  const bound = await scope.run(async (session) => {
+    resolve(scope.bind(() => scope.current === session));
+    assert(await elsewhere);
+    return scope.bind(() => scope.current.state);
+  });
+  // The session is let go, and not the answer.
+  assertEquals(bound(), "closed");
   assertThrows(() => scope.bind(() => {}), ScopeError);
 });
 
