@@ -1,5 +1,7 @@
+import type { TablesRelationalConfig } from "drizzle-orm";
 import type { PgDatabase, PgSession } from "drizzle-orm/pg-core";
 import { RelationalQueryBuilder } from "drizzle-orm/pg-core/query-builders/query";
+import { dialectOf } from "./_internals.ts";
 import type { SessionShape } from "./session_shape.ts";
 
 /** Any Drizzle database, whatever its schema. */
@@ -11,7 +13,8 @@ type AnyDatabase = PgDatabase<any, any, any>;
  * Drizzle's constructor would make a builder per table for every session.
  *
  * A getter in a subclass would clash with the property of the base class, so
- * it is defined on the object.
+ * it is defined on the object. It is one function for all: an accessor of its
+ * own would give every session a hidden class of its own.
  *
  * @param database The database, constructed without a schema.
  * @param shape Its structure.
@@ -19,7 +22,7 @@ type AnyDatabase = PgDatabase<any, any, any>;
  */
 export function defineStructure(
   database: AnyDatabase,
-  { dialect, relational, cache }: SessionShape,
+  { relational, cache }: SessionShape,
   runner: PgSession,
 ): void {
   if (cache !== undefined) {
@@ -33,28 +36,35 @@ export function defineStructure(
   Object.defineProperty(database, "_", {
     value: { fullSchema, schema, tableNamesMap, session: runner },
   });
-  let built: Record<string, unknown> | undefined;
-  Object.defineProperty(database, "query", {
-    enumerable: true,
-    get() {
-      built ??= Object.fromEntries(
-        Object.entries(schema).map(([key, config]) => [
-          key,
-          new RelationalQueryBuilder(
-            fullSchema,
-            schema,
-            tableNamesMap,
-            // The schema's entry for a key of the configuration is its table.
-            fullSchema[key] as ConstructorParameters<
-              typeof RelationalQueryBuilder
-            >[3],
-            config,
-            dialect,
-            runner,
-          ),
-        ]),
-      );
-      return built;
-    },
-  });
+  Object.defineProperty(database, "query", QUERY);
+}
+
+const QUERY: PropertyDescriptor & ThisType<AnyDatabase> = {
+  enumerable: true,
+  configurable: true,
+  get() {
+    const built = relationalQueries(this);
+    Object.defineProperty(this, "query", { value: built, enumerable: true });
+    return built;
+  },
+};
+
+function relationalQueries(database: AnyDatabase): Record<string, unknown> {
+  const { fullSchema, tableNamesMap, session } = database._;
+  const schema: TablesRelationalConfig = database._.schema;
+  const dialect = dialectOf(database);
+  return Object.fromEntries(
+    Object.entries(schema).map(([key, config]) => [
+      key,
+      new RelationalQueryBuilder(
+        fullSchema,
+        schema,
+        tableNamesMap,
+        fullSchema[key],
+        config,
+        dialect,
+        session,
+      ),
+    ]),
+  );
 }

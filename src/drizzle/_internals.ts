@@ -96,3 +96,17 @@ export function baseName(table: Table): string {
   const { Symbol: { BaseName } } = Table as unknown as TableSymbols;
   return String(Reflect.get(table, BaseName));
 }
+
+/** What a database keeps of its constructor's arguments. */
+interface DatabaseInternals {
+  readonly dialect: PgDialect;
+}
+
+/**
+ * The dialect that a database was made with.
+ *
+ * @param database Any of Drizzle's for PostgreSQL.
+ */
+export function dialectOf(database: object): PgDialect {
+  return (database as unknown as DatabaseInternals).dialect;
+}
