@@ -306,7 +306,8 @@ export class Transaction implements WatchableWork {
   /** Rejects what was not sent, and waits for what was. */
   async #settle(issuedBefore = 0): Promise<void> {
     const { queue, pumping } = this.#dispatcher;
-    queue.reject(rolledBackError(), issuedBefore);
+    // Mostly nothing waits, and an error costs more than a read.
+    if (!queue.isEmpty) queue.reject(rolledBackError(), issuedBefore);
     if (queue.isEmpty) this.#dispatcher.stopOpening();
     if (pumping === undefined) return;
     try {
