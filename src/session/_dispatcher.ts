@@ -220,8 +220,9 @@ export class Dispatcher {
     const { owner } = this.#parts;
     const isLoose = isAutocommit(this.#parts.options());
     try {
-      if (owner.authToken !== undefined) throw tokenError(reason);
-      if (!owner.engine.connects) throw noConnectionError(reason);
+      const place = owner.placeOf("execute");
+      if (owner.authToken !== undefined) throw tokenError(reason, place);
+      if (!owner.engine.connects) throw noConnectionError(reason, place);
       if (!this.server.isOpen) await this.#opening.open();
     } catch (error) {
       return await this.#giveUp(error);

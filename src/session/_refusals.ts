@@ -96,18 +96,18 @@ export function neverBegunError(cause: unknown): StateError {
 }
 
 /** Work that needs a connection, of a driver that has none. */
-export function noConnectionError(reason: string): StateError {
+export function noConnectionError(reason: string, place: string): StateError {
   return new StateError(
     "NO_CONNECTION",
-    `Cannot execute: a connection is needed, because ${reason}, and the driver has none; use enqueue() or add() and commit() for a write, or neon()`,
+    `Cannot execute${place}: a connection is needed, because ${reason}, and the driver has none; use enqueue() or add() and commit() for a write, or neon()`,
   );
 }
 
 /** Work that needs a connection, of a session that is told by a token. */
-export function tokenError(reason: string): StateError {
+export function tokenError(reason: string, place: string): StateError {
   return new StateError(
     "NO_CONNECTION",
-    `Cannot execute: a connection is needed, because ${reason}, and it would not carry the session's "authToken"; use enqueue() or add() and commit() for a write, or settings such as "request.jwt.claims"`,
+    `Cannot execute${place}: a connection is needed, because ${reason}, and it would not carry the session's "authToken"; use enqueue() or add() and commit() for a write, or settings such as "request.jwt.claims"`,
   );
 }
 

@@ -79,6 +79,7 @@ export class SessionCore implements SessionHandle {
       stats: this.stats,
       holder: options.holder,
       work: this.#flusher.work,
+      placeOf: (call) => sites?.of(call) ?? "",
       sharesReads: options.sharesReads,
       authToken: options.authToken,
       onFailure: () => this.#gate.turn("fail"),

@@ -248,3 +248,17 @@ Deno.test("neonHttp() names what needs a connection, and the way out", async () 
   await db.commit();
   assertEquals(await db.$count(notes), 3);
 });
+
+Deno.test("neonHttp() names the line that needs a connection, in development", async () => {
+  await using bed = await faultyBed();
+  await using engine = createEngine(neonHttp(bed.url), {
+    mode: "development",
+  });
+  await using db = sessionmaker(engine, { schema })();
+  const error = await assertRejects(
+    () => db.get(notes, 1, { lock: "update" }),
+    StateError,
+    "may write, or lock",
+  );
+  assert(/called at \S+faults_test\.ts:\d+/.test(error.message), error.message);
+});

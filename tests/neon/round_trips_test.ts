@@ -216,6 +216,10 @@ Deno.test("three reads and a graph of rows are two requests, and no connection",
   assert(way);
   await using bed = await bedOf(way);
   await using engine = createEngine(bed.driver);
+  const told: unknown[] = [];
+  engine.on("flight", ({ transport, isRequest, statements, reason }) => {
+    told.push([transport, isRequest, statements, reason]);
+  });
   await using db = sessionmaker(engine, { schema })();
   await Promise.all([1, 2, 3].map((id) => db.get(orders, id)));
   const order = db.add(orders, { customer: "Ada" });
@@ -224,6 +228,24 @@ Deno.test("three reads and a graph of rows are two requests, and no connection",
   const { requests, upgrades } = bed.wire.take();
   assertEquals([requests, upgrades], [2, 0]);
   assertEquals([db.stats.requests, db.stats.connections], [2, 0]);
+  const isRequest = Boolean(1);
+  assertEquals(told, [
+    ["one-shot", isRequest, 3, "it only reads"],
+    ["batch", isRequest, 2, "the whole unit of work is known"],
+  ]);
+});
+
+Deno.test("reads can be kept apart", async () => {
+  const way = WAYS["Neon over HTTP"];
+  assert(way);
+  await using bed = await bedOf(way);
+  await using engine = createEngine(bed.driver);
+  await using db = sessionmaker(engine, { schema })({
+    sharesReads: Boolean(0),
+  });
+  const found = await Promise.all([1, 2, 3].map((id) => db.get(orders, id)));
+  assertEquals(found.map((order) => order?.id), [1, 2, 3]);
+  assertEquals(bed.wire.take().requests, 3);
 });
 
 Deno.test("a transaction known to be interactive starts on the WebSocket", async () => {

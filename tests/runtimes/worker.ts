@@ -73,11 +73,11 @@ for (const [name, scope] of Object.entries(scopes)) {
 
 /** What a stream's `pull` sees, with and without `bind`. */
 app.get("/pull", (c) =>
-  scopes.neon?.run(async (session) => {
+  scopes.neon?.run(async () => {
     const scope = scopes.neon;
     const look = (): string => {
       try {
-        return scope?.current === session ? "its own" : "another one";
+        return scope?.current.state ?? "no scope";
       } catch (error) {
         return error instanceof NullpoolError ? error.code : String(error);
       }

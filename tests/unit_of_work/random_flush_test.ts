@@ -14,6 +14,7 @@ import {
 import type { Driver } from "../../src/driver/driver.ts";
 import { pglite } from "../../src/pglite/mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
+import { neonBed } from "../support/drivers.ts";
 import { testPGlite } from "../support/pglite.ts";
 import { testDatabase } from "../support/postgres.ts";
 import { type Random, seeded, testSeed } from "../support/random.ts";
@@ -626,4 +627,11 @@ Deno.test("UnitOfWork does as a hand would, on PGlite", async () => {
   await using lite = await testPGlite();
   await using other = await testPGlite();
   await play(pglite(lite), pglite(other), SCHEMAS / 4);
+});
+
+Deno.test("UnitOfWork does as a hand would, on Neon over HTTP and WebSockets", async () => {
+  await using bed = await neonBed();
+  await using other = await testDatabase();
+  // A frame of more than 1 KB takes Deno 44 ms: fewer plays.
+  await play(bed.driver, postgres(other.url), SCHEMAS / 16);
 });
