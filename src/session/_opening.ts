@@ -73,15 +73,16 @@ export class Opening {
   }
 
   /**
-   * Runs the hook, once. It may need the connection, or not.
+   * Runs the hook, until it has run once without an error: nothing is sent
+   * that it was to come ahead of. It may need the connection, or not.
    *
    * @throws What the hook throws.
    */
   async start(): Promise<void> {
     if (this.#hasStarted) return;
-    this.#hasStarted = true;
     this.#check(this.#parts.owner.engine.settings);
     await this.stoppable((signal) => this.#runHook(signal));
+    this.#hasStarted = true;
   }
 
   /**

@@ -10,10 +10,13 @@ import {
   StateError,
   StaticPool,
 } from "../../mod.ts";
+import { integer, pgTable } from "drizzle-orm/pg-core";
 import { postgres } from "../../src/postgres/mod.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres.ts";
 import { BEGIN, issue } from "./session_bed.ts";
+
+const notes = pgTable("notes", { id: integer().primaryKey() });
 
 /** A session over PostgreSQL with hooks. */
 function hooksTest(
@@ -441,3 +444,30 @@ Deno.test("Session hooks: afterRollback may close the session that is closing", 
   await db.closed;
   assertEquals(closes, [1]);
 });
+
+for (
+  const [name, read] of Object.entries<(db: Session) => PromiseLike<unknown>>({
+    "SQL": (db) => db.execute("select 1"),
+    "a read of its own": (db) => db.select().from(notes),
+  })
+) {
+  Deno.test(`Session hooks: afterBegin that failed is tried again, ahead of ${name}`, async () => {
+    const driver = recordingDriver();
+    let tries = 0;
+    await using db = sessionmaker(createEngine(driver), {
+      hooks: {
+        afterBegin() {
+          if (tries++ === 0) throw new Error("not yet");
+          return { "app.user": "alice" };
+        },
+      },
+    })();
+    await assertRejects(async () => await read(db), Error, "not yet");
+    assertEquals(driver.log, []);
+    // Nothing has begun: the session is left usable.
+    await read(db);
+    const [begin, settings] = driver.log[1]?.split("; ") ?? [];
+    assert(begin?.startsWith(BEGIN), begin);
+    assertEquals(settings, "select set_config($1, $2, true)");
+  });
+}
