@@ -29,6 +29,8 @@ export class Dispatcher {
   readonly #parts: DispatchParts;
   readonly #opening: Opening;
   #pumping: Promise<void> | undefined;
+  /** What was sent last. */
+  #flying: Batch | undefined;
   /** Why nothing was begun although statements were issued. */
   #neverBegun: StateError | undefined;
   /** Whether COMMIT goes with what waits. */
@@ -44,6 +46,15 @@ export class Dispatcher {
     this.server = new ServerTransaction(parts.owner);
     this.#opening = new Opening(this.server, parts);
     this.#parts = parts;
+  }
+
+  /**
+   * Whether a statement is to be sent, or was sent, and has no answer: whoever
+   * has got one may go on, although its flight is still being accounted for.
+   */
+  get isBusy(): boolean {
+    if (this.#pumping === undefined) return false;
+    return !this.queue.isEmpty || !(this.#flying?.isAnswered ?? false);
   }
 
   /** Settles when what was sent is answered; nothing where nothing is. */
@@ -89,6 +100,7 @@ export class Dispatcher {
     await null;
     while (!this.queue.isEmpty) await this.#flight();
     this.#pumping = undefined;
+    this.#flying = undefined;
   }
 
   async #flight(): Promise<void> {
@@ -144,6 +156,7 @@ export class Dispatcher {
   #take(limit?: number): Batch {
     const batch = this.queue.take(limit);
     this.#parts.owner.stats.statements += batch.size;
+    this.#flying = batch;
     return batch;
   }
 

@@ -17,11 +17,17 @@ export class Batch {
   /** In the order in which they were issued. */
   readonly statements: readonly ToldStatement[];
   readonly #pending: readonly Pending[];
+  #isAnswered = false;
 
   /** @param pending What the queue held. */
   constructor(pending: readonly Pending[]) {
     this.#pending = pending;
     this.statements = pending;
+  }
+
+  /** Whether each of them has its answer. */
+  get isAnswered(): boolean {
+    return this.#isAnswered;
   }
 
   /** How many of them are the user's. */
@@ -37,6 +43,7 @@ export class Batch {
    * @param flight The answer.
    */
   settle({ results, failure, failedAt }: WrappedFlight): void {
+    this.#isAnswered = true;
     for (const [index, { resolve, reject }] of this.#pending.entries()) {
       const result = results[index];
       const isFailed = failedAt === undefined || index === failedAt;
@@ -59,6 +66,7 @@ export class Batch {
 
   /** Rejects all of them: none was run. */
   reject(error: unknown): void {
+    this.#isAnswered = true;
     for (const { reject } of this.#pending) reject(error);
   }
 }

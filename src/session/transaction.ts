@@ -85,7 +85,7 @@ export class Transaction implements WatchableWork {
 
   /** Whether a statement was issued and not answered yet. */
   get busy(): boolean {
-    return this.#dispatcher.pumping !== undefined;
+    return this.#dispatcher.isBusy;
   }
 
   /** Statements that may have written. */

@@ -15,6 +15,7 @@ import {
   StaticPool,
 } from "../../mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
+import { SessionCore } from "../../src/session/session_core.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";
 import { testDatabase } from "../support/postgres.ts";
 import { asleep, issue, sessionTest, turns } from "./session_bed.ts";
@@ -350,3 +351,26 @@ Deno.test("Session a pool that has none to lend leaves it usable", async () => {
     "commit",
   ]);
 });
+
+for (const access of ["write", "pure"] as const) {
+  Deno.test(`SessionCore commits right behind an answer, ${access}`, async () => {
+    const core = new SessionCore(createEngine(recordingDriver()), {
+      transaction: {},
+      atomic: Boolean(0),
+      autobegin: Boolean(1),
+      sharesReads: Boolean(1),
+      holder: { name: "a test" },
+      hooks: {},
+    });
+    const params: readonly string[] = [];
+    // No turn of Drizzle's comes between.
+    await core.execute(core, {
+      text: "select 1",
+      params,
+      rowMode: "array",
+      access,
+    });
+    await core.commit();
+    await core.close();
+  });
+}
