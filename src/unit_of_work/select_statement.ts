@@ -27,14 +27,7 @@ export function selectStatement(
   key: readonly unknown[],
   lock: LockOptions | undefined,
 ): Statement {
-  const columns = table.columns.map(({ name }) => quoteName(name));
-  if (table.version === XMIN) columns.push("xmin::text");
-  const conditions = table.primaryKey.map(({ name }, at) =>
-    `${quoteName(name)} = $${at + 1}`
-  );
-  const text = `select ${columns.join(", ")} from ${table.sql} where ${
-    conditions.join(" and ")
-  }`;
+  const text = table.selectByKey;
   return {
     text: lock === undefined ? text : `${text} ${lockClause(lock)}`,
     params: table.primaryKey.map(({ encode }, at) =>
@@ -44,6 +37,30 @@ export function selectStatement(
     access: lock === undefined ? "pure" : "write",
   };
 }
+
+/**
+ * The SQL that reads one row by its key: it is made once for a table.
+ *
+ * @param table The table.
+ */
+export function selectByKey(
+  { columns, version, primaryKey, sql }: SelectableTable,
+): string {
+  const read = columns.map(({ name }) => quoteName(name));
+  if (version === XMIN) read.push("xmin::text");
+  const conditions = primaryKey.map(({ name }, at) =>
+    `${quoteName(name)} = $${at + 1}`
+  );
+  return `select ${read.join(", ")} from ${sql} where ${
+    conditions.join(" and ")
+  }`;
+}
+
+/** What of a table a select has to know. */
+type SelectableTable = Pick<
+  TableInfo,
+  "columns" | "version" | "primaryKey" | "sql"
+>;
 
 function lockClause({ strength, noWait, skipLocked }: LockOptions): string {
   const wait = noWait ? " nowait" : skipLocked ? " skip locked" : "";

@@ -121,6 +121,8 @@ export interface TableInfo extends TableMapping {
   readonly name: string;
   /** Its name in SQL, quoted, with its schema. */
   readonly sql: string;
+  /** The SQL that reads all columns of a row by its key, and its version. */
+  readonly selectByKey: string;
   /** Its columns, in the order of the schema. */
   readonly columns: readonly ColumnInfo[];
   /** Those that an insert gives, if nothing else is said. */
