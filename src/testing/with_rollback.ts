@@ -1,3 +1,4 @@
+import type { Driver } from "../driver/driver.ts";
 import { command } from "../driver/statement.ts";
 import {
   beginStatement,
@@ -98,7 +99,7 @@ export async function withRollback<T, Schema extends Record<string, unknown>>(
   const { engine } = Session;
   const outer = await beginOuter(engine, options);
   const pool = new NestingPool(outer);
-  const inside = Session.on(createEngine(engine.driver, {
+  const inside = Session.on(createEngine(connectionsOf(engine.driver), {
     pool: () => pool,
     mode: engine.mode,
     transaction: engine.transaction,
@@ -153,6 +154,16 @@ export function rolledBack<Schema extends Record<string, unknown>>(
   options: WithRollbackOptions = {},
 ): () => Promise<void> {
   return () => withRollback(source, test, options);
+}
+
+/** What needs no connection would not be in its transaction. */
+function connectionsOf(driver: Driver): Driver {
+  return {
+    name: driver.name,
+    maxConnections: driver.maxConnections,
+    connect: (options) => driver.connect(options),
+    describe: () => driver.describe(),
+  };
 }
 
 function isScope<Schema extends Record<string, unknown>>(

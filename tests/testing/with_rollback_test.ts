@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { integer, pgTable } from "drizzle-orm/pg-core";
 import {
   createEngine,
   IntegrityError,
@@ -26,7 +27,17 @@ async function application(Session: Sessionmaker): Promise<void> {
   await db.begin(() => db.execute("insert into t values (5)"), {
     isolationLevel: "serializable",
   });
+  // What needs no connection elsewhere has to be in this one's transaction.
+  db.add(t, { id: 10 });
+  await db.commit();
+  const [ten, all] = await Promise.all([
+    db.get(t, 10),
+    db.select().from(t).orderBy(t.id),
+  ]);
+  assertEquals([ten?.id, all.map(({ id }) => id)], [10, [1, 2, 3, 5, 10]]);
 }
+
+const t = pgTable("t", { id: integer().primaryKey() });
 
 for (const [name, makeBed] of Object.entries(driverBeds)) {
   Deno.test(`withRollback() over ${name} leaves nothing`, async () => {
@@ -44,10 +55,10 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
 
     const result = await withRollback(Session, async (db, Inner) => {
       await application(Inner);
-      assertEquals(await ids(Inner), [1, 2, 3, 5]);
+      assertEquals(await ids(Inner), [1, 2, 3, 5, 10]);
       await db.execute("insert into t values (6)");
       await db.commit();
-      assertEquals(await ids(Inner), [1, 2, 3, 5, 6]);
+      assertEquals(await ids(Inner), [1, 2, 3, 5, 6, 10]);
       return "done";
     });
     assertEquals(result, "done");
