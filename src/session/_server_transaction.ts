@@ -138,9 +138,8 @@ export class ServerTransaction {
    * it.
    *
    * @param statements What to read.
-   * @param options How they run.
-   * @returns Their results; nothing where not even BEGIN and the settings
-   * succeeded.
+   * @param whole How they run.
+   * @returns Their results, and whether BEGIN and the settings succeeded.
    * @throws {ConnectionError} When there is no connection.
    * @throws {PoolError} When the pool has none to lend.
    */
@@ -158,6 +157,7 @@ export class ServerTransaction {
       const hasBegun = !(flight.failure instanceof ConnectionError);
       return { flight, hasBegun };
     }
+    const isKept = this.isUsable;
     await this.#borrow(signal);
     const lead: ToldStatement[] = [
       { statement: beginStatement(readOnly), tell: tellNobody },
@@ -169,6 +169,11 @@ export class ServerTransaction {
       ...statements,
       end,
     ]);
+    if (failure instanceof ConnectionError && isKept) {
+      // It broke while nobody used it; a read can be asked for again.
+      this.giveBack({ discard: true });
+      return await this.readAlone(statements, whole);
+    }
     if (failure !== undefined && this.isUsable) {
       await this.#exchange([{
         statement: command("rollback"),

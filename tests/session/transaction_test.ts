@@ -4,6 +4,7 @@ import {
   assertInstanceOf,
   assertRejects,
 } from "@std/assert";
+import { integer, pgTable } from "drizzle-orm/pg-core";
 import {
   AssertionPool,
   CommitOutcomeError,
@@ -551,4 +552,20 @@ Deno.test("Session a read-only transaction that was committed is in nobody's way
     await engine.idle();
     assertEquals(engine.status().checkedOut, 0, name);
   }
+});
+
+Deno.test("Session reads on when the connection it has kept was killed meanwhile", async () => {
+  await using database = await testDatabase({
+    setup: "create table t (id int primary key); insert into t values (1)",
+  });
+  const t = pgTable("t", { id: integer().primaryKey() });
+  await using engine = createEngine(postgres(database.url));
+  await using db = sessionmaker(engine)();
+  assertEquals(await db.select().from(t), [{ id: 1 }]);
+  await database.query(
+    "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
+  );
+  // At once: the client has not heard of it.
+  assertEquals(await db.select().from(t), [{ id: 1 }]);
+  assertEquals(db.stats.connections, 2);
 });
