@@ -10,7 +10,9 @@ interface HttpErrorBody {
 
 /**
  * What an answer other than 200 means. An error of PostgreSQL comes as 400,
- * and as 500 where the proxy had it from a login; both with its fields.
+ * and as 500 where the proxy had it from a login; both with its fields. The
+ * statuses are those of Neon's proxy (`proxy/src/serverless`); what stands in
+ * front of the hosted service is unverified.
  *
  * @param attempt Names the database.
  * @param status HTTP status.

@@ -62,14 +62,20 @@ function bodyOf(
   return isRepeatable ? text : new Blob([text]);
 }
 
-/** The first label of the host is the database's; the rest is the region. */
+/**
+ * The first label of the host is the database's; the rest is the region: as
+ * `@neondatabase/serverless` 1.2 makes it.
+ */
 function endpoint({ host, port }: ConnectionTarget, hasToken: boolean): string {
   if (isLocal(host)) return `http://${host}:${port}/sql`;
   const region = host.replace(/^[^.]+\./, "");
   return `https://${hasToken ? "apiauth" : "api"}.${region}/sql`;
 }
 
-/** With a token there must be no password (both are a 400). */
+/**
+ * With a token there must be no password: the two together are a 400 (read in
+ * Neon's proxy, unverified on the hosted service).
+ */
 function connectionString(
   { host, database, user, password = "" }: ConnectionTarget,
   authToken: string | undefined,
