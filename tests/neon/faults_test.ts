@@ -262,3 +262,22 @@ Deno.test("neonHttp() names the line that needs a connection, in development", a
   );
   assert(/called at \S+faults_test\.ts:\d+/.test(error.message), error.message);
 });
+
+for (const transport of ["http", "websocket"] as const) {
+  Deno.test(`serveNeon() is as far away as it is told, over ${transport}`, async () => {
+    await using bed = await faultyBed({ latency: 60, transport });
+    await using db = sessionmaker(bed.engine, { schema })();
+    await db.get(notes, 1);
+    const times = [performance.now()];
+    await db.get(notes, 2);
+    times.push(performance.now());
+    await db.rollback();
+    bed.fault = { kind: "delay", ms: 60 };
+    await db.get(notes, 1);
+    times.push(performance.now());
+    const [start = 0, near = 0, far = 0] = times;
+    // Timers may be early by less than a millisecond.
+    assert(near - start >= 59, String(near - start));
+    assert(far - near >= 119, String(far - near));
+  });
+}
