@@ -1,3 +1,4 @@
+import { jsonBytes } from "../driver/json_bytes.ts";
 import type { Result, Statement } from "../driver/statement.ts";
 import type { Teller, WrappedFlight } from "../engine/engine_connection.ts";
 import { failedError } from "./_refusals.ts";
@@ -93,12 +94,14 @@ export class StatementQueue {
     );
   }
 
-  /** About how many bytes wait. */
+  /** How many bytes wait, as JSON; what is between them is not counted. */
   get bytes(): number {
     return this.#pending.reduce(
       (sum, { statement: { text, params } }) =>
-        params.reduce((size, value) => size + (value?.length ?? 0), sum) +
-        text.length,
+        params.reduce(
+          (size, value) => size + (value === null ? 4 : jsonBytes(value)),
+          sum + jsonBytes(text),
+        ),
       0,
     );
   }

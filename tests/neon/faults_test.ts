@@ -188,6 +188,20 @@ Deno.test("too large a request, or result, says what to do", async () => {
   assert(read.message.includes("stream()"), read.message);
 });
 
+Deno.test("what quotes and accents add is counted before a request is too large", async () => {
+  await using bed = await faultyBed({
+    maxBytes: 20_000,
+    maxBatchBytes: 15_000,
+  });
+  await using db = sessionmaker(bed.engine, { schema })();
+  for (const name of ['"'.repeat(7_000), "漢".repeat(7_000)]) {
+    const note = db.add(notes, { name });
+    await db.commit();
+    assertEquals(db.stats.requests, 0);
+    assert(note.id > 2);
+  }
+});
+
 Deno.test("over maxBatchBytes a unit of work goes over a connection", async () => {
   await using bed = await faultyBed({ maxBatchBytes: 10_000 });
   await using db = sessionmaker(bed.engine, { schema })();
