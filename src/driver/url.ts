@@ -104,3 +104,45 @@ function decodePart(name: string, text: string): string {
     );
   }
 }
+
+/** A database that is looked up when it is first needed. */
+export class LazyTarget {
+  readonly #name: string;
+  readonly #source: UrlSource;
+  readonly #allowedParams: readonly string[];
+  #found: ConnectionTarget | undefined;
+
+  /**
+   * @param name The driver's function, for messages.
+   * @param source The URL, or a function that returns it.
+   * @param allowedParams The URL parameters that the driver honours.
+   * @throws {TypeError} When the URL is text and no connection URL.
+   */
+  constructor(
+    name: string,
+    source: UrlSource,
+    allowedParams: readonly string[],
+  ) {
+    if (typeof source === "string") parseConnectionUrl(source);
+    this.#name = name;
+    this.#source = source;
+    this.#allowedParams = allowedParams;
+  }
+
+  /**
+   * Asks for the URL, until there is one.
+   *
+   * @throws {TypeError} When there is none, or a parameter would be ignored.
+   */
+  async find(): Promise<ConnectionTarget> {
+    this.#found ??= await resolveUrl(this.#source, this.#allowedParams);
+    return this.#found;
+  }
+
+  /** Names it in messages. */
+  describe(): string {
+    return this.#found === undefined
+      ? `the database of ${this.#name}()`
+      : describeTarget(this.#found);
+  }
+}

@@ -48,7 +48,7 @@ export interface StaleCheck {
 }
 
 /** The fields of a server error, as `pg` and its relatives name them. */
-interface ServerErrorFields {
+export interface ServerErrorFields {
   readonly message: string;
   readonly code: string;
   readonly severity?: string;
@@ -201,7 +201,12 @@ function refusesLogin(sqlstate: string): boolean {
   return sqlstate.startsWith("28") || sqlstate === "3D000";
 }
 
-function isServerError(error: unknown): error is ServerErrorFields {
+/**
+ * Whether an error has what PostgreSQL says of one.
+ *
+ * @param error What a driver threw, or an endpoint answered.
+ */
+export function isServerError(error: unknown): error is ServerErrorFields {
   return typeof error === "object" && error !== null &&
     "code" in error && typeof error.code === "string" &&
     /^[0-9A-Z]{5}$/.test(error.code) && "message" in error &&
@@ -225,6 +230,11 @@ function redact(error: unknown): Error {
   return copy;
 }
 
-function withoutUrls(text: string): string {
+/**
+ * Takes the URLs out of a text: they may have a password, and any word.
+ *
+ * @param text What a driver says.
+ */
+export function withoutUrls(text: string): string {
   return text.replace(/\b[a-z][a-z0-9+.-]*:\/\/\S+/gi, "<url>");
 }

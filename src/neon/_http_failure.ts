@@ -1,12 +1,6 @@
 import type { ErrorCode } from "../errors/codes.ts";
 import { ConnectionError } from "../errors/connection_error.ts";
-
-/** What a request came back with that is no success. */
-interface HttpErrorBody {
-  readonly message?: unknown;
-  readonly code?: unknown;
-  readonly severity?: unknown;
-}
+import { isServerError, withoutUrls } from "../errors/wrap_driver_error.ts";
 
 /**
  * What an answer other than 200 means. An error of PostgreSQL comes as 400,
@@ -25,10 +19,7 @@ export function httpFailure(
   body: string,
 ): unknown {
   const fields = parse(body);
-  const { code, severity } = fields;
-  const isServers = typeof code === "string" && code.length === 5 &&
-    typeof severity === "string" && severity !== "";
-  if (isServers) return withoutNulls(fields);
+  if (isServerError(fields)) return fields;
   switch (status) {
     case 413:
       return failure("REQUEST_TOO_LARGE", {
@@ -74,26 +65,21 @@ export function noAnswer(attempt: string, error: unknown): ConnectionError {
   });
 }
 
-/** Nobody was there who could have run anything. */
+/** As the runtimes say that nobody was there who could have run anything. */
 const UNSENT =
-  /refused|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|dns|resolve|certificate/i;
+  /connection refused|dns error|peer certificate|\b(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|CERT_\w+|UNABLE_TO_\w+)\b/i;
 
+/** The URL is in it, and a host may be called anything. */
 function transportReason(error: unknown): string {
   if (!(error instanceof Error)) return "";
-  const { cause } = error;
-  const code = typeof cause === "object" && cause !== null && "code" in cause
-    ? String(cause.code)
-    : "";
-  return `${error.message} ${code} ${
-    cause instanceof Error ? cause.message : ""
-  }`;
+  const { cause, message } = error;
+  const code = "code" in error ? String(error.code) : "";
+  return `${withoutUrls(message)} ${code} ${transportReason(cause)}`;
 }
 
 function reasonOf({ message }: HttpErrorBody, status: number): string {
   const isText = typeof message === "string" && message !== "";
-  return isText
-    ? `${message.replace(/[a-z]+:\/\/\S+/gi, "<url>")} (HTTP ${status})`
-    : `HTTP ${status}`;
+  return isText ? `${withoutUrls(message)} (HTTP ${status})` : `HTTP ${status}`;
 }
 
 function failure(
@@ -106,18 +92,18 @@ function failure(
   return new ConnectionError(code, message, { maybeExecuted });
 }
 
+/** What an endpoint says of itself, or of PostgreSQL. */
+interface HttpErrorBody {
+  readonly message?: unknown;
+}
+
+/** Its fields, without those that say nothing: the answer has all. */
 function parse(body: string): HttpErrorBody {
   try {
     const json: unknown = JSON.parse(body);
-    return typeof json === "object" && json !== null ? json : {};
+    const entries = Object.entries(json ?? {});
+    return Object.fromEntries(entries.filter(([, value]) => value !== null));
   } catch {
     return {};
   }
-}
-
-/** PostgreSQL's fields, of which the answer has all. */
-function withoutNulls(fields: HttpErrorBody): object {
-  return Object.fromEntries(
-    Object.entries(fields).filter(([, value]) => value !== null),
-  );
 }

@@ -2,7 +2,7 @@ import type { SendOptions } from "../driver/driver.ts";
 import type { Statement } from "../driver/statement.ts";
 import type { IsolationLevel } from "../driver/transaction_sql.ts";
 import type { ConnectionTarget } from "../driver/url.ts";
-import { isLocal } from "./_local.ts";
+import { isLocal } from "./_neon_target.ts";
 
 /** As Neon's proxy spells them (`proxy/src/serverless/sql_over_http.rs`). */
 const LEVELS: Readonly<Partial<Record<IsolationLevel, string>>> = {

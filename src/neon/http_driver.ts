@@ -5,8 +5,7 @@ import type { FlightResult, Statement } from "../driver/statement.ts";
 import {
   type ConnectionTarget,
   describeTarget,
-  parseConnectionUrl,
-  resolveUrl,
+  type LazyTarget,
   type UrlSource,
 } from "../driver/url.ts";
 import { StateError } from "../errors/state_error.ts";
@@ -14,6 +13,7 @@ import { typeParsers } from "../wire/type_parsers.ts";
 import { readAnswer } from "./_http_answer.ts";
 import { httpFailure, noAnswer } from "./_http_failure.ts";
 import { httpRequest } from "./_http_request.ts";
+import { neonTarget } from "./_neon_target.ts";
 
 /** How {@linkcode neonHttp} asks. */
 export interface NeonHttpOptions {
@@ -37,9 +37,6 @@ export interface NeonHttpOptions {
    */
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
 }
-
-/** URL parameters that change nothing over HTTPS. */
-const URL_PARAMS = ["sslmode", "channel_binding"];
 
 const parserOf = typeParsers(types);
 
@@ -68,20 +65,12 @@ export function neonHttp(
   url: UrlSource,
   options: NeonHttpOptions = {},
 ): Driver {
-  const { requestTimeout = 30_000, maxBatchBytes = 8 * 1024 * 1024 } = options;
-  checkNumber("requestTimeout", requestTimeout);
-  checkNumber("maxBatchBytes", maxBatchBytes);
-  if (typeof url === "string") parseConnectionUrl(url);
-  let target: ConnectionTarget | undefined;
-  const describe = () =>
-    target === undefined
-      ? "the database of neonHttp()"
-      : describeTarget(target);
+  const target = neonTarget("neonHttp", url);
   return {
     name: "neon-http",
-    describe,
+    describe: () => target.describe(),
     maxConnections: 0,
-    maxBatchBytes,
+    ...httpTransport(target, options),
     connect: () =>
       Promise.reject(
         new StateError(
@@ -89,14 +78,34 @@ export function neonHttp(
           "Cannot connect: neonHttp() has no connections; use neon(), which opens one where it is needed",
         ),
       ),
+  };
+}
+
+/**
+ * What a driver needs to send whole transactions over HTTP.
+ *
+ * @param target Where to.
+ * @param options How.
+ * @throws {RangeError} When a number is out of range.
+ */
+export function httpTransport(
+  target: LazyTarget,
+  options: NeonHttpOptions,
+): Pick<Driver, "sendTransaction" | "maxBatchBytes"> {
+  const { requestTimeout = 30_000, maxBatchBytes = 8 * 1024 * 1024 } = options;
+  checkNumber("requestTimeout", requestTimeout);
+  checkNumber("maxBatchBytes", maxBatchBytes);
+  return {
+    maxBatchBytes,
     async sendTransaction(statements, send) {
+      let found: ConnectionTarget;
       try {
-        target ??= await resolveUrl(url, URL_PARAMS);
+        found = await target.find();
       } catch (failure) {
         return { results: [], failure };
       }
       return await exchange({
-        target,
+        target: found,
         statements,
         send,
         requestTimeout,

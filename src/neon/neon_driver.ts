@@ -1,9 +1,15 @@
 import type { Driver } from "../driver/driver.ts";
 import type { UrlSource } from "../driver/url.ts";
-import { neonHttp, type NeonHttpOptions } from "./http_driver.ts";
+import { neonTarget } from "./_neon_target.ts";
+import {
+  httpTransport,
+  neonHttp,
+  type NeonHttpOptions,
+} from "./http_driver.ts";
 import {
   neonWebSocket,
   type NeonWebSocketOptions,
+  webSocketDriver,
 } from "./websocket_driver.ts";
 
 /** How {@linkcode neon} connects. */
@@ -50,8 +56,11 @@ export function neon(url: UrlSource, options: NeonOptions = {}): Driver {
     case "websocket":
       return neonWebSocket(url, options);
     case "auto": {
-      const { sendTransaction, maxBatchBytes } = neonHttp(url, options);
-      return { ...neonWebSocket(url, options), sendTransaction, maxBatchBytes };
+      const target = neonTarget("neon", url);
+      return {
+        ...webSocketDriver(target, options),
+        ...httpTransport(target, options),
+      };
     }
     default:
       throw new RangeError(

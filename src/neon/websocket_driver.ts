@@ -1,10 +1,10 @@
 import { Client, types } from "@neondatabase/serverless";
 import type { Driver } from "../driver/driver.ts";
-import type { ConnectionTarget, UrlSource } from "../driver/url.ts";
+import type { ConnectionTarget, LazyTarget, UrlSource } from "../driver/url.ts";
 import type { WireClient } from "../wire/client.ts";
 import { clientDriver } from "../wire/client_driver.ts";
 import { typeParsers } from "../wire/type_parsers.ts";
-import { isLocal } from "./_local.ts";
+import { isLocal, neonTarget } from "./_neon_target.ts";
 
 /** The constructor of a WebSocket, as browsers have it. */
 export type WebSocketConstructor = NonNullable<
@@ -27,8 +27,6 @@ export interface NeonWebSocketOptions {
    */
   readonly WebSocket?: WebSocketConstructor;
 }
-
-const URL_PARAMS = ["sslmode", "channel_binding"];
 
 /**
  * A driver for Neon's protocol over a WebSocket, by Neon's own client: a
@@ -58,10 +56,23 @@ export function neonWebSocket(
   url: UrlSource,
   options: NeonWebSocketOptions = {},
 ): Driver {
+  return webSocketDriver(neonTarget("neonWebSocket", url), options);
+}
+
+/**
+ * A driver over a WebSocket.
+ *
+ * @param target Where it connects to.
+ * @param options How.
+ * @throws {RangeError} When `connectTimeout` is not a number of milliseconds.
+ */
+export function webSocketDriver(
+  target: LazyTarget,
+  options: NeonWebSocketOptions,
+): Driver {
   return clientDriver({
     name: "neon",
-    url,
-    urlParams: URL_PARAMS,
+    target,
     connectTimeout: options.connectTimeout ?? 10_000,
     parserOf: typeParsers(types),
     pieceSize: Infinity,

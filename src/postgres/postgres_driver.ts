@@ -1,6 +1,10 @@
 import pg from "pg";
 import type { Driver } from "../driver/driver.ts";
-import type { ConnectionTarget, UrlSource } from "../driver/url.ts";
+import {
+  type ConnectionTarget,
+  LazyTarget,
+  type UrlSource,
+} from "../driver/url.ts";
 import type { WireClient } from "../wire/client.ts";
 import { clientDriver } from "../wire/client_driver.ts";
 import { typeParsers } from "../wire/type_parsers.ts";
@@ -64,8 +68,7 @@ export function postgres(
 ): Driver {
   return clientDriver({
     name: "postgres",
-    url,
-    urlParams: URL_PARAMS,
+    target: new LazyTarget("postgres", url, URL_PARAMS),
     connectTimeout: options.connectTimeout ?? 10_000,
     parserOf: typeParsers(pg.types),
     pieceSize: PIECE_SIZE,

@@ -5,53 +5,43 @@ import type { PoolHolder } from "../pool/pool_holder.ts";
 /**
  * Who is current in an async context.
  *
- * It lets go of a session that has closed: what an async context refers to is
- * found to be garbage late, and a session is much for that.
- *
  * @typeParam Schema The schema of the session.
  */
 export class ScopeEntry<Schema extends Record<string, unknown>> {
   /** The session as a pool sees it. */
   readonly holder: PoolHolder;
-  readonly #ended: (() => Session<Schema>) | undefined;
-  #session: Session<Schema> | undefined;
-  #database: SessionDatabase<Schema> | undefined;
+  #session: Session<Schema>;
+  #database: SessionDatabase<Schema>;
 
   /**
    * @param session The session of the task.
    * @param database The session, or the handle of the innermost block.
-   * @param ended A session that has closed, to stand for it; without one it is
-   * kept.
    */
-  constructor(
-    session: Session<Schema>,
-    database: SessionDatabase<Schema>,
-    ended: (() => Session<Schema>) | undefined,
-  ) {
+  constructor(session: Session<Schema>, database: SessionDatabase<Schema>) {
     this.holder = session.holder;
     this.#session = session;
     this.#database = database;
-    this.#ended = ended;
-    if (ended !== undefined) void session.closed.then(() => this.#letGo());
   }
 
   /** The session of the task. */
   get session(): Session<Schema> {
-    return this.#session ?? this.#standIn;
+    return this.#session;
   }
 
   /** The session, or the handle of the innermost block that runs. */
   get database(): SessionDatabase<Schema> {
-    return this.#database ?? this.#standIn;
+    return this.#database;
   }
 
-  get #standIn(): Session<Schema> {
-    if (this.#ended === undefined) throw new TypeError("Nothing was let go");
-    return this.#ended();
-  }
-
-  #letGo(): void {
-    this.#session = undefined;
-    this.#database = undefined;
+  /**
+   * Lets go of the session when it is closed: what an async context refers to
+   * is found to be garbage late, and a session is much for that.
+   *
+   * @param standIn Gives one that has closed, to stand for it.
+   */
+  async letGoWhenClosed(standIn: () => Session<Schema>): Promise<void> {
+    await this.#session.closed;
+    this.#session = standIn();
+    this.#database = this.#session;
   }
 }

@@ -338,12 +338,12 @@ export class ScopedSession<
     session: Session<Schema>,
     database: SessionDatabase<Schema>,
   ): ScopeEntry<Schema> {
-    // In development a message says where its session was closed.
-    const { engine } = this.#makeSession;
-    const ended = engine.mode === "development"
-      ? undefined
-      : () => this.#closedSession;
-    return new ScopeEntry(session, database, ended);
+    const entry = new ScopeEntry(session, database);
+    // In development a message says where the session was closed.
+    if (this.#makeSession.engine.mode === "production") {
+      void entry.letGoWhenClosed(() => this.#closedSession);
+    }
+    return entry;
   }
 
   get #closedSession(): Session<Schema> {
@@ -427,5 +427,5 @@ function waitsFor(outer: PoolHolder, inner: PoolHolder | undefined): boolean {
 function entryOf<Schema extends Record<string, unknown>>(
   session: Session<Schema> | undefined,
 ): ScopeEntry<Schema> | undefined {
-  return session && new ScopeEntry(session, session, undefined);
+  return session && new ScopeEntry(session, session);
 }

@@ -7,12 +7,7 @@ import type { StateError } from "../errors/state_error.ts";
 import type { Transport } from "../events/event.ts";
 import { commitError } from "./_commit_error.ts";
 import { type DispatchParts, Opening } from "./_opening.ts";
-import {
-  failedError,
-  neverBegunError,
-  noConnectionError,
-  tokenError,
-} from "./_refusals.ts";
+import { failedError, neverBegunError } from "./_refusals.ts";
 import { ServerTransaction, type WholeOptions } from "./_server_transaction.ts";
 import { type Batch, StatementQueue } from "./_statement_queue.ts";
 import { planTransport, type TransportPlan } from "./transport_plan.ts";
@@ -113,10 +108,10 @@ export class Dispatcher {
     if (this.queue.isEmpty) return await this.server.rollback();
     const { owner: { engine, stats } } = this.#parts;
     const { transport, reason } = this.#plan();
-    const before = { ...stats };
+    const before = stats.statements;
     const start = performance.now();
     await this.#send(transport, reason);
-    const statements = stats.statements - before.statements;
+    const statements = stats.statements - before;
     if (statements === 0) return;
     stats.transports[transport]++;
     stats.reason = reason;
@@ -124,7 +119,7 @@ export class Dispatcher {
       type: "flight",
       transport,
       reason,
-      isRequest: stats.requests > before.requests,
+      isRequest: engine.sendsTransactions && transport !== "interactive",
       statements,
       duration: performance.now() - start,
     });
@@ -233,10 +228,7 @@ export class Dispatcher {
     const { owner } = this.#parts;
     const isLoose = isAutocommit(this.#parts.options());
     try {
-      const place = owner.placeOf("execute");
-      if (owner.authToken !== undefined) throw tokenError(reason, place);
-      if (!owner.engine.connects) throw noConnectionError(reason, place);
-      if (!this.server.isOpen) await this.#opening.open();
+      if (!this.server.isOpen) await this.#opening.open(reason);
     } catch (error) {
       return await this.#giveUp(error);
     }

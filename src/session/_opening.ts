@@ -4,7 +4,13 @@ import {
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
 import type { NullpoolError } from "../errors/error.ts";
-import { autocommitError, failedError, rolledBackError } from "./_refusals.ts";
+import {
+  autocommitError,
+  failedError,
+  noConnectionError,
+  rolledBackError,
+  tokenError,
+} from "./_refusals.ts";
 import { runInTurn } from "./_run_in_turn.ts";
 import type { ServerTransaction } from "./_server_transaction.ts";
 import type { Settings } from "./settings.ts";
@@ -88,14 +94,22 @@ export class Opening {
   /**
    * Borrows the connection; BEGIN and the settings lead its first flight.
    *
+   * @param reason Why one is needed.
+   * @throws {StateError} When there can be none.
    * @throws {ConnectionError} When none could be opened.
    * @throws {PoolError} When the pool has none to lend.
    */
-  async open(): Promise<void> {
-    await this.stoppable((signal) =>
-      this.#server.open(this.#parts.options(), signal)
-    );
+  async open(reason: string): Promise<void> {
+    await this.stoppable((signal) => this.#connect(reason, signal));
     this.#server.leadSettings(this.#ofHook);
+  }
+
+  /** A connection would speak for somebody else than the token does. */
+  async #connect(reason: string, signal: AbortSignal): Promise<void> {
+    const { owner: { engine, authToken, placeOf }, options } = this.#parts;
+    if (authToken !== undefined) throw tokenError(reason, placeOf("execute"));
+    if (!engine.connects) throw noConnectionError(reason, placeOf("execute"));
+    await this.#server.open(options(), signal);
   }
 
   /** A rollback does not wait for the hook, which may be waiting for it. */
@@ -119,11 +133,13 @@ export class Opening {
     statement: Statement,
     signal: AbortSignal,
   ): Promise<Result> {
-    const { failure, fail, options } = this.#parts;
+    const { failure, fail } = this.#parts;
     if (signal.aborted) throw rolledBackError();
     const failed = failure();
     if (failed) throw failedError("execute", failed);
-    if (!this.#server.isOpen) await this.#server.open(options(), signal);
+    if (!this.#server.isOpen) {
+      await this.#connect("the hook afterBegin runs a statement", signal);
+    }
     const { results: [result], failure: refused } = await this.#server.send([{
       statement,
     }]);

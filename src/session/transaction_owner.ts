@@ -18,7 +18,7 @@ export interface TransactionOwner extends ServerTransactionParts {
   /** What it has pending. */
   readonly work: UndoableWork;
   /** Where the last call of a kind came from, in development mode. */
-  placeOf(call: string): string;
+  readonly placeOf: (call: string) => string;
   /** Whether reads of one turn travel together. */
   readonly sharesReads: boolean;
   /** Who asks, where there is no connection that says so. */

@@ -174,7 +174,7 @@ function breakCycle(
   );
   const late = links.find(({ dependency }) => isDivisible(dependency));
   if (weak === undefined && late !== undefined) {
-    return updateInTwo(late.dependency, all, dependencies);
+    return replace(all, dependencies, updateInTwo(late.dependency));
   }
   if (weak === undefined) {
     const unique = links.find(({ dependency: { constraint } }) =>
@@ -205,44 +205,81 @@ function isDivisible({ on, leaves }: Dependency): boolean {
     !leaves.some((column) => primaryKey.includes(column));
 }
 
-/** Leaves a row first, and writes the rest when that is gone. */
-function updateInTwo(
-  { on: from, leaves = [], constraint }: Dependency,
-  all: Set<Change>,
-  dependencies: Dependencies,
-): void {
-  const first: Change = {
-    ...partOf(from, (column) => leaves.includes(column)),
-    expressions: undefined,
-  };
+/** A change in two steps: the second comes behind the first. */
+interface TwoSteps {
+  readonly from: Change;
+  readonly first: Change;
+  readonly second: Change;
+  /** Whether the first one has to come behind what the change came behind. */
+  readonly isOfFirst: (own: Dependency) => boolean;
+  /** Whether who came behind the change has to come behind the first only. */
+  readonly followsFirst: (other: Dependency) => boolean;
+}
+
+/** Inserts with NULL; the value comes with an update. */
+function insertInTwo(
+  from: Change,
+  columns: readonly ColumnInfo[],
+): TwoSteps {
+  const values = from.columns.map((column, at) =>
+    columns.includes(column) ? null : from.values[at]
+  );
   const second: Change = {
-    ...partOf(from, (column) => !leaves.includes(column)),
-    // The first one has found it as it was loaded.
+    ...partOf(from, (column) => columns.includes(column)),
+    kind: "update",
+    expressions: undefined,
     isVersioned: false,
   };
-  all.delete(from);
-  all.add(first).add(second);
-  const own = dependencies.get(from) ?? [];
-  dependencies.delete(from);
-  for (const [change, list] of dependencies) {
-    dependencies.set(
-      change,
-      list.map((dependency) => {
-        if (dependency.on !== from) return dependency;
-        const isLeft = dependency.leaves !== undefined &&
-          dependency.constraint === constraint;
-        return { ...dependency, on: isLeft ? first : second };
-      }),
-    );
-  }
-  dependencies.set(
+  return {
+    from,
+    first: { ...from, values },
+    second,
+    isOfFirst: (own) => !isAbout(own, columns),
+    followsFirst: () => true,
+  };
+}
+
+/** Takes the reference away before the row goes. */
+function deleteInTwo(
+  from: Change,
+  columns: readonly ColumnInfo[],
+): TwoSteps {
+  const first: Change = {
+    ...from,
+    kind: "update",
+    columns,
+    values: columns.map(() => null),
+  };
+  return {
+    from,
     first,
-    own.filter((dependency) => dependency.constraint === constraint),
-  );
-  dependencies.set(second, [
-    ...own.filter((dependency) => dependency.constraint !== constraint),
-    { on: first, ...OWN_ROW },
-  ]);
+    // The update has found it as it was loaded.
+    second: { ...from, isVersioned: false },
+    isOfFirst: () => false,
+    // The row referred to may go as soon as nothing refers to it.
+    followsFirst: (other) => isAbout(other, columns),
+  };
+}
+
+/** Leaves a row, and writes the rest when that is gone. */
+function updateInTwo(
+  { on: from, leaves = [], constraint }: Dependency,
+): TwoSteps {
+  return {
+    from,
+    first: {
+      ...partOf(from, (column) => leaves.includes(column)),
+      expressions: undefined,
+    },
+    second: {
+      ...partOf(from, (column) => !leaves.includes(column)),
+      // The first one has found it as it was loaded.
+      isVersioned: false,
+    },
+    isOfFirst: (own) => own.constraint === constraint,
+    followsFirst: (other) =>
+      other.leaves !== undefined && other.constraint === constraint,
+  };
 }
 
 /** Some columns of a change. */
@@ -257,92 +294,51 @@ function partOf(
   return { ...change, columns, values };
 }
 
-/** Why a second step comes behind the first. */
-const OWN_ROW = {
-  constraint: "its row",
-  foreignKey: undefined,
-  mayShare: false,
-};
-
-/** A change in two steps. */
-interface TwoSteps {
-  readonly from: Change;
-  /** Takes its place. */
-  readonly to: Change;
-  /** The update before or behind it. */
-  readonly update: Change;
-  readonly columns: readonly ColumnInfo[];
-}
-
-/** Inserts with NULL; the value comes with an update. */
-function insertInTwo(
-  from: Change,
+function isAbout(
+  { foreignKey }: Dependency,
   columns: readonly ColumnInfo[],
-): TwoSteps {
-  const later = partOf(from, (column) => columns.includes(column));
-  const values = from.columns.map((column, at) =>
-    columns.includes(column) ? null : from.values[at]
-  );
-  const update: Change = {
-    ...later,
-    kind: "update",
-    expressions: undefined,
-    isVersioned: false,
-  };
-  return { from, to: { ...from, values }, update, columns };
+): boolean {
+  return foreignKey?.some((column) => columns.includes(column)) ?? false;
 }
 
-/** Takes the reference away before the row goes. */
-function deleteInTwo(
-  from: Change,
-  columns: readonly ColumnInfo[],
-): TwoSteps {
-  const { entry, isVersioned } = from;
-  const update: Change = {
-    kind: "update",
-    entry,
-    columns,
-    values: columns.map(() => null),
-    expressions: undefined,
-    isVersioned,
-  };
-  // The update has found it as it was loaded.
-  return { from, to: { ...from, isVersioned: false }, update, columns };
-}
-
+/** Puts two steps in the place of a change. */
 function replace(
   all: Set<Change>,
   dependencies: Dependencies,
-  { from, to, update, columns }: TwoSteps,
+  { from, first, second, isOfFirst, followsFirst }: TwoSteps,
 ): void {
   all.delete(from);
-  all.add(to).add(update);
-  const concerns = ({ foreignKey }: Dependency) =>
-    foreignKey?.some((column) => columns.includes(column)) ?? false;
+  all.add(first).add(second);
   const own = dependencies.get(from) ?? [];
   dependencies.delete(from);
   for (const [change, list] of dependencies) {
     dependencies.set(
       change,
-      list.map((dependency) => {
-        if (dependency.on !== from) return dependency;
-        // The row referred to may go as soon as nothing refers to it.
-        return from.kind === "delete" && concerns(dependency)
-          ? { ...dependency, ...OWN_ROW, on: update }
-          : { ...dependency, on: to };
-      }),
+      list.map((other) =>
+        other.on === from
+          ? behind(other, followsFirst(other) ? first : second)
+          : other
+      ),
     );
   }
-  if (from.kind === "insert") {
-    dependencies.set(to, own.filter((dependency) => !concerns(dependency)));
-    dependencies.set(update, [
-      ...own.filter(concerns).map((each) => ({
-        ...each,
-        foreignKey: undefined,
-      })),
-      { ...OWN_ROW, on: to },
-    ]);
-  } else {
-    dependencies.set(to, [...own, { ...OWN_ROW, on: update }]);
-  }
+  dependencies.set(first, own.filter(isOfFirst));
+  dependencies.set(second, [
+    ...own.filter((each) => !isOfFirst(each)).map((each) =>
+      // What an update writes is no NULL any more.
+      second.kind === "update" ? { ...each, foreignKey: undefined } : each
+    ),
+    behind({ constraint: "its row" }, first),
+  ]);
+}
+
+/** A dependency on a step: one that is an update is waited for in any case. */
+function behind(
+  { foreignKey, mayShare = false, ...other }:
+    & Pick<Dependency, "constraint">
+    & Partial<Dependency>,
+  on: Change,
+): Dependency {
+  return on.kind === "update"
+    ? { ...other, foreignKey: undefined, mayShare: false, on }
+    : { ...other, foreignKey, mayShare, on };
 }

@@ -8,6 +8,7 @@ export class IdentityMap {
   readonly #byEntity = new Map<object, Entry>();
   readonly #known: KnownEntities;
   readonly #byTable = new Map<TableInfo, Map<string, Entry>>();
+  /** Whether it has joined those that are asked. */
   #isKnown = false;
   /** What was tracked here, for messages. */
   #forgotten: WeakMap<object, TableInfo> | undefined;

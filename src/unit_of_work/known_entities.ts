@@ -12,7 +12,7 @@ const MANY = 1_000;
 /**
  * Knows of which table an entity is, whichever session it belongs to, so that a
  * message can say so. It is asked in case of an error only: what it costs is
- * one weak reference per session.
+ * one weak reference per session that tracks any.
  */
 export class KnownEntities {
   #trackers: WeakRef<EntityTracker>[] = [];

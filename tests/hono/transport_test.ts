@@ -1,7 +1,7 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { integer, pgTable } from "drizzle-orm/pg-core";
 import { Hono } from "hono";
-import { createEngine, sessionmaker } from "../../mod.ts";
+import { createEngine, sessionmaker, StateError } from "../../mod.ts";
 import { dbSession, type SessionVariables } from "../../src/hono/mod.ts";
 import { serveNeon } from "../../src/dev/mod.ts";
 import { neon } from "../../src/neon/mod.ts";
@@ -92,4 +92,30 @@ Deno.test("dbSession() sends each request's own token, 50 at once", async () => 
       "postgresql://app@ep-x.eu.example.com/app",
     ]);
   }
+});
+
+Deno.test("a hook does not speak for somebody else than the session's token", async () => {
+  const seen: unknown[] = [];
+  const engine = createEngine(
+    neon("postgres://app:marker@ep-x.eu.example.com/app", {
+      fetch: () => Promise.reject(new Error("nobody asks")),
+      WebSocket: class {
+        constructor() {
+          seen.push("a connection as the owner");
+          throw new Error("nobody connects");
+        }
+      } as never,
+    }),
+  );
+  const Session = sessionmaker(engine, {
+    hooks: {
+      async afterBegin(tx) {
+        await tx.execute("select secrets");
+      },
+    },
+  });
+  await using db = Session({ authToken: "token" });
+  const error = await assertRejects(() => db.get(kept, 1), StateError);
+  assertEquals([error.code, seen], ["NO_CONNECTION", []]);
+  assertStringIncludes(error.message, "afterBegin");
 });

@@ -4,7 +4,7 @@ import { createEngine, sessionmaker } from "../../mod.ts";
 import { neon } from "../../src/neon/mod.ts";
 
 const kept = pgTable("kept", { n: integer().primaryKey() });
-const isOn = Boolean(1);
+const isOn = true;
 
 /** What a session asks for, without anybody to answer but for the shape. */
 async function asked(

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { sql } from "drizzle-orm";
 import { ConnectionError, createEngine, sessionmaker } from "../../mod.ts";
 import { serveNeon } from "../../src/dev/serve_neon.ts";
 import { command } from "../../src/driver/statement.ts";
@@ -135,6 +136,11 @@ Deno.test("neon() asks a URL function at the first connect, once", async () => {
   const Session = sessionmaker(engine);
   await Session.begin((db) => db.execute("select 1"));
   await Session.begin((db) => db.execute("select 1"));
+  // Over HTTP, too: it is one database.
+  await Session.begin((db) => {
+    void db.enqueue(sql`select 1`);
+    return Promise.resolve();
+  });
   assertEquals(asked, 1);
   await using missing = createEngine(neon(() => undefined));
   await assertRejects(

@@ -228,7 +228,7 @@ Deno.test("three reads and a graph of rows are two requests, and no connection",
   const { requests, upgrades } = bed.wire.take();
   assertEquals([requests, upgrades], [2, 0]);
   assertEquals([db.stats.requests, db.stats.connections], [2, 0]);
-  const isRequest = Boolean(1);
+  const isRequest = true;
   assertEquals(told, [
     ["one-shot", isRequest, 3, "it only reads"],
     ["batch", isRequest, 2, "the whole unit of work is known"],
@@ -241,7 +241,7 @@ Deno.test("reads can be kept apart", async () => {
   await using bed = await bedOf(way);
   await using engine = createEngine(bed.driver);
   await using db = sessionmaker(engine, { schema })({
-    sharesReads: Boolean(0),
+    sharesReads: false,
   });
   const found = await Promise.all([1, 2, 3].map((id) => db.get(orders, id)));
   assertEquals(found.map((order) => order?.id), [1, 2, 3]);

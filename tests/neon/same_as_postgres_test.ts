@@ -170,7 +170,7 @@ const SCENARIOS: Readonly<Record<string, (db: Db) => Promise<unknown>>> = {
   async "values are what they were"(db) {
     const made = db.add(values, {
       big: 2n ** 60n,
-      is: Boolean(1),
+      is: true,
 
       data: { a: [1, null, "x"], n: null },
       exact: "12345678901234567890.10",
@@ -198,7 +198,7 @@ const SCENARIOS: Readonly<Record<string, (db: Db) => Promise<unknown>>> = {
     await db.begin({ isolationLevel: "serializable" });
     db.enqueue(db.insert(notes).values({ name: "d" }));
     await db.commit();
-    await db.begin({ readOnly: Boolean(1) });
+    await db.begin({ readOnly: true });
     db.enqueue(db.insert(notes).values({ name: "e" }));
     const refused = await outcome(db.commit());
     await db.rollback();

@@ -10,7 +10,7 @@ import { postgres } from "../../src/postgres/mod.ts";
 import { testDatabase } from "../support/postgres.ts";
 import { wireCounter } from "../support/wire_counter.ts";
 
-const isOff = Boolean(0);
+const isOff = false;
 
 async function failure(url: string): Promise<ConnectionError> {
   await using engine = createEngine(postgres(url, { connectTimeout: 2_000 }));

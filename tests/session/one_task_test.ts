@@ -356,9 +356,9 @@ for (const access of ["write", "pure"] as const) {
   Deno.test(`SessionCore commits right behind an answer, ${access}`, async () => {
     const core = new SessionCore(createEngine(recordingDriver()), {
       transaction: {},
-      atomic: Boolean(0),
-      autobegin: Boolean(1),
-      sharesReads: Boolean(1),
+      atomic: false,
+      autobegin: true,
+      sharesReads: true,
       holder: { name: "a test" },
       hooks: {},
     });

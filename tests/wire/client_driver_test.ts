@@ -10,6 +10,7 @@ import {
 } from "../../mod.ts";
 import { neonWebSocket } from "../../src/neon/mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
+import { LazyTarget } from "../../src/driver/url.ts";
 import { clientDriver } from "../../src/wire/client_driver.ts";
 import { testDatabase } from "../support/postgres.ts";
 
@@ -66,8 +67,7 @@ Deno.test("clientDriver() a type parser that throws leaves the connection usable
   });
   const driver = clientDriver({
     name: "parsing",
-    url: database.url,
-    urlParams: [],
+    target: new LazyTarget("parsing", database.url, []),
     connectTimeout: 10_000,
     // 25 is the OID of text.
     pieceSize: Infinity,
