@@ -1,6 +1,7 @@
 import type { Context, MiddlewareHandler } from "hono";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
-import type { Session, SessionOptions } from "../drizzle/session.ts";
+import type { Session } from "../drizzle/session.ts";
+import type { SessionOptions } from "../drizzle/session_options.ts";
 import { type Background, backgroundOf } from "./_background_of.ts";
 import { discardAnswer } from "./_discard_answer.ts";
 import { type SessionSource, sessionSource } from "./session_source.ts";

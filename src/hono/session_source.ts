@@ -1,5 +1,6 @@
 import type { Context } from "hono";
-import type { Session, SessionOptions } from "../drizzle/session.ts";
+import type { Session } from "../drizzle/session.ts";
+import type { SessionOptions } from "../drizzle/session_options.ts";
 import {
   type Sessionmaker,
   sessionmaker,

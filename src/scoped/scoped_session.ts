@@ -1,5 +1,6 @@
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
-import type { Session, SessionOptions } from "../drizzle/session.ts";
+import type { Session } from "../drizzle/session.ts";
+import type { SessionOptions } from "../drizzle/session_options.ts";
 import type {
   HandleDatabase,
   SessionContext,

@@ -1,5 +1,6 @@
+import { checkFree, takeKeys } from "./_key_checks.ts";
+import { OtherWrites } from "./_other_writes.ts";
 import {
-  duplicateError,
   notFlushedError,
   removedError,
   unknownEntityError,
@@ -46,11 +47,7 @@ export class UnitOfWork {
   readonly #sealed: PlannedStatement[] = [];
   /** Counts transactions: values that were read are those of one. */
   #epoch = 0;
-  /** Counts what was written beside the unit of work. */
-  #clock = 0;
-  /** When tables were written so, by name, and when it may have been any. */
-  readonly #writtenAt = new Map<string, number>();
-  #anyWrittenAt = 0;
+  readonly #others = new OtherWrites();
   /** Whether that was in this transaction. */
   #isDisturbed = false;
   #publications = 0;
@@ -89,7 +86,7 @@ export class UnitOfWork {
 
   /** The time of now, for what is asked for. */
   get now(): number {
-    return this.#clock;
+    return this.#others.now;
   }
 
   /** How far it is; give it to `undo`. */
@@ -148,7 +145,7 @@ export class UnitOfWork {
     const key = made.hasKey ? entityKey(table, entity) : undefined;
     const entry = newEntry(table, entity, "new", { refs, expressions });
     entry.key = key;
-    if (key !== undefined) this.#checkFree("add", entry, key);
+    if (key !== undefined) checkFree(this.#map, entry, { call: "add", key });
     this.#log.note(entry);
     this.#map.set(entry);
     return entity;
@@ -259,16 +256,14 @@ export class UnitOfWork {
     requireKey("track rows of", table);
     return this.#take(givenRow(table, entity), {
       overwrite: false,
-      askedAt: this.#clock,
+      askedAt: this.now,
     });
   }
 
   /** Calls for rows to be read again, because something else has written. */
   invalidate(tables: ReadonlySet<string> | undefined): void {
-    this.#clock++;
+    this.#others.note(tables);
     this.#isDisturbed = true;
-    if (tables === undefined) this.#anyWrittenAt = this.#clock;
-    for (const name of tables ?? []) this.#writtenAt.set(name, this.#clock);
     for (const entry of this.#map.entries) {
       const isMeant = tables === undefined || tables.has(entry.table.name);
       if (isMeant && entry.state !== "new") entry.readIn = NEVER;
@@ -302,7 +297,7 @@ export class UnitOfWork {
       if (change !== undefined) changes.push(change);
     }
     if (changes.length === 0) return [];
-    this.#checkKeys(changes);
+    takeKeys(this.#map, changes);
     const planned = planFlush(changes, {
       ...options,
       newName: () => `nullpool.k${++this.#publications}`,
@@ -369,11 +364,8 @@ export class UnitOfWork {
   ): Entity {
     const key = keyText(table.primaryKey, ({ at }) => values[at]);
     const present = key === undefined ? undefined : this.#map.at(table, key);
-    const writtenAt = Math.max(
-      this.#anyWrittenAt,
-      this.#writtenAt.get(table.name) ?? 0,
-    );
-    const readIn = writtenAt > askedAt ? NEVER : this.#epoch;
+    const isOld = this.#others.isAfter(table.name, askedAt);
+    const readIn = isOld ? NEVER : this.#epoch;
     if (present === undefined) {
       const entry = newEntry(table, makeEntity(), "stored");
       entry.key = key;
@@ -392,34 +384,6 @@ export class UnitOfWork {
     return present.entity;
   }
 
-  /** Two rows cannot have one key, unless one of them goes. */
-  #checkKeys(changes: readonly Change[]): void {
-    const taken = new Map<TableInfo, Map<string, Entity>>();
-    for (const { entry, kind, columns } of changes) {
-      const { table, entity } = entry;
-      // The database makes the key, or nothing is written of it.
-      const isGiven = kind !== "delete" &&
-        table.primaryKey.some((column) => columns.includes(column));
-      if (!isGiven) continue;
-      const key = entityKey(table, entity);
-      if (key === undefined) continue;
-      const ofTable = taken.get(table) ?? new Map<string, Entity>();
-      const twin = ofTable.get(key);
-      if (twin) throw duplicateError("flush", table, [twin, entity]);
-      taken.set(table, ofTable.set(key, entity));
-      if (key !== entry.key) this.#checkFree("flush", entry, key);
-      if (kind === "insert") this.#map.move(entry, key);
-    }
-  }
-
-  #checkFree(call: string, { table, entity }: Entry, key: string): void {
-    const present = this.#map.at(table, key);
-    if (present === undefined || present.entity === entity) return;
-    if (present.state === "removed") return;
-    if (isMoving(present)) return;
-    throw duplicateError(call, table, [present.entity, entity]);
-  }
-
   #entryOf(call: string, entity: object): Entry {
     const entry = this.#map.of(entity);
     if (entry !== undefined) return entry;
@@ -431,10 +395,4 @@ export class UnitOfWork {
     const { key: property } = columnOf(table, key);
     return hasValue(entity, property) ? Reflect.get(entity, property) : UNKNOWN;
   }
-}
-
-/** Whether its row is to get another key. */
-function isMoving(entry: Entry): boolean {
-  const key = entityKey(entry.table, entry.entity);
-  return key !== undefined && key !== entry.key;
 }

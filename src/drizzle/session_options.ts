@@ -1,0 +1,67 @@
+import type { TransactionOptions } from "../driver/transaction_sql.ts";
+import type { PoolHolder } from "../pool/pool_holder.ts";
+import type { SessionContext } from "./session_context.ts";
+
+/** How one session runs. */
+export interface SessionOptions {
+  /**
+   * How its transactions run that say nothing else.
+   *
+   * @default {the sessionmaker's}
+   */
+  readonly transaction?: TransactionOptions;
+  /**
+   * Whether whoever opened the session owns all its transactions, as a
+   * middleware owns those of a request: `transaction(fn)` is then always a
+   * savepoint.
+   *
+   * @default {false}
+   */
+  readonly atomic?: boolean;
+  /**
+   * Whether a statement or a savepoint begins a transaction by itself. Without
+   * it `begin()` has to be called before, and again after each end (as
+   * SQLAlchemy's option of this name).
+   *
+   * @default {true}
+   */
+  readonly autobegin?: boolean;
+  /**
+   * Whether reads that are issued together (`Promise.all`) travel in one
+   * flight.
+   *
+   * @default {true}
+   */
+  readonly sharesReads?: boolean;
+  /**
+   * A JSON Web Token that says who asks, for endpoints that take one in place
+   * of a password (Neon over HTTP, with row-level security). It belongs to this
+   * session alone, and a connection cannot carry it: what needs one is refused.
+   *
+   * @default {none}
+   */
+  readonly authToken?: string | undefined;
+  /**
+   * Named where a pool says who holds its connections; without any value or
+   * secret.
+   *
+   * @default {"a session"}
+   */
+  readonly name?: string;
+  /**
+   * Who waits for this session to end: a checkout that would wait for that
+   * one's own connection is refused at once (`POOL_SELF_DEADLOCK`).
+   *
+   * @default {the session of the running scope}
+   */
+  readonly parent?: PoolHolder | undefined;
+  /**
+   * Called once, before the session first does something that has to be ended:
+   * whoever ends it in the background gets ready here.
+   *
+   * @default {nothing}
+   */
+  readonly whenUsed?: (() => void) | undefined;
+  /** How a scoped session follows its nested blocks. */
+  readonly context?: SessionContext;
+}

@@ -1,0 +1,57 @@
+import { duplicateError } from "./_refusals.ts";
+import type { Change } from "./change_set.ts";
+import type { Entity, Entry } from "./entry.ts";
+import { entityKey, type IdentityMap } from "./identity_map.ts";
+import type { TableInfo } from "./table_info.ts";
+
+/**
+ * Refuses a key that another entity has, unless that one leaves it.
+ *
+ * @param map Knows who has it.
+ * @param entry Who wants it.
+ * @param wanted The key, and for what.
+ * @throws {StateError} When it is taken.
+ */
+export function checkFree(
+  map: IdentityMap,
+  { table, entity }: Entry,
+  { call, key }: { readonly call: string; readonly key: string },
+): void {
+  const present = map.at(table, key);
+  if (present === undefined || present.entity === entity) return;
+  if (present.state === "removed" || isMoving(present)) return;
+  throw duplicateError(call, table, [present.entity, entity]);
+}
+
+/**
+ * Gives the rows of a flush the keys that they are to have: two cannot have
+ * one, unless one of them goes.
+ *
+ * @param map Knows who has them.
+ * @param changes What is flushed.
+ * @throws {StateError} When one is taken.
+ */
+export function takeKeys(map: IdentityMap, changes: readonly Change[]): void {
+  const taken = new Map<TableInfo, Map<string, Entity>>();
+  for (const { entry, kind, columns } of changes) {
+    const { table, entity } = entry;
+    // The database makes the key, or nothing is written of it.
+    const isGiven = kind !== "delete" &&
+      table.primaryKey.some((column) => columns.includes(column));
+    if (!isGiven) continue;
+    const key = entityKey(table, entity);
+    if (key === undefined) continue;
+    const ofTable = taken.get(table) ?? new Map<string, Entity>();
+    const twin = ofTable.get(key);
+    if (twin) throw duplicateError("flush", table, [twin, entity]);
+    taken.set(table, ofTable.set(key, entity));
+    if (key !== entry.key) checkFree(map, entry, { call: "flush", key });
+    if (kind === "insert") map.move(entry, key);
+  }
+}
+
+/** Whether its row is to get another key. */
+function isMoving(entry: Entry): boolean {
+  const key = entityKey(entry.table, entry.entity);
+  return key !== undefined && key !== entry.key;
+}
