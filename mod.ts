@@ -91,6 +91,7 @@ export type {
   SessionQueryResultHKT,
   StreamableQuery,
 } from "./src/drizzle/statement_runner.ts";
+export type { WithinOptions } from "./src/session/within.ts";
 export type { StreamOptions } from "./src/drizzle/stream_rows.ts";
 export type {
   RawQueryOptions,
@@ -103,6 +104,7 @@ export {
 export type {
   ConnectionParts,
   EngineConnection,
+  FlightListeners,
   Teller,
   WrappedFlight,
 } from "./src/engine/engine_connection.ts";

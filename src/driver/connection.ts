@@ -18,12 +18,18 @@ export interface Connection {
    * told in the result.
    *
    * @param statements At least one.
+   * @param onProgress Called when a part of the answer is there, by drivers
+   * that can tell.
    * @returns The results up to the first failure.
    */
-  send(statements: readonly Statement[]): Promise<FlightResult>;
+  send(
+    statements: readonly Statement[],
+    onProgress?: () => void,
+  ): Promise<FlightResult>;
 
   /**
-   * Says goodbye without waiting for a running flight, which then fails.
+   * Says goodbye without waiting for a running flight, which then fails: the
+   * server is asked to cancel it, where that can be.
    *
    * @returns Settles when the connection is closed; nobody has to wait for
    * it. It never rejects.

@@ -1,3 +1,4 @@
+import { checkNumber } from "./check_number.ts";
 import { command, type Statement } from "./statement.ts";
 import { statementStart } from "./statement_start.ts";
 
@@ -44,6 +45,30 @@ export interface TransactionOptions {
    * @default {false}
    */
   readonly interactive?: boolean | undefined;
+  /**
+   * Milliseconds for which the server may be silent while an answer is awaited;
+   * statements that travel together are answered together, unless it is much.
+   * Then the server is asked to cancel what runs, and the connection is closed.
+   * 0 waits for ever.
+   *
+   * @default {30_000}
+   */
+  readonly statementTimeout?: number | undefined;
+  /**
+   * Milliseconds from the first statement on until the transaction is rolled
+   * back, whether a statement runs or not. A COMMIT that has left is waited
+   * for. 0 sets no limit.
+   *
+   * @default {0}
+   */
+  readonly transactionTimeout?: number | undefined;
+  /**
+   * Rolls the transaction back when it fires; what runs is cancelled on the
+   * server. A COMMIT that has left is waited for.
+   *
+   * @default {none}
+   */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const ISOLATION_LEVELS: ReadonlySet<unknown> = new Set([
@@ -59,11 +84,15 @@ const ISOLATION_LEVELS: ReadonlySet<unknown> = new Set([
  *
  * @param options What was given.
  * @throws {RangeError} When the isolation level is unknown, or contradicts the
- * others.
- * @throws {TypeError} When one of the others is not a boolean.
+ * others; when a timeout is no number of milliseconds.
+ * @throws {TypeError} When one of the others has another type than its own.
  */
 export function checkTransactionOptions(options: TransactionOptions): void {
   const { isolationLevel, readOnly, deferrable, interactive } = options;
+  const { statementTimeout = 0, transactionTimeout = 0, signal } = options;
+  checkNumber("statementTimeout", statementTimeout, "milliseconds");
+  checkNumber("transactionTimeout", transactionTimeout, "milliseconds");
+  checkSignal(signal);
   if (isolationLevel !== undefined && !ISOLATION_LEVELS.has(isolationLevel)) {
     throw new RangeError(
       `Cannot use option "isolationLevel": it is one of ${
@@ -83,6 +112,19 @@ export function checkTransactionOptions(options: TransactionOptions): void {
       throw new TypeError(`Cannot use option "${name}": it is a boolean`);
     }
   }
+}
+
+/**
+ * Checks a signal that comes from the user.
+ *
+ * @param signal What was given; told by its shape, as there may be several
+ * classes of that name.
+ * @throws {TypeError} When it is none.
+ */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal === undefined) return;
+  if (typeof signal?.addEventListener === "function") return;
+  throw new TypeError('Cannot use option "signal": it is an AbortSignal');
 }
 
 /**

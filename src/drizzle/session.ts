@@ -1,11 +1,16 @@
 import { entityKind, type ExtractTablesWithRelations } from "drizzle-orm";
 import { PgDatabase } from "drizzle-orm/pg-core";
-import type { TransactionOptions } from "../driver/transaction_sql.ts";
+import {
+  checkSignal,
+  checkTransactionOptions,
+  type TransactionOptions,
+} from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { PoolHolder } from "../pool/pool_holder.ts";
 import { SessionCore } from "../session/session_core.ts";
 import type { SessionState } from "../session/session_state.ts";
 import type { SessionStats } from "../session/session_stats.ts";
+import { within, type WithinOptions } from "../session/within.ts";
 import type { TransactionHandle } from "../session/transaction_handle.ts";
 import type { RollbackOptions } from "../session/transaction.ts";
 import { defineStructure } from "./_define_structure.ts";
@@ -99,9 +104,13 @@ export class Session<
    *
    * @param parts What it is made of.
    * @param options How it runs.
+   * @throws {RangeError} When an option has a value that is none of its own.
+   * @throws {TypeError} When an option has the wrong type.
    */
   constructor(parts: SessionParts<Schema>, options: SessionOptions = {}) {
-    const { name = "a session", parent } = options;
+    const { name = "a session", parent, signal } = options;
+    checkTransactionOptions(options.transaction ?? {});
+    checkSignal(signal);
     const holder: PoolHolder = { name, parent };
     const { shape } = parts;
     const core = new SessionCore(parts.engine, {
@@ -110,6 +119,7 @@ export class Session<
       autobegin: options.autobegin ?? true,
       sharesReads: options.sharesReads ?? true,
       authToken: options.authToken,
+      signal,
       guard: options.context?.guard,
       whenUsed: options.whenUsed,
       holder,
@@ -299,6 +309,36 @@ export class Session<
    */
   rollback(options?: RollbackOptions): Promise<void> {
     return this.#core.rollback(options);
+  }
+
+  /**
+   * Waits for statements of this session no longer than they may take, or until
+   * a signal fires. The transaction fails then, and what runs is cancelled on
+   * the server; a COMMIT that has left is waited for.
+   *
+   * @example A search that may take half a second
+   * ```ts
+   * import { createEngine, sessionmaker } from "@nullpool/db";
+   * import { pglite } from "@nullpool/db/pglite";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using engine = createEngine(pglite());
+   * await using db = sessionmaker(engine)();
+   * const search = db.execute("select 1 as found");
+   * const { rows } = await db.within(search, { timeout: 500 });
+   * assertEquals(rows, [{ found: 1 }]);
+   * ```
+   *
+   * @typeParam T What the statements give.
+   * @param work A query, or a promise of what several give.
+   * @param options What ends the wait.
+   * @returns What the work gives.
+   * @throws {ConnectionError} `STATEMENT_TIMEOUT` or `ABORTED`.
+   * @throws {RangeError} When the timeout is no number of milliseconds.
+   * @throws {TypeError} When the signal is none.
+   */
+  within<T>(work: PromiseLike<T>, options: WithinOptions): Promise<T> {
+    return within(work, options, (error) => this.#core.interrupt(error));
   }
 
   /**

@@ -42,6 +42,14 @@ export interface SessionOptions {
    */
   readonly authToken?: string | undefined;
   /**
+   * Ends the session's work when it fires: the open transaction is rolled back,
+   * what runs is cancelled on the server, and nothing more is sent. A COMMIT
+   * that has left is waited for.
+   *
+   * @default {none}
+   */
+  readonly signal?: AbortSignal | undefined;
+  /**
    * Named where a pool says who holds its connections; without any value or
    * secret.
    *

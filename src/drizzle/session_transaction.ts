@@ -1,5 +1,6 @@
 import { entityKind, type ExtractTablesWithRelations } from "drizzle-orm";
 import { PgTransaction } from "drizzle-orm/pg-core";
+import { within, type WithinOptions } from "../session/within.ts";
 import type { TransactionHandle } from "../session/transaction_handle.ts";
 import { defineStructure } from "./_define_structure.ts";
 import { type EntityMethods, installEntityMethods } from "./entity_methods.ts";
@@ -114,6 +115,23 @@ export class SessionTransaction<
     return this.#runner.nested(
       block && ((tx) => block(tx as SessionTransaction<Schema>)),
     );
+  }
+
+  /**
+   * Waits for statements no longer than they may take, as `Session.within`
+   * does.
+   *
+   * @typeParam T What the statements give.
+   * @param work A query, or a promise of what several give.
+   * @param options What ends the wait.
+   * @returns What the work gives.
+   * @throws {ConnectionError} `STATEMENT_TIMEOUT` or `ABORTED`.
+   * @throws {RangeError} When the timeout is no number of milliseconds.
+   * @throws {TypeError} When the signal is none.
+   */
+  within<T>(work: PromiseLike<T>, options: WithinOptions): Promise<T> {
+    const { core } = this.#runner.handle;
+    return within(work, options, (error) => core.interrupt(error));
   }
 
   /**

@@ -37,8 +37,11 @@ class ObservedConnection implements Connection {
     return this.#connection.usable;
   }
 
-  send(statements: readonly Statement[]): Promise<FlightResult> {
-    return this.#connection.send(statements);
+  send(
+    statements: readonly Statement[],
+    onProgress?: () => void,
+  ): Promise<FlightResult> {
+    return this.#connection.send(statements, onProgress);
   }
 
   async close(): Promise<void> {

@@ -270,7 +270,9 @@ export class Engine {
       close: () => Promise.resolve(),
     };
     const parts = { ...this.#parts, isAtomic: true };
-    return await new EngineConnection(once, parts).send(statements, tellers);
+    return await new EngineConnection(once, parts).send(statements, {
+      tellers,
+    });
   }
 
   /** Resolves when no connection is being given back or closed. */

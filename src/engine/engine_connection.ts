@@ -45,6 +45,14 @@ export interface WrappedFlight {
  */
 export type Teller = (result: Result) => void;
 
+/** Who hears of the statements of a flight. */
+export interface FlightListeners {
+  /** By place in the flight: for statements with an event of their own. */
+  readonly tellers?: readonly (Teller | undefined)[];
+  /** Called when a part of the answer is there, by drivers that can tell. */
+  readonly onProgress?: () => void;
+}
+
 /**
  * One checkout of a connection: sends flights, tells events, turns driver
  * errors into ours (here and nowhere else), gives back exactly once.
@@ -72,6 +80,8 @@ export class EngineConnection {
   readonly #parts: ConnectionParts;
   #broken = false;
   #inTransaction = false;
+  /** Ends the flight that is in the air. */
+  #endFlight: ((flight: FlightResult) => void) | undefined;
   #released: Promise<void> | undefined;
 
   /**
@@ -96,23 +106,36 @@ export class EngineConnection {
    * nothing any more, because somebody else may have it.
    *
    * @param statements At least one.
-   * @param tellers By place in the flight: for statements with an event of
-   * their own.
+   * @param options Who hears of what.
    * @returns The results up to the first failure.
    */
   async send(
     statements: readonly Statement[],
-    tellers: readonly (Teller | undefined)[] = [],
+    { tellers = [], onProgress }: FlightListeners = {},
   ): Promise<WrappedFlight> {
     if (this.#released) return { results: [], failure: releasedError() };
     const start = performance.now();
     const wrapped = this.#wrap(
-      await this.#exchange(statements),
+      await this.#exchange(statements, onProgress),
       statements,
     );
     this.#follow(statements, wrapped);
     this.#tell(statements, wrapped, tellers, performance.now() - start);
     return wrapped;
+  }
+
+  /**
+   * Ends the flight that is in the air, if one is, without its answer. The
+   * connection can carry no other one.
+   *
+   * @param failure What the flight fails with.
+   * @returns Whether one was in the air.
+   */
+  cut(failure: NullpoolError): boolean {
+    this.#broken = true;
+    const endFlight = this.#endFlight;
+    endFlight?.({ results: [], failure });
+    return endFlight !== undefined;
   }
 
   /** Says that it is given back when its last answer has arrived. */
@@ -131,13 +154,21 @@ export class EngineConnection {
     return this.#released;
   }
 
-  /** A driver of somebody else's may reject all the same. */
-  async #exchange(statements: readonly Statement[]): Promise<FlightResult> {
+  async #exchange(
+    statements: readonly Statement[],
+    onProgress: (() => void) | undefined,
+  ): Promise<FlightResult> {
     try {
-      return await this.#connection.send(statements);
+      return await new Promise((resolve, reject) => {
+        this.#endFlight = resolve;
+        this.#connection.send(statements, onProgress).then(resolve, reject);
+      });
     } catch (failure) {
+      // A driver of somebody else's may reject all the same.
       this.#broken = true;
       return { results: [], failure };
+    } finally {
+      this.#endFlight = undefined;
     }
   }
 

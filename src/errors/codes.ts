@@ -134,6 +134,23 @@ export interface ErrorCodes {
    */
   RESPONSE_TOO_LARGE: "ConnectionError";
   /**
+   * A statement was not answered within `statementTimeout`. The server was
+   * asked to cancel it, and its connection is closed. Raise the option where
+   * work takes that long, or look for the lock that it waits for.
+   */
+  STATEMENT_TIMEOUT: "ConnectionError";
+  /**
+   * A transaction was open longer than `transactionTimeout`, and was rolled
+   * back. Look for what it waits for between its statements, or raise the
+   * option.
+   */
+  TRANSACTION_TIMEOUT: "ConnectionError";
+  /**
+   * The signal of a transaction, a session or a call has fired, and the
+   * transaction was rolled back. `cause` is the signal's reason.
+   */
+  ABORTED: "ConnectionError";
+  /**
    * The connection broke while a transaction was open. The server has rolled
    * the transaction back; call `rollback()` and run the unit of work again.
    */

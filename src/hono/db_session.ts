@@ -3,6 +3,7 @@ import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { Session } from "../drizzle/session.ts";
 import type { SessionOptions } from "../drizzle/session_options.ts";
 import { type Background, backgroundOf } from "./_background_of.ts";
+import { clientGone } from "./_client_gone.ts";
 import { discardAnswer } from "./_discard_answer.ts";
 import { type SessionSource, sessionSource } from "./session_source.ts";
 
@@ -39,6 +40,15 @@ export interface DbSessionOptions<Key extends string = "db"> {
    * @default {none}
    */
   readonly authToken?: (c: Context) => string | undefined;
+  /**
+   * What ends the request's work early: its transaction is rolled back when the
+   * signal fires, and what runs is cancelled on the server. Nothing turns it
+   * off. On Deno, whose signal also fires after each answer (and says so once
+   * on the console when it is listened to), it is off unless it is asked for.
+   *
+   * @default {(c) => c.req.raw.signal}
+   */
+  readonly signal?: (c: Context) => AbortSignal | undefined;
   /**
    * Whether to commit after the handler. It is not asked when the handler
    * threw or called `setRollbackOnly()`: that always rolls back.
@@ -149,14 +159,16 @@ export function dbSession<
 
 function sessionOptions(
   c: Context,
-  { transaction, interactive, authToken }: DbSessionOptions<string>,
+  options: DbSessionOptions<string>,
 ): SessionOptions {
+  const { transaction, interactive, authToken, signal = clientGone } = options;
   const name = `a ${c.req.method} request`;
   const isInteractive = interactive?.(c) ?? false;
   return {
     atomic: true,
     name,
     authToken: authToken?.(c),
+    signal: signal(c),
     ...(isInteractive
       ? { transaction: { ...transaction, interactive: isInteractive } }
       : transaction && { transaction }),

@@ -1,4 +1,5 @@
 import { types } from "@neondatabase/serverless";
+import { checkNumber } from "../driver/check_number.ts";
 import type { Driver, SendOptions } from "../driver/driver.ts";
 import { orGivenUp } from "../driver/give_up.ts";
 import type { FlightResult, Statement } from "../driver/statement.ts";
@@ -8,6 +9,7 @@ import {
   type LazyTarget,
   type UrlSource,
 } from "../driver/url.ts";
+import { NullpoolError } from "../errors/error.ts";
 import { StateError } from "../errors/state_error.ts";
 import { typeParsers } from "../wire/type_parsers.ts";
 import { readAnswer } from "./_http_answer.ts";
@@ -17,12 +19,6 @@ import { neonTarget } from "./_neon_target.ts";
 
 /** How {@linkcode neonHttp} asks. */
 export interface NeonHttpOptions {
-  /**
-   * Milliseconds until a request is given up; 0 waits for ever.
-   *
-   * @default {30_000}
-   */
-  readonly requestTimeout?: number;
   /**
    * How many bytes a whole unit of work may have to be sent as one request,
    * about. Neon's endpoint takes 10 MiB.
@@ -92,9 +88,8 @@ export function httpTransport(
   target: LazyTarget,
   options: NeonHttpOptions,
 ): Pick<Driver, "sendTransaction" | "maxBatchBytes"> {
-  const { requestTimeout = 30_000, maxBatchBytes = 8 * 1024 * 1024 } = options;
-  checkNumber("requestTimeout", requestTimeout);
-  checkNumber("maxBatchBytes", maxBatchBytes);
+  const { maxBatchBytes = 8 * 1024 * 1024 } = options;
+  checkNumber("maxBatchBytes", maxBatchBytes, "bytes");
   return {
     maxBatchBytes,
     async sendTransaction(statements, send) {
@@ -108,7 +103,6 @@ export function httpTransport(
         target: found,
         statements,
         send,
-        requestTimeout,
         fetch: options.fetch ?? fetch,
       });
     },
@@ -120,13 +114,12 @@ interface Exchange {
   readonly target: ConnectionTarget;
   readonly statements: readonly Statement[];
   readonly send: SendOptions;
-  readonly requestTimeout: number;
   readonly fetch: NonNullable<NeonHttpOptions["fetch"]>;
 }
 
 /** It never rejects: what went wrong is told in the result. */
 async function exchange(
-  { target, statements, send, requestTimeout, fetch }: Exchange,
+  { target, statements, send, fetch }: Exchange,
 ): Promise<FlightResult> {
   const attempt = describeTarget(target);
   const leaving = new AbortController();
@@ -138,7 +131,6 @@ async function exchange(
   try {
     const { status, body } = await orGivenUp(ask(), {
       signal: send.signal,
-      timeout: requestTimeout,
     });
     if (status !== 200) {
       return { results: [], failure: httpFailure(attempt, status, body) };
@@ -147,13 +139,7 @@ async function exchange(
   } catch (error) {
     // The server cancels a statement whose client is gone.
     leaving.abort();
+    if (error instanceof NullpoolError) return { results: [], failure: error };
     return { results: [], failure: noAnswer(attempt, error) };
   }
-}
-
-function checkNumber(name: string, value: number): void {
-  if (Number.isFinite(value) && value >= 0) return;
-  throw new RangeError(
-    `Cannot use option "${name}": it is a number, 0 or more`,
-  );
 }

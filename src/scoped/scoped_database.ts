@@ -22,6 +22,7 @@ const OF_THE_BLOCK: ReadonlySet<PropertyKey> = new Set([
   "refreshMaterializedView",
   "transaction",
   "beginNested",
+  "within",
   "stream",
   "connection",
   "add",

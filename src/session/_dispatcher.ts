@@ -85,9 +85,9 @@ export class Dispatcher {
     return this.#commitError;
   }
 
-  /** Gives up waiting for a connection, or for the hook. */
-  stopOpening(): void {
-    this.#opening.stop();
+  /** Gives up waiting for a connection, for the hook, or for a request. */
+  stopOpening(reason?: NullpoolError): void {
+    this.#opening.stop(reason);
   }
 
   async #pump(): Promise<void> {
@@ -168,10 +168,11 @@ export class Dispatcher {
     this.#alone = Math.max(0, this.#alone - 1);
     let answer;
     try {
-      answer = await this.#opening.stoppable(async (signal) => {
-        const whole = this.#whole(signal);
+      answer = await this.#opening.stoppable(async (abort) => {
+        const whole = this.#whole(abort);
         const read = await this.server.readAlone(batch.statements, whole);
-        if (read.flight.failure !== undefined) signal.throwIfAborted();
+        const { flight: { failure } } = read;
+        if (failure !== undefined) abort.signal.throwIfAborted();
         return read;
       });
     } catch (error) {
@@ -198,8 +199,8 @@ export class Dispatcher {
   async #sendWhole(): Promise<void> {
     const batch = this.#take();
     const { engine, work } = this.#parts.owner;
-    const answering = this.#opening.stoppable((signal) =>
-      this.server.sendWhole(batch.statements, this.#whole(signal))
+    const answering = this.#opening.stoppable((abort) =>
+      this.server.commitWhole(batch.statements, this.#whole(abort))
     );
     work.noteSealed();
     const flight = await answering;
@@ -217,10 +218,10 @@ export class Dispatcher {
   }
 
   /** How a transaction runs that is a flight of its own. */
-  #whole(signal: AbortSignal): WholeOptions {
+  #whole(abort: AbortController): WholeOptions {
     const { options, owner: { authToken } } = this.#parts;
     const { settings } = this.#opening;
-    return { options: options(), settings, signal, authToken };
+    return { options: options(), settings, abort, authToken };
   }
 
   /** Sends a flight of a transaction that stays open. */

@@ -39,8 +39,8 @@ export function joinWithOptions(
   options: TransactionOptions,
 ): void {
   const wanted = { ...transaction.options, ...options };
-  if (sameTransactionOptions(transaction.options, wanted)) return;
-  if (transaction.explicit || transaction.used) {
+  const isSame = sameTransactionOptions(transaction.options, wanted);
+  if (!isSame && (transaction.explicit || transaction.used)) {
     throw openError("change its options", "it runs under others already");
   }
   transaction.options = wanted;

@@ -56,23 +56,27 @@ export class Opening {
     return { ...this.#parts.owner.engine.settings, ...this.#ofHook };
   }
 
-  /** Gives up waiting for a connection, or for the hook. */
-  stop(): void {
-    this.#waiting?.abort();
+  /**
+   * Gives up waiting for a connection, for the hook, or for a request.
+   *
+   * @param reason Why.
+   */
+  stop(reason: NullpoolError = rolledBackError()): void {
+    this.#waiting?.abort(reason);
   }
 
   /**
    * Runs something that `stop()` ends.
    *
    * @param run What to run.
-   * @throws {StateError} When it was stopped.
+   * @throws {NullpoolError} When it was stopped.
    */
-  async stoppable<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { signal } = this.#waiting = new AbortController();
+  async stoppable<T>(run: (abort: AbortController) => Promise<T>): Promise<T> {
+    const abort = this.#waiting = new AbortController();
     try {
-      return await run(signal);
+      return await run(abort);
     } catch (error) {
-      throw signal.aborted ? rolledBackError() : error;
+      throw abort.signal.aborted ? abort.signal.reason : error;
     } finally {
       this.#waiting = undefined;
     }
@@ -87,7 +91,7 @@ export class Opening {
   async start(): Promise<void> {
     if (this.#hasStarted) return;
     this.#check(this.#parts.owner.engine.settings);
-    await this.stoppable((signal) => this.#runHook(signal));
+    await this.stoppable(({ signal }) => this.#runHook(signal));
     this.#hasStarted = true;
   }
 
@@ -100,7 +104,7 @@ export class Opening {
    * @throws {PoolError} When the pool has none to lend.
    */
   async open(reason: string): Promise<void> {
-    await this.stoppable((signal) => this.#connect(reason, signal));
+    await this.stoppable(({ signal }) => this.#connect(reason, signal));
     this.#server.leadSettings(this.#ofHook);
   }
 
@@ -134,7 +138,7 @@ export class Opening {
     signal: AbortSignal,
   ): Promise<Result> {
     const { failure, fail } = this.#parts;
-    if (signal.aborted) throw rolledBackError();
+    signal.throwIfAborted();
     const failed = failure();
     if (failed) throw failedError("execute", failed);
     if (!this.#server.isOpen) {

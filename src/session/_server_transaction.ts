@@ -1,3 +1,4 @@
+import { Deadline } from "../driver/deadline.ts";
 import { command, type Statement } from "../driver/statement.ts";
 import {
   beginStatement,
@@ -15,9 +16,16 @@ import type { Engine } from "../engine/engine.ts";
 import { ConnectionError } from "../errors/connection_error.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import type { PoolHolder } from "../pool/pool_holder.ts";
+import { statementTimeoutError } from "./_interruptions.ts";
 import { commitError } from "./_commit_error.ts";
 import type { SessionStats } from "./session_stats.ts";
 import type { Settings } from "./settings.ts";
+
+/** Milliseconds that an answer is awaited where nothing else is said. */
+const DEFAULT_STATEMENT_TIMEOUT = 30_000;
+
+/** Milliseconds that the answer to ROLLBACK is awaited before the connection is dropped. */
+export const ROLLBACK_DEADLINE = 5_000;
 
 /** Of what only the session knows. */
 function tellNobody(): void {}
@@ -47,7 +55,7 @@ export interface WholeOptions {
   /** What is set in it. */
   readonly settings: Settings;
   /** Gives up waiting. */
-  readonly signal: AbortSignal;
+  readonly abort: AbortController;
   /** Who asks, where there is no connection. */
   readonly authToken?: string | undefined;
 }
@@ -66,6 +74,7 @@ export class ServerTransaction {
   /** Whether the connection is held for a transaction, and not just kept. */
   #isOpen = false;
   #hasBegun = false;
+  #isCommitting = false;
   #released: Promise<void> = Promise.resolve();
   #returned: Promise<void> | undefined;
 
@@ -83,6 +92,11 @@ export class ServerTransaction {
   /** Whether BEGIN was answered, or needs none. */
   get hasBegun(): boolean {
     return this.#hasBegun;
+  }
+
+  /** Whether COMMIT has left. */
+  get isCommitting(): boolean {
+    return this.#isCommitting;
   }
 
   /** Whether its connection can carry another flight. */
@@ -147,10 +161,10 @@ export class ServerTransaction {
     statements: readonly ToldStatement[],
     whole: WholeOptions,
   ): Promise<{ flight: WrappedFlight; hasBegun: boolean }> {
-    const { options, settings, signal } = whole;
+    const { options, settings, abort } = whole;
     const readOnly = { ...options, readOnly: true };
     if (this.#engine.sendsTransactions) {
-      const flight = await this.sendWhole(statements, {
+      const flight = await this.#sendWhole(statements, {
         ...whole,
         options: readOnly,
       });
@@ -158,7 +172,7 @@ export class ServerTransaction {
       return { flight, hasBegun };
     }
     const isKept = this.isUsable;
-    await this.#borrow(signal);
+    await this.#borrow(abort.signal);
     const lead: ToldStatement[] = [
       { statement: beginStatement(readOnly), tell: tellNobody },
       ...settingsOf(settings),
@@ -168,8 +182,8 @@ export class ServerTransaction {
       ...lead,
       ...statements,
       end,
-    ]);
-    if (failure instanceof ConnectionError && isKept) {
+    ], options);
+    if (isKept && failure?.code === "CONNECTION_LOST") {
       // It broke while nobody used it; a read can be asked for again.
       this.giveBack({ discard: true });
       return await this.readAlone(statements, whole);
@@ -178,7 +192,7 @@ export class ServerTransaction {
       await this.#exchange([{
         statement: command("rollback"),
         tell: tellNobody,
-      }]);
+      }], options);
     }
     if (this.#engine.reusesConnections) this.giveBack({ discard: false });
     return {
@@ -188,25 +202,35 @@ export class ServerTransaction {
   }
 
   /**
-   * Sends a whole transaction as one flight, without a connection.
+   * Commits a whole transaction as one flight, without a connection.
    *
    * @param statements What it does.
-   * @param options How it runs.
+   * @param whole How it runs.
    * @returns The results of the statements.
    */
-  async sendWhole(
+  async commitWhole(
     statements: readonly ToldStatement[],
-    { options, settings, signal, authToken }: WholeOptions,
+    whole: WholeOptions,
+  ): Promise<WrappedFlight> {
+    this.#isCommitting = true;
+    return await this.#sendWhole(statements, whole);
+  }
+
+  async #sendWhole(
+    statements: readonly ToldStatement[],
+    { options, settings, abort, authToken }: WholeOptions,
   ): Promise<WrappedFlight> {
     const { stats } = this.#parts;
     const lead = settingsOf(settings);
     const all = [...lead, ...statements];
     const start = performance.now();
+    const deadline = answerDeadline(options, (error) => abort.abort(error));
     const { results, failure, failedAt } = await this.#engine.sendTransaction(
       all.map(({ statement }) => statement),
-      { ...options, signal, authToken },
+      { ...options, signal: abort.signal, authToken },
       all.map(({ tell }) => tell),
     );
+    deadline.clear();
     stats.roundTrips++;
     stats.requests++;
     stats.duration += performance.now() - start;
@@ -247,15 +271,23 @@ export class ServerTransaction {
     return ownFlight({ results, failure }, lead.length);
   }
 
-  async #exchange(all: readonly ToldStatement[]): Promise<WrappedFlight> {
+  async #exchange(
+    all: readonly ToldStatement[],
+    options = this.#options,
+  ): Promise<WrappedFlight> {
     const connection = this.#connection;
     if (connection === undefined) throw new TypeError("Nothing is open");
     const { stats } = this.#parts;
     const start = performance.now();
+    const deadline = answerDeadline(options, (error) => connection.cut(error));
     const flight = await connection.send(
       all.map(({ statement }) => statement),
-      all.map(({ tell }) => tell),
+      {
+        tellers: all.map(({ tell }) => tell),
+        onProgress: () => deadline.heard(),
+      },
     );
+    deadline.clear();
     stats.roundTrips++;
     stats.duration += performance.now() - start;
     return flight;
@@ -295,6 +327,7 @@ export class ServerTransaction {
   async commitBehind(
     statements: readonly ToldStatement[],
   ): Promise<{ flight: WrappedFlight; error: NullpoolError | undefined }> {
+    this.#isCommitting = true;
     const flight = await this.send([...statements, {
       statement: command("commit"),
       tell: ({ command }) => {
@@ -320,12 +353,29 @@ export class ServerTransaction {
     this.#lead = [];
     const isOver = !this.#hasBegun || isAutocommit(this.#options);
     const isSent = !isOver && this.isUsable;
+    // Dropping the connection has the same effect, so nobody waits for long.
+    const { statementTimeout = ROLLBACK_DEADLINE } = this.#options;
+    const patience = Math.min(statementTimeout || Infinity, ROLLBACK_DEADLINE);
     const flight = isSent
-      ? await this.send([{ statement: command("rollback"), tell }])
+      ? await this.#exchange(
+        [{ statement: command("rollback"), tell }],
+        { statementTimeout: patience },
+      )
       : undefined;
     const isAnswered = flight?.results.length === 1;
     if (!isAnswered) tell();
     this.giveBack({ discard: !isOver && !isAnswered });
+  }
+
+  /**
+   * Ends it at once: what runs on its connection fails, and one on which
+   * nothing runs is dropped.
+   *
+   * @param failure Why.
+   */
+  cut(failure: NullpoolError): void {
+    const isRunning = this.#connection?.cut(failure);
+    if (isRunning === false) this.giveBack({ discard: true });
   }
 
   /**
@@ -341,6 +391,17 @@ export class ServerTransaction {
     const before = this.#released;
     this.#released = connection.release(options).then(() => before);
   }
+}
+
+/** Calls back with the error of a statement that is not answered in time. */
+function answerDeadline(
+  { statementTimeout = DEFAULT_STATEMENT_TIMEOUT }: TransactionOptions,
+  onLate: (error: NullpoolError) => void,
+): Deadline {
+  return new Deadline(
+    statementTimeout,
+    () => onLate(statementTimeoutError(statementTimeout)),
+  );
 }
 
 function settingsOf(settings: Settings): ToldStatement[] {

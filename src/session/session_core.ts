@@ -6,6 +6,7 @@ import {
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { NullpoolError } from "../errors/error.ts";
 import type { UnitOfWork } from "../unit_of_work/unit_of_work.ts";
 import { CallSites } from "./_call_site.ts";
 import { CurrentTransaction } from "./_current_transaction.ts";
@@ -82,6 +83,7 @@ export class SessionCore implements SessionHandle {
       placeOf: (call) => sites?.of(call) ?? "",
       sharesReads: options.sharesReads,
       authToken: options.authToken,
+      signal: options.signal,
       onFailure: () => this.#gate.turn("fail"),
       afterBegin: this.#hooks.hearsBegin
         ? (execute) => this.#hooks.afterBegin({ core: this }, execute)
@@ -203,6 +205,15 @@ export class SessionCore implements SessionHandle {
     await flushed;
     await settled;
     return await answer;
+  }
+
+  /**
+   * Fails the open transaction, if there is one, and cancels what it runs.
+   *
+   * @param error Why.
+   */
+  interrupt(error: NullpoolError): void {
+    this.#current.open?.interrupt(error);
   }
 
   /**

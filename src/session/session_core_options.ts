@@ -43,6 +43,8 @@ export interface SessionCoreOptions<Handle> {
   readonly sharesReads: boolean;
   /** Who asks, where there is no connection that says so. */
   readonly authToken?: string | undefined;
+  /** Ends every transaction when it fires. */
+  readonly signal?: AbortSignal | undefined;
   /** The session as a pool sees it. */
   readonly holder: PoolHolder;
   /** What runs around its transactions. */

@@ -15,13 +15,15 @@ import {
   rolledBackError,
 } from "./_refusals.ts";
 import { Dispatcher } from "./_dispatcher.ts";
-import type { ServerTransaction } from "./_server_transaction.ts";
+import { transactionTimeoutError } from "./_interruptions.ts";
+import { Limits } from "./_limits.ts";
+import {
+  ROLLBACK_DEADLINE,
+  type ServerTransaction,
+} from "./_server_transaction.ts";
 import type { StatementQueue } from "./_statement_queue.ts";
 import { Savepoint, type WatchableWork } from "./savepoint.ts";
 import type { TransactionOwner } from "./transaction_owner.ts";
-
-/** Milliseconds that a rollback waits for a running flight before it drops the connection. */
-const ROLLBACK_DEADLINE = 5_000;
 
 /** Why a transaction was rolled back. */
 export interface RollbackOptions {
@@ -38,15 +40,15 @@ export interface RollbackOptions {
  * with 25P02, and COMMIT with a ROLLBACK that looks like success.
  */
 export class Transaction implements WatchableWork {
-  /** How it runs. */
-  options: TransactionOptions;
   /** Whether `begin()` was called, and not only a statement issued. */
   explicit = false;
   /** What runs after its end. */
   readonly hooks = new HookList();
 
+  #options: TransactionOptions;
   readonly #owner: TransactionOwner;
   readonly #dispatcher: Dispatcher;
+  readonly #limits: Limits;
   readonly #savepoints: Savepoint[] = [];
   #savepointCount = 0;
   #rollingBack: Promise<void> | undefined;
@@ -59,8 +61,9 @@ export class Transaction implements WatchableWork {
    * @param owner The session.
    */
   constructor(options: TransactionOptions, owner: TransactionOwner) {
-    this.options = options;
+    this.#options = options;
     this.#owner = owner;
+    this.#limits = new Limits((error) => this.interrupt(error));
     this.#dispatcher = new Dispatcher({
       owner,
       options: () => this.options,
@@ -68,6 +71,17 @@ export class Transaction implements WatchableWork {
       fail: (error) => this.#fail(error),
       canRecover: () => this.#savepoints.some(({ state }) => state === "open"),
     });
+  }
+
+  /** How it runs. */
+  get options(): TransactionOptions {
+    return this.#options;
+  }
+
+  /** Lets it run in another way, which nobody can have noticed yet. */
+  set options(options: TransactionOptions) {
+    this.#options = options;
+    if (this.#limits.isWatching) this.#watchLimits();
   }
 
   /** The first failure, until a rollback. */
@@ -135,6 +149,9 @@ export class Transaction implements WatchableWork {
     if (this.#rollingBack !== undefined) {
       return Promise.reject(rolledBackError());
     }
+    if (!this.#limits.isWatching) this.#watchLimits();
+    const { fired } = this.#limits;
+    if (fired !== undefined) return Promise.reject(fired);
     const { text } = statement;
     if (
       isAutocommit(this.options)
@@ -249,6 +266,14 @@ export class Transaction implements WatchableWork {
    * @throws {CommitOutcomeError} When the answer was lost.
    */
   async commit(): Promise<void> {
+    try {
+      await this.#commit();
+    } finally {
+      this.#limits.stop();
+    }
+  }
+
+  async #commit(): Promise<void> {
     if (!this.#queue.isEmpty) return await this.#commitWithHeld();
     const { server, neverBegun } = this.#dispatcher;
     const { isOpen } = server;
@@ -280,6 +305,20 @@ export class Transaction implements WatchableWork {
     return this.#rollingBack;
   }
 
+  /**
+   * Fails it, whatever it does, and rolls it back on the server. A COMMIT that
+   * has left is waited for: cut off, nobody would know what became of it.
+   *
+   * @param error Why.
+   */
+  interrupt(error: NullpoolError): void {
+    if (this.#rollingBack !== undefined || this.#server.isCommitting) return;
+    this.#fail(error);
+    this.#queue.reject(error);
+    this.#dispatcher.stopOpening(error);
+    this.#server.cut(error);
+  }
+
   /** Throws the connection away: what runs on it fails. */
   invalidate(): void {
     this.#queue.reject(rolledBackError());
@@ -288,12 +327,22 @@ export class Transaction implements WatchableWork {
   }
 
   async #rollback({ reason }: RollbackOptions): Promise<void> {
+    this.#limits.stop();
     await this.#settle();
     const pending = this.#owner.work.countPending();
     await this.#server.rollback(() => {
       if (!this.used && pending === 0) return;
       const changes = this.#writes + pending;
       this.#owner.engine.emit({ type: "rollback", reason, changes });
+    });
+  }
+
+  #watchLimits(): void {
+    const { transactionTimeout, signal } = this.#options;
+    this.#limits.watch({
+      timeout: transactionTimeout,
+      lateError: transactionTimeoutError,
+      signals: [signal, this.#owner.signal],
     });
   }
 

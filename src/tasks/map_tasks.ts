@@ -1,3 +1,4 @@
+import { ConnectionError } from "../errors/connection_error.ts";
 import type { Session } from "../drizzle/session.ts";
 import type { Sessionmaker } from "../drizzle/sessionmaker.ts";
 import { type Items, ItemSource } from "./_item_source.ts";
@@ -37,8 +38,9 @@ export interface MapTasksOptions {
   /** Told after each item. What it throws ends the call. */
   readonly onProgress?: (progress: TaskProgress) => void;
   /**
-   * Hands out no more items when it fires, and is passed on to workers; the
-   * call throws its reason when they have ended.
+   * Hands out no more items when it fires, cancels the statements that run,
+   * and is passed on to workers; the call throws its reason when they have
+   * ended.
    */
   readonly signal?: AbortSignal;
 }
@@ -68,8 +70,8 @@ export type TaskWorker<Item, Output, Schema extends Record<string, unknown>> = (
  * Works on items in parallel, each with a session of its own.
  *
  * On the first failure no more items are handed out, running workers see
- * their signal fire, and all of them are waited for: no session is closed
- * while a sibling runs, and none outlives the call.
+ * their signal fire, their statements are cancelled (a COMMIT that has left is
+ * not), and all of them are waited for: no session outlives the call.
  *
  * A session of the caller that is inside a transaction holds its connection
  * meanwhile: commit it first where there is only one (PGlite, where the tasks
@@ -256,7 +258,10 @@ class TaskRun<Item, Output, Schema extends Record<string, unknown>> {
 
   async #runOne(item: Item, index: number): Promise<Output> {
     const context = { index, signal: this.#abort.signal };
-    const session = this.#makeSession({ name: `task ${index}` });
+    const session = this.#makeSession({
+      name: `task ${index}`,
+      signal: this.#abort.signal,
+    });
     try {
       const output = await this.#worker(session, item, context);
       const isWanted = this.#options.commit !== "none";
@@ -270,7 +275,11 @@ class TaskRun<Item, Output, Schema extends Record<string, unknown>> {
   }
 
   #fail(error: unknown): void {
-    this.#failures.add(error);
+    const { signal } = this.#abort;
+    // What a session says of that is no failure of its own.
+    const isEcho = signal.aborted && error instanceof ConnectionError &&
+      error.code === "ABORTED" && error.cause === signal.reason;
+    if (!isEcho) this.#failures.add(error);
     this.#abort.abort(error);
   }
 }

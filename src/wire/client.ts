@@ -15,6 +15,22 @@ export interface ClientConnection extends FrontendMessages {
   readonly stream: ClientStream;
 }
 
+/** The same before a client has logged in: what a cancel request needs. */
+export interface BareConnection extends ClientConnection {
+  /** Its TLS settings, if it speaks TLS. */
+  ssl: unknown;
+  /** Opens the socket. */
+  connect(port: number, host: string): unknown;
+  /** Asks for TLS. */
+  requestSsl(): unknown;
+  /** Asks the server to stop what another connection runs. */
+  cancel(processID: number, secretKey: unknown): unknown;
+  on(
+    event: "connect" | "sslconnect" | "error" | "end",
+    listener: () => void,
+  ): unknown;
+}
+
 /**
  * What `pg` and Neon's client call on an object given to `query()` that
  * brings its own protocol messages (`pg-cursor` is one).
@@ -36,7 +52,11 @@ export interface Submittable {
 
 /** The part of a client of `pg` or Neon that is used. */
 export interface WireClient {
-  readonly connection: ClientConnection;
+  readonly connection: BareConnection;
+  /** The server's process, once it has said so. */
+  readonly processID?: number | null;
+  /** What proves that a cancel request comes from here. */
+  readonly secretKey?: unknown;
   connect(): Promise<unknown>;
   query(submittable: Submittable): unknown;
   end(): Promise<unknown>;

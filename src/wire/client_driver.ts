@@ -1,7 +1,9 @@
+import { checkNumber } from "../driver/check_number.ts";
 import type { Connection } from "../driver/connection.ts";
 import type { ConnectOptions, Driver } from "../driver/driver.ts";
 import { orGivenUp } from "../driver/give_up.ts";
 import type { ConnectionTarget, LazyTarget } from "../driver/url.ts";
+import { cancelRequest } from "./_cancel_request.ts";
 import type { WireClient } from "./client.ts";
 import { WireConnection, type WireFormat } from "./wire_connection.ts";
 
@@ -25,11 +27,7 @@ export interface ClientDriverConfig extends WireFormat {
  */
 export function clientDriver(config: ClientDriverConfig): Driver {
   const { connectTimeout, target } = config;
-  if (!Number.isFinite(connectTimeout) || connectTimeout < 0) {
-    throw new RangeError(
-      'Cannot use option "connectTimeout": it is a number of milliseconds, 0 or more',
-    );
-  }
+  checkNumber("connectTimeout", connectTimeout, "milliseconds");
   return {
     name: config.name,
     describe: () => target.describe(),
@@ -51,7 +49,11 @@ async function connectClient(
 ): Promise<Connection> {
   signal?.throwIfAborted();
   const client = config.makeClient(target);
-  const connection = new WireConnection(client, config);
+  const connection = new WireConnection(
+    client,
+    config,
+    () => cancelRequest(client, config.makeClient(target), target),
+  );
   try {
     await orGivenUp(client.connect(), {
       signal,

@@ -6,6 +6,9 @@ import type { TypeParser } from "./type_parsers.ts";
 /** Builds one row from its texts. */
 type RowReader = (texts: readonly (string | null)[]) => unknown;
 
+/** How many rows say that the server is at work. */
+const ROWS_OF_PROGRESS = 512;
+
 /**
  * Collects the answers to one flight, message by message.
  *
@@ -15,6 +18,7 @@ type RowReader = (texts: readonly (string | null)[]) => unknown;
 export class FlightReader {
   readonly #statements: readonly Statement[];
   readonly #parserOf: (oid: number) => TypeParser;
+  readonly #onProgress: (() => void) | undefined;
   readonly #results: Result[] = [];
   #fields: readonly Field[] = [];
   #rows: unknown[] = [];
@@ -24,13 +28,16 @@ export class FlightReader {
   /**
    * @param statements What was sent, in order.
    * @param parserOf The parser for a type OID.
+   * @param onProgress Called when a statement is answered, and every so many rows.
    */
   constructor(
     statements: readonly Statement[],
     parserOf: (oid: number) => TypeParser,
+    onProgress?: () => void,
   ) {
     this.#statements = statements;
     this.#parserOf = parserOf;
+    this.#onProgress = onProgress;
   }
 
   /** Takes the columns of the rows to come. */
@@ -44,7 +51,8 @@ export class FlightReader {
   dataRow(texts: readonly (string | null)[]): void {
     if (this.#failure !== undefined || this.#readRow === undefined) return;
     try {
-      this.#rows.push(this.#readRow(texts));
+      const count = this.#rows.push(this.#readRow(texts));
+      if (count % ROWS_OF_PROGRESS === 0) this.#onProgress?.();
     } catch {
       // What a parser throws may quote the value.
       this.#failure = {
@@ -69,6 +77,7 @@ export class FlightReader {
     };
     const onAnswer = this.#statements[this.#results.length]?.onAnswer;
     onAnswer?.(result);
+    this.#onProgress?.();
     // Who was told has them: here they would wait for the rest of the flight.
     this.#results.push(onAnswer ? { ...result, rows: [] } : result);
     this.#fields = [];

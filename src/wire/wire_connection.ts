@@ -29,7 +29,10 @@ export interface WireFormat {
 export class WireConnection implements Connection {
   readonly #client: WireClient;
   readonly #wire: WireFormat;
+  readonly #cancel: () => Promise<void>;
   readonly #guard = new RequestGuard();
+  /** Ends the flight that is in the air. */
+  #endFlight: ((failure: Error) => void) | undefined;
   #lost: { readonly error: unknown } | undefined;
   #closed: Promise<void> | undefined;
 
@@ -39,10 +42,16 @@ export class WireConnection implements Connection {
    *
    * @param client The client, not connected yet.
    * @param wire How it reads and writes.
+   * @param cancel Asks the server to stop what the client runs.
    */
-  constructor(client: WireClient, wire: WireFormat) {
+  constructor(
+    client: WireClient,
+    wire: WireFormat,
+    cancel: () => Promise<void>,
+  ) {
     this.#client = client;
     this.#wire = wire;
+    this.#cancel = cancel;
     client.on("error", (error) => this.#lose(error));
     client.on("end", () => this.#lose(undefined));
   }
@@ -53,18 +62,26 @@ export class WireConnection implements Connection {
   }
 
   /** Sends statements as one flight, or one by one where that must be. */
-  async send(statements: readonly Statement[]): Promise<FlightResult> {
-    if (this.#wire.pipeline ?? true) return await this.#send(statements);
+  async send(
+    statements: readonly Statement[],
+    onProgress?: () => void,
+  ): Promise<FlightResult> {
+    if (this.#wire.pipeline ?? true) {
+      return await this.#send(statements, onProgress);
+    }
     const results: Result[] = [];
     for (const statement of statements) {
-      const flight = await this.#send([statement]);
+      const flight = await this.#send([statement], onProgress);
       results.push(...flight.results);
       if ("failure" in flight) return { results, failure: flight.failure };
     }
     return { results };
   }
 
-  #send(statements: readonly Statement[]): Promise<FlightResult> {
+  #send(
+    statements: readonly Statement[],
+    onProgress?: () => void,
+  ): Promise<FlightResult> {
     if (!this.usable) {
       const failure = this.#lost?.error ?? new Error("connection closed");
       return Promise.resolve({ results: [], failure });
@@ -75,12 +92,21 @@ export class WireConnection implements Connection {
       return Promise.resolve({ results: [], failure: refusal });
     }
     return new Promise((resolve) => {
-      const reader = new FlightReader(statements, this.#wire.parserOf);
+      const reader = new FlightReader(
+        statements,
+        this.#wire.parserOf,
+        onProgress,
+      );
       const done = (result: FlightResult) => {
+        this.#endFlight = undefined;
         if (flight.isOutOfStep || endsConnection(result.failure)) {
           this.#lose(result.failure);
         }
         resolve(result);
+      };
+      this.#endFlight = (failure) => {
+        reader.fail(failure);
+        done(reader.end());
       };
       const { pieceSize } = this.#wire;
       const flight = new FlightSubmittable(statements, {
@@ -92,7 +118,10 @@ export class WireConnection implements Connection {
     });
   }
 
-  /** Says goodbye; a running flight fails. */
+  /**
+   * Says goodbye; a running flight fails at once, and the server is asked to
+   * stop it: it would work on, and hold its locks, for nobody.
+   */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -101,6 +130,12 @@ export class WireConnection implements Connection {
   async #close(): Promise<void> {
     // Another request's socket cannot even be closed from here.
     if (this.#guard.refusal() !== undefined) return;
+    if (this.#endFlight !== undefined) {
+      const failure = new Error("connection closed");
+      this.#lose(failure);
+      this.#endFlight(failure);
+      await this.#cancel();
+    }
     const ending = this.#client.end().then(() => {}, () => {});
     if (this.#lost === undefined) return await ending;
     // Of a connection that has ended Neon's client would wait for the end.

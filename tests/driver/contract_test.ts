@@ -270,6 +270,22 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
     }
   });
 
+  if (name !== "pglite") {
+    contract("closing cancels what runs", async (connection, bed) => {
+      const { database } = bed;
+      assert(database !== undefined);
+      const asleep = async () =>
+        (await database.query(
+          "select 1 from pg_stat_activity where wait_event = 'PgSleep'",
+        )).length;
+      const flight = connection.send([query("select pg_sleep(60)")]);
+      await database.waitFor(async () => await asleep() === 1);
+      await connection.close();
+      assert("failure" in await flight);
+      await database.waitFor(async () => await asleep() === 0);
+    });
+  }
+
   contract("describe() names no user and no password", async (_, bed) => {
     await Promise.resolve();
     const text = bed.driver.describe();

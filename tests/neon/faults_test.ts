@@ -154,12 +154,12 @@ for (const { name, fault, isRun, isUnknown } of FAULTS) {
 }
 
 Deno.test("an endpoint that never answers is given up, and its statement cancelled", async () => {
-  await using bed = await faultyBed({ requestTimeout: 200 });
+  await using bed = await faultyBed();
   const Session = sessionmaker(bed.engine, { schema });
-  await using db = Session();
+  await using db = Session({ transaction: { statementTimeout: 200 } });
   bed.fault = { kind: "stall" };
   const error = await assertRejects(() => db.get(notes, 1), ConnectionError);
-  assertEquals([error.code, error.maybeExecuted], ["CONNECTION_LOST", true]);
+  assertEquals([error.code, error.maybeExecuted], ["STATEMENT_TIMEOUT", true]);
   await db.rollback();
   // A lock that somebody else holds is waited for on the server.
   await using other = Session();

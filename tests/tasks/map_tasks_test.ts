@@ -4,6 +4,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import {
   AssertionPool,
+  ConnectionError,
   createEngine,
   DatabaseError,
   mapTasks,
@@ -19,6 +20,7 @@ import {
 import { pglite } from "../../src/pglite/mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";
+import { asleep } from "../session/session_bed.ts";
 import { testPGlite } from "../support/pglite.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres.ts";
 
@@ -66,10 +68,16 @@ taskTest(
       () =>
         mapTasks(Session, [1, 2, 3, 4, 5, 6], async (db, n, { signal }) => {
           started.push(n);
-          if (n === 1) await db.execute("select * from nowhere");
+          if (n === 1) {
+            await asleep(database);
+            await db.execute("select * from nowhere");
+          }
           await db.execute(sql`insert into done values (${n})`);
-          await db.execute("select pg_sleep(0.1)");
-          assert(signal.aborted);
+          const cancelled = await assertRejects(
+            () => db.execute("select pg_sleep(60)").then(() => {}),
+            ConnectionError,
+          );
+          assertEquals([cancelled.code, signal.aborted], ["ABORTED", true]);
           finished++;
           throw new Error("the second failure");
         }, { concurrency: 2 }),

@@ -1,0 +1,79 @@
+import { Deadline } from "../driver/deadline.ts";
+import type { NullpoolError } from "../errors/error.ts";
+import { abortedError } from "./_interruptions.ts";
+
+/** What work is bound by. */
+export interface LimitOptions {
+  /** Milliseconds; 0 or nothing sets no limit. */
+  readonly timeout: number | undefined;
+  /** Makes the error of work that took longer. */
+  readonly lateError: (timeout: number) => NullpoolError;
+  /** Any of them ends it. */
+  readonly signals: readonly (AbortSignal | undefined)[];
+}
+
+/** What ends work before its time: a deadline, or a signal. */
+export class Limits {
+  readonly #interrupt: (error: NullpoolError) => void;
+  #stop: (() => void) | undefined;
+  #fired: NullpoolError | undefined;
+
+  /** @param interrupt Ends the work; called once. */
+  constructor(interrupt: (error: NullpoolError) => void) {
+    this.#interrupt = interrupt;
+  }
+
+  /** Whether it watches. */
+  get isWatching(): boolean {
+    return this.#stop !== undefined;
+  }
+
+  /** Why it has ended the work, if it has. */
+  get fired(): NullpoolError | undefined {
+    return this.#fired;
+  }
+
+  /**
+   * Watches from now on, for these and no others.
+   *
+   * @param options What ends the work.
+   */
+  watch({ timeout = 0, lateError, signals }: LimitOptions): void {
+    this.#stop?.();
+    const deadline = new Deadline(
+      timeout,
+      () => this.#fire(lateError(timeout)),
+    );
+    const unwatch = signals.map((each) =>
+      onAbort(each, (reason) => this.#fire(abortedError(reason)))
+    );
+    this.#stop = () => {
+      deadline.clear();
+      for (const stop of unwatch) stop();
+    };
+  }
+
+  /** Watches no more. */
+  stop(): void {
+    this.#stop?.();
+    this.#stop = undefined;
+  }
+
+  #fire(error: NullpoolError): void {
+    if (this.#fired !== undefined) return;
+    this.#fired = error;
+    this.#interrupt(error);
+  }
+}
+
+/** Calls back when a signal fires, also one that has. */
+function onAbort(
+  signal: AbortSignal | undefined,
+  callback: (reason: unknown) => void,
+): () => void {
+  if (signal === undefined) return () => {};
+  const listener = () => callback(signal.reason);
+  if (signal.aborted) listener();
+  else signal.addEventListener("abort", listener);
+  return () => signal.removeEventListener("abort", listener);
+}

@@ -1,0 +1,59 @@
+import { checkNumber } from "../driver/check_number.ts";
+import { orGivenUp } from "../driver/give_up.ts";
+import { checkSignal } from "../driver/transaction_sql.ts";
+import type { NullpoolError } from "../errors/error.ts";
+import { statementTimeoutError } from "./_interruptions.ts";
+import { Limits } from "./_limits.ts";
+
+/** What ends the wait for statements. */
+export interface WithinOptions {
+  /**
+   * Milliseconds; 0 sets no limit.
+   *
+   * @default {0}
+   */
+  readonly timeout?: number | undefined;
+  /**
+   * Ends the wait when it fires.
+   *
+   * @default {none}
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Waits for work no longer than it may take, or until a signal fires.
+ *
+ * @param work What is waited for.
+ * @param options What ends the wait.
+ * @param interrupt Ends the work as well.
+ * @returns What the work returns.
+ * @throws {ConnectionError} When it was given up.
+ * @throws {RangeError} When the timeout is no number of milliseconds.
+ * @throws {TypeError} When the signal is none.
+ */
+export async function within<T>(
+  work: PromiseLike<T>,
+  { timeout = 0, signal }: WithinOptions,
+  interrupt: (error: NullpoolError) => void,
+): Promise<T> {
+  checkNumber("timeout", timeout, "milliseconds");
+  checkSignal(signal);
+  const givenUp = new AbortController();
+  const limits = new Limits((error) => {
+    interrupt(error);
+    givenUp.abort(error);
+  });
+  limits.watch({
+    timeout,
+    lateError: (late) => statementTimeoutError(late, "timeout"),
+    signals: [signal],
+  });
+  try {
+    // A query begins when it is awaited.
+    givenUp.signal.throwIfAborted();
+    return await orGivenUp(Promise.resolve(work), { signal: givenUp.signal });
+  } finally {
+    limits.stop();
+  }
+}
