@@ -12,8 +12,8 @@ export interface Statement {
   readonly text: string;
   /** Encoded values in placeholder order; those of a long list are made when they are asked for. */
   readonly params: readonly WireParameter[];
-  /** Whether rows come back as objects by column name, or as arrays. */
-  readonly rowMode: "object" | "array";
+  /** Whether rows come back as objects by column name, as arrays, or not at all. */
+  readonly rowMode: "object" | "array" | "none";
   /**
    * What it may do. `write`: anything. `read`: it leaves the database as it
    * was. `pure`: it reads tables and computes, and nothing else, so nobody can
@@ -84,5 +84,5 @@ export function command(
   text: string,
   params: readonly WireParameter[] = [],
 ): Statement {
-  return { text, params, rowMode: "array", access: "read" };
+  return { text, params, rowMode: "none", access: "read" };
 }

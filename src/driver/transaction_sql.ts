@@ -51,7 +51,7 @@ export interface TransactionOptions {
    * Then the server is asked to cancel what runs, and the connection is closed.
    * 0 waits for ever.
    *
-   * @default {30_000}
+   * @default {30_000, or 0 in autocommit, which is for maintenance}
    */
   readonly statementTimeout?: number | undefined;
   /**

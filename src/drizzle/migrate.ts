@@ -71,8 +71,13 @@ export async function migrate(
     const runner: AnyRunner = db._.session;
     await new PgDialect().migrate(migrations, runner, config);
     // A snapshot would be taken before the lock is, and miss what its last
-    // holder has done.
-  }, { isolationLevel: "read committed", readOnly: false });
+    // holder has done. And it takes what it takes.
+  }, {
+    isolationLevel: "read committed",
+    readOnly: false,
+    statementTimeout: 0,
+    transactionTimeout: 0,
+  });
 }
 
 async function readMigrations(folder: string): Promise<MigrationMeta[]> {

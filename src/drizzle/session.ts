@@ -109,7 +109,7 @@ export class Session<
    */
   constructor(parts: SessionParts<Schema>, options: SessionOptions = {}) {
     const { name = "a session", parent, signal } = options;
-    checkTransactionOptions(options.transaction ?? {});
+    if (options.transaction) checkTransactionOptions(options.transaction);
     checkSignal(signal);
     const holder: PoolHolder = { name, parent };
     const { shape } = parts;

@@ -1,7 +1,12 @@
 import { protocol } from "@electric-sql/pglite";
 import types from "pg-types";
 import type { Connection } from "../driver/connection.ts";
-import type { Field, FlightResult, Statement } from "../driver/statement.ts";
+import {
+  command,
+  type Field,
+  type FlightResult,
+  type Statement,
+} from "../driver/statement.ts";
 import { FlightReader } from "../wire/flight_reader.ts";
 import { joinChunks, writeFlight } from "../wire/frontend.ts";
 import { typeParsers } from "../wire/type_parsers.ts";
@@ -69,9 +74,8 @@ export class PGliteConnection implements Connection {
     if (this.#closed) return;
     this.#closed = true;
     if (!this.#database.isInTransaction()) return;
-    const text = "rollback";
     await this.#exchange([
-      { text, params: [], rowMode: "array", access: "read" },
+      command("rollback"),
     ]).catch(() => {});
   }
 

@@ -4,12 +4,12 @@ import { abortedError } from "./_interruptions.ts";
 
 /** What work is bound by. */
 export interface LimitOptions {
-  /** Milliseconds; 0 or nothing sets no limit. */
-  readonly timeout: number | undefined;
+  /** Milliseconds; 0 sets no limit. */
+  readonly timeout: number;
   /** Makes the error of work that took longer. */
   readonly lateError: (timeout: number) => NullpoolError;
   /** Any of them ends it. */
-  readonly signals: readonly (AbortSignal | undefined)[];
+  readonly signals: readonly AbortSignal[];
 }
 
 /** What ends work before its time: a deadline, or a signal. */
@@ -23,11 +23,6 @@ export class Limits {
     this.#interrupt = interrupt;
   }
 
-  /** Whether it watches. */
-  get isWatching(): boolean {
-    return this.#stop !== undefined;
-  }
-
   /** Why it has ended the work, if it has. */
   get fired(): NullpoolError | undefined {
     return this.#fired;
@@ -38,7 +33,7 @@ export class Limits {
    *
    * @param options What ends the work.
    */
-  watch({ timeout = 0, lateError, signals }: LimitOptions): void {
+  watch({ timeout, lateError, signals }: LimitOptions): void {
     this.#stop?.();
     const deadline = new Deadline(
       timeout,
@@ -68,10 +63,9 @@ export class Limits {
 
 /** Calls back when a signal fires, also one that has. */
 function onAbort(
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
   callback: (reason: unknown) => void,
 ): () => void {
-  if (signal === undefined) return () => {};
   const listener = () => callback(signal.reason);
   if (signal.aborted) listener();
   else signal.addEventListener("abort", listener);

@@ -59,10 +59,11 @@ export class Opening {
   /**
    * Gives up waiting for a connection, for the hook, or for a request.
    *
-   * @param reason Why.
+   * @param reason Why, where it was not a rollback.
    */
-  stop(reason: NullpoolError = rolledBackError()): void {
-    this.#waiting?.abort(reason);
+  stop(reason?: NullpoolError): void {
+    // Mostly nothing waits, and an error costs more than a read.
+    this.#waiting?.abort(reason ?? rolledBackError());
   }
 
   /**

@@ -395,9 +395,11 @@ export class ServerTransaction {
 
 /** Calls back with the error of a statement that is not answered in time. */
 function answerDeadline(
-  { statementTimeout = DEFAULT_STATEMENT_TIMEOUT }: TransactionOptions,
+  options: TransactionOptions,
   onLate: (error: NullpoolError) => void,
 ): Deadline {
+  const usual = isAutocommit(options) ? 0 : DEFAULT_STATEMENT_TIMEOUT;
+  const { statementTimeout = usual } = options;
   return new Deadline(
     statementTimeout,
     () => onLate(statementTimeoutError(statementTimeout)),

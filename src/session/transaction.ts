@@ -48,7 +48,9 @@ export class Transaction implements WatchableWork {
   #options: TransactionOptions;
   readonly #owner: TransactionOwner;
   readonly #dispatcher: Dispatcher;
-  readonly #limits: Limits;
+  /** Only where there are any: most transactions have none. */
+  #limits: Limits | undefined;
+  #isWatched = false;
   readonly #savepoints: Savepoint[] = [];
   #savepointCount = 0;
   #rollingBack: Promise<void> | undefined;
@@ -63,7 +65,6 @@ export class Transaction implements WatchableWork {
   constructor(options: TransactionOptions, owner: TransactionOwner) {
     this.#options = options;
     this.#owner = owner;
-    this.#limits = new Limits((error) => this.interrupt(error));
     this.#dispatcher = new Dispatcher({
       owner,
       options: () => this.options,
@@ -81,7 +82,7 @@ export class Transaction implements WatchableWork {
   /** Lets it run in another way, which nobody can have noticed yet. */
   set options(options: TransactionOptions) {
     this.#options = options;
-    if (this.#limits.isWatching) this.#watchLimits();
+    if (this.#isWatched) this.#watchLimits();
   }
 
   /** The first failure, until a rollback. */
@@ -149,8 +150,8 @@ export class Transaction implements WatchableWork {
     if (this.#rollingBack !== undefined) {
       return Promise.reject(rolledBackError());
     }
-    if (!this.#limits.isWatching) this.#watchLimits();
-    const { fired } = this.#limits;
+    if (!this.#isWatched) this.#watchLimits();
+    const fired = this.#limits?.fired;
     if (fired !== undefined) return Promise.reject(fired);
     const { text } = statement;
     if (
@@ -269,7 +270,7 @@ export class Transaction implements WatchableWork {
     try {
       await this.#commit();
     } finally {
-      this.#limits.stop();
+      this.#limits?.stop();
     }
   }
 
@@ -327,7 +328,7 @@ export class Transaction implements WatchableWork {
   }
 
   async #rollback({ reason }: RollbackOptions): Promise<void> {
-    this.#limits.stop();
+    this.#limits?.stop();
     await this.#settle();
     const pending = this.#owner.work.countPending();
     await this.#server.rollback(() => {
@@ -338,11 +339,19 @@ export class Transaction implements WatchableWork {
   }
 
   #watchLimits(): void {
-    const { transactionTimeout, signal } = this.#options;
+    this.#isWatched = true;
+    const { transactionTimeout = 0, signal } = this.#options;
+    const signals = [signal, this.#owner.signal].filter((each) =>
+      each !== undefined
+    );
+    if (transactionTimeout === 0 && signals.length === 0) {
+      return this.#limits?.stop();
+    }
+    this.#limits ??= new Limits((error) => this.interrupt(error));
     this.#limits.watch({
       timeout: transactionTimeout,
       lateError: transactionTimeoutError,
-      signals: [signal, this.#owner.signal],
+      signals,
     });
   }
 

@@ -47,7 +47,7 @@ export async function within<T>(
   limits.watch({
     timeout,
     lateError: (late) => statementTimeoutError(late, "timeout"),
-    signals: [signal],
+    signals: signal === undefined ? [] : [signal],
   });
   try {
     // A query begins when it is awaited.

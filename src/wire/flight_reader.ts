@@ -42,9 +42,10 @@ export class FlightReader {
 
   /** Takes the columns of the rows to come. */
   rowDescription(fields: readonly Field[]): void {
-    const statement = this.#statements[this.#results.length];
+    const rowMode = this.#statements[this.#results.length]?.rowMode;
     this.#fields = fields;
-    this.#readRow = rowReader(fields, this.#parserOf, statement?.rowMode);
+    if (rowMode === "none") return;
+    this.#readRow = rowReader(fields, this.#parserOf, rowMode);
   }
 
   /** Takes one row. A parser that throws fails the statement, not the wire. */

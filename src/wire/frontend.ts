@@ -46,7 +46,8 @@ export function writeFlight(
     const text = isCopy ? REFUSE_COPY : statement.text.toWellFormed();
     messages.parse({ text });
     messages.bind({ values: statement.params });
-    messages.describe({ type: "P" });
+    // Whose rows nobody reads need no columns either.
+    if (statement.rowMode !== "none") messages.describe({ type: "P" });
     messages.execute({});
   }
   messages.sync();

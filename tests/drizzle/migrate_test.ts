@@ -76,7 +76,12 @@ Deno.test("migrate() two at once see each other's work whatever is the default",
     setup: "create table gate (id int)",
   });
   await using engine = createEngine(postgres(database.url), {
-    transaction: { isolationLevel: "repeatable read", readOnly: true },
+    transaction: {
+      isolationLevel: "repeatable read",
+      readOnly: true,
+      statementTimeout: 1,
+      transactionTimeout: 1,
+    },
   });
   const folder = await migrationsFolder([FIRST, "insert into gate values (1)"]);
   try {

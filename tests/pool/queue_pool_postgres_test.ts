@@ -226,7 +226,7 @@ Deno.test("QueuePool rolls back what was not ended", async () => {
   const insert = [command("begin"), command("insert into t values (1)")];
   async function count(connection: Connection): Promise<unknown> {
     const { results } = await connection.send([
-      command("select count(*)::int from t"),
+      { ...command("select count(*)::int from t"), rowMode: "array" },
     ]);
     return results[0]?.rows;
   }

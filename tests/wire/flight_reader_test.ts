@@ -1,6 +1,10 @@
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import { DatabaseError } from "../../mod.ts";
-import { command, type Field } from "../../src/driver/statement.ts";
+import {
+  command,
+  type Field,
+  type Statement,
+} from "../../src/driver/statement.ts";
 import { FlightReader } from "../../src/wire/flight_reader.ts";
 
 const TEXT: Field = {
@@ -12,9 +16,13 @@ const TEXT: Field = {
   dataTypeModifier: -1,
 };
 
+function query(text: string): Statement {
+  return { ...command(text), rowMode: "array" };
+}
+
 Deno.test("FlightReader a type parser that throws fails its statement", () => {
   const reader = new FlightReader(
-    [command("one"), command("two"), command("three")],
+    [query("one"), query("two"), query("three")],
     () => (text) => {
       if (text === "marker") throw new Error(`Cannot parse ${text}`);
       return text;
@@ -34,7 +42,7 @@ Deno.test("FlightReader a type parser that throws fails its statement", () => {
 });
 
 Deno.test("FlightReader the first failure stays", () => {
-  const reader = new FlightReader([command("one")], () => () => {
+  const reader = new FlightReader([query("one")], () => () => {
     throw new Error("of the parser");
   });
   const first = new Error("of the server");
@@ -47,8 +55,8 @@ Deno.test("FlightReader the first failure stays", () => {
 Deno.test("FlightReader tells an answer at once, and keeps none of its rows", () => {
   const told: unknown[] = [];
   const reader = new FlightReader([
-    { ...command("one"), onAnswer: ({ rows }) => told.push(rows) },
-    command("two"),
+    { ...query("one"), onAnswer: ({ rows }) => told.push(rows) },
+    query("two"),
   ], () => (text) => text);
   for (const text of ["a", "b"]) {
     reader.rowDescription([TEXT]);
@@ -57,4 +65,17 @@ Deno.test("FlightReader tells an answer at once, and keeps none of its rows", ()
     assertEquals(told, [[["a"]]]);
   }
   assertEquals(reader.end().results.map(({ rows }) => rows), [[], [["b"]]]);
+});
+
+Deno.test("FlightReader keeps no rows of what nobody reads", () => {
+  const reader = new FlightReader(
+    [command("set"), query("one")],
+    () => (text) => text,
+  );
+  for (const _ of ["set", "one"]) {
+    reader.rowDescription([TEXT]);
+    reader.dataRow(["a"]);
+    reader.commandComplete("SELECT 1");
+  }
+  assertEquals(reader.end().results.map(({ rows }) => rows), [[], [["a"]]]);
 });
