@@ -79,6 +79,7 @@ export type {
 export type { SessionHooks } from "./src/drizzle/session_hooks.ts";
 export { SessionTransaction } from "./src/drizzle/session_transaction.ts";
 export {
+  type BeginOptions,
   type SessionDatabase,
   type Sessionmaker,
   sessionmaker,
@@ -91,6 +92,7 @@ export type {
   SessionQueryResultHKT,
   StreamableQuery,
 } from "./src/drizzle/statement_runner.ts";
+export type { RetryOptions } from "./src/session/retry_policy.ts";
 export type { WithinOptions } from "./src/session/within.ts";
 export type { StreamOptions } from "./src/drizzle/stream_rows.ts";
 export type {

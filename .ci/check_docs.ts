@@ -11,14 +11,13 @@ import {
  * there on purpose: an alias, a base class or one of its type arguments.
  */
 const ALLOWED_TYPES: ReadonlySet<string> = new Set([
-  'DbSessionOptions["authToken"]: Context',
-  'DbSessionOptions["commitWhen"]: Context',
-  'DbSessionOptions["interactive"]: Context',
+  'CommitOptions["commitWhen"]: Context',
   'EngineSource["engine"]: Context',
   "EntityTable: PgTable",
   'RelationalConfig["schema"]: TablesRelationalConfig',
   "Session: ExtractTablesWithRelations",
   "Session: PgDatabase",
+  'RequestOptions["interactive"]: Context',
   "SessionDatabase: ExtractTablesWithRelations",
   "SessionDatabase: PgDatabase",
   "SessionQueryResultHKT: PgQueryResultHKT",
@@ -34,6 +33,7 @@ const ALLOWED_TYPES: ReadonlySet<string> = new Set([
   "TableColumn: PgColumn",
   "WebSocketConstructor: Client",
   "dbSession: MiddlewareHandler",
+  "transactional: Handler",
 ]);
 
 /** Public functions and classes that do without an example, and why. */

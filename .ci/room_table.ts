@@ -44,7 +44,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   tasks: { rooms: ["drizzle"] },
   scoped: { rooms: ["drizzle"], typeRooms: ["driver", "pool"] },
   hono: {
-    rooms: ["drizzle"],
+    rooms: ["drizzle", "session"],
     typeRooms: ["driver", "engine", "scoped"],
     typePackages: ["hono"],
   },

@@ -96,6 +96,7 @@ export class Session<
   }
 
   readonly #core: SessionCore;
+  readonly #engine: Engine;
   readonly #holder: PoolHolder;
   readonly #runner: StatementRunner;
 
@@ -132,6 +133,7 @@ export class Session<
     super(shape.dialect, runner, undefined);
     defineStructure(this, shape, runner);
     this.#core = core;
+    this.#engine = parts.engine;
     this.#holder = holder;
     this.#runner = runner;
   }
@@ -154,6 +156,11 @@ export class Session<
   /** The session as a pool sees it; give it to `parent`. */
   get holder(): PoolHolder {
     return this.#holder;
+  }
+
+  /** What lends its connections. */
+  get engine(): Engine {
+    return this.#engine;
   }
 
   /** Where the session stands. */

@@ -6,9 +6,11 @@ import {
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
+import { checkRetry, type RetryOptions } from "../session/retry_policy.ts";
 import type { PoolHolder } from "../pool/pool_holder.ts";
 import type { MappedTable } from "./map_table.ts";
 import { defineStructure } from "./_define_structure.ts";
+import { runAgain } from "./run_again.ts";
 import { unboundRunner } from "./runner_for.ts";
 import { Session } from "./session.ts";
 import type { SessionOptions } from "./session_options.ts";
@@ -82,6 +84,16 @@ export interface SessionmakerOptions<
   readonly hooks?: SessionHooks<Session<Schema>, Schema>;
 }
 
+/** How {@linkcode Sessionmaker.begin} runs a block. */
+export interface BeginOptions extends TransactionOptions {
+  /**
+   * How the block is run again when it lost against another transaction.
+   *
+   * @default {it is not}
+   */
+  readonly retry?: RetryOptions | undefined;
+}
+
 /**
  * Makes sessions: call it for one, or give `begin` a block.
  *
@@ -100,16 +112,20 @@ export interface Sessionmaker<
 
   /**
    * Runs a block with a session of its own: commits at its end, rolls back and
-   * rethrows when it throws, closes in any case.
+   * rethrows when it throws, closes in any case. With `retry` it is run again,
+   * with a fresh session, when it lost against another transaction (SQLSTATE
+   * 40001 and 40P01, `StaleDataError`), or when the connection was lost before
+   * a write was sent; what it does besides is then done again as well.
    *
    * @typeParam T What the block returns.
    * @param block Given the session.
-   * @param options How the transaction runs.
+   * @param options How the transaction runs, and how often.
    * @returns What the block returned.
+   * @throws {RangeError} When an option has a value that is none of its own.
    */
   begin<T>(
     block: (db: Session<Schema>) => Promise<T>,
-    options?: TransactionOptions,
+    options?: BeginOptions,
   ): Promise<T>;
 
   /** The engine that lends the connections. */
@@ -193,14 +209,13 @@ export function sessionmaker<
   }
   async function begin<T>(
     block: (db: Session<Schema>) => Promise<T>,
-    transaction?: TransactionOptions,
+    { retry, ...transaction }: BeginOptions = {},
   ): Promise<T> {
-    const session = make();
-    try {
-      return await session.begin(block, transaction);
-    } finally {
-      await session.close();
-    }
+    checkRetry(retry ?? {});
+    return await runAgain({
+      open: () => ({ session: make() }),
+      run: ({ session }) => session.begin(block, transaction),
+    }, { retry, signal: transaction.signal });
   }
   function unbound(context: SessionContext): SessionDatabase<Schema> {
     contexts.push(context);

@@ -151,6 +151,12 @@ export interface ErrorCodes {
    */
   ABORTED: "ConnectionError";
   /**
+   * A unit of work lost against another one, and cannot be run again: the
+   * message says why, `cause` is what it failed with. Read the body through
+   * `c.req`, and answer with a stream outside of `transactional()`.
+   */
+  RETRY_REFUSED: "StateError";
+  /**
    * The connection broke while a transaction was open. The server has rolled
    * the transaction back; call `rollback()` and run the unit of work again.
    */

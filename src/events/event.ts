@@ -121,6 +121,18 @@ export interface RollbackEvent {
   readonly changes: number;
 }
 
+/** A unit of work lost against another one, and is about to be run again. */
+export interface RetryEvent {
+  /** Tells the events apart. */
+  readonly type: "retry";
+  /** How many runs have failed so far. */
+  readonly failures: number;
+  /** Milliseconds until it is run again. */
+  readonly delay: number;
+  /** The code of what the last one failed with, if it was an error of ours. */
+  readonly error: string | undefined;
+}
+
 /** A listener threw; the session it listened to went on. */
 export interface ListenerErrorEvent {
   /** Tells the events apart. */
@@ -153,6 +165,8 @@ export interface EventMap {
   commit: CommitEvent;
   /** A transaction was rolled back. */
   rollback: RollbackEvent;
+  /** A unit of work is run again. */
+  retry: RetryEvent;
   /** A listener threw. */
   listenerError: ListenerErrorEvent;
 }

@@ -8,4 +8,7 @@ export {
   type DbSessionOptions,
   type SessionVariables,
 } from "./db_session.ts";
+export { transactional, type TransactionalOptions } from "./transactional.ts";
+export type { CommitOptions } from "./_in_request.ts";
+export type { RequestOptions } from "./_open_request.ts";
 export type { EngineSource, SessionSource } from "./session_source.ts";

@@ -150,7 +150,10 @@ export class Dispatcher {
 
   #take(limit?: number): Batch {
     const batch = this.queue.take(limit);
-    this.#parts.owner.stats.statements += batch.size;
+    const { options, owner: { stats } } = this.#parts;
+    stats.statements += batch.size;
+    stats.writes += batch.writes;
+    if (isAutocommit(options())) stats.commits += batch.writes;
     this.#flying = batch;
     return batch;
   }

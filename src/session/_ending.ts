@@ -4,6 +4,7 @@ import type { Gate } from "./_gate.ts";
 import type { HookList } from "./_hook_list.ts";
 import type { HookRunner } from "./_hook_runner.ts";
 import { busyError, rollbackOnlyError } from "./_refusals.ts";
+import type { SessionStats } from "./session_stats.ts";
 import type { SessionState } from "./session_state.ts";
 import type { RollbackOptions } from "./transaction.ts";
 
@@ -17,6 +18,8 @@ interface EndingParts<Handle> {
   readonly current: CurrentTransaction<Handle>;
   /** Sends what is pending. */
   readonly flusher: Flusher;
+  /** Counted on. */
+  readonly stats: SessionStats;
 }
 
 /** How the transactions of a session end. */
@@ -57,6 +60,7 @@ export class Ending<Handle> {
     try {
       await this.#committing;
       work.nextTransaction();
+      if (transaction.writes > 0) this.#parts.stats.commits++;
       current.forget(transaction);
     } finally {
       this.#committing = undefined;

@@ -36,6 +36,12 @@ export class Batch {
     return this.#pending.filter(({ tell }) => tell === undefined).length;
   }
 
+  /** How many of them may write. */
+  get writes(): number {
+    return this.#pending.filter(({ statement }) => statement.access === "write")
+      .length;
+  }
+
   /**
    * Gives each statement its own answer: the one that failed rejects with its
    * error, the others were skipped by the server, or undone. Where nobody knows

@@ -94,6 +94,7 @@ export class SessionCore implements SessionHandle {
       hooks: this.#hooks,
       current: this.#current,
       flusher: this.#flusher,
+      stats: this.stats,
       newHandle: () => ({ core: this }),
     };
     this.#nesting = new Nesting(parts);

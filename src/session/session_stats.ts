@@ -4,6 +4,10 @@ import type { Transport } from "../events/event.ts";
 export interface SessionStats {
   /** Statements of the user that were sent. */
   statements: number;
+  /** Those of them that may have written. */
+  writes: number;
+  /** Transactions that have written and were committed; in autocommit, writes. */
+  commits: number;
   /** Flights: each is one wait for the server. */
   roundTrips: number;
   /** Flights that were requests, without a connection. */
@@ -22,6 +26,8 @@ export interface SessionStats {
 export function newStats(): SessionStats {
   return {
     statements: 0,
+    writes: 0,
+    commits: 0,
     roundTrips: 0,
     requests: 0,
     connections: 0,

@@ -1,0 +1,113 @@
+import type { Context } from "hono";
+import type { Session } from "../drizzle/session.ts";
+import { discardAnswer } from "./_discard_answer.ts";
+import type { OpenRequest, RequestOptions } from "./_open_request.ts";
+
+/** When the session of a request commits. */
+export interface CommitOptions {
+  /**
+   * Whether to commit after the handler. It is not asked when the handler
+   * threw or called `setRollbackOnly()`: that always rolls back.
+   *
+   * @default {(c) => c.res.status < 400}
+   */
+  readonly commitWhen?: (c: Context) => boolean;
+  /**
+   * Makes the response when the commit failed.
+   *
+   * @default {the app's `onError`}
+   */
+  readonly onError?: (
+    error: unknown,
+    c: Context,
+  ) => Response | Promise<Response>;
+}
+
+/**
+ * Runs a handler with the session of its request: commits behind it, or rolls
+ * back, and closes.
+ *
+ * @param c Context of the request.
+ * @param request The request and its session.
+ * @param options When it commits.
+ * @param handle Makes `c.res`.
+ * @throws What the handler throws, or why the commit failed.
+ */
+export async function inRequest<
+  Schema extends Record<string, unknown>,
+  Key extends string,
+>(
+  c: Context,
+  request: OpenRequest<Schema>,
+  options: CommitOptions & Pick<RequestOptions<Key>, "key">,
+  handle: () => Promise<void>,
+): Promise<void> {
+  const { session, enter } = request;
+  const { key = "db", commitWhen, onError } = options;
+  const outer = c.get(key);
+  c.set(key, session);
+  let reason: string | undefined = "the handler threw";
+  try {
+    // Hono keeps an Error in `c.error`; any other thrown value rejects.
+    await enter(handle);
+    reason = "commitWhen threw";
+    reason = rollbackReason(c, session, commitWhen);
+    if (reason === undefined) await commit(c, session, onError);
+  } finally {
+    // Mounted twice: the outer one's session is the request's again.
+    if (outer !== undefined) c.set(key, outer);
+    const closing = session.rollback({ reason }).then(() => session.close());
+    if (request.background) request.background(closing);
+    else await keepAnswer(c, closing);
+  }
+}
+
+/**
+ * Waits without losing the answer: a handler that runs on behind `timeout()`
+ * may meet the closed session now, and Hono would put its error in place of
+ * the 504.
+ */
+async function keepAnswer(c: Context, work: Promise<void>): Promise<void> {
+  const answer = c.finalized ? c.res : undefined;
+  await work;
+  if (answer === undefined || c.res === answer) return;
+  // Hono would merge the headers of the one into the other.
+  c.res = undefined;
+  c.res = answer;
+}
+
+/** Why the request is rolled back, if it is. */
+function rollbackReason(
+  c: Context,
+  session: Pick<Session, "isRollbackOnly">,
+  commitWhen: CommitOptions["commitWhen"],
+): string | undefined {
+  if (c.error !== undefined) return "the handler threw";
+  if (session.isRollbackOnly) return "setRollbackOnly() was called";
+  if (commitWhen) {
+    try {
+      return commitWhen(c) ? undefined : "commitWhen said no";
+    } catch (error) {
+      discardAnswer(c);
+      throw error;
+    }
+  }
+  const { status } = c.res;
+  return status < 400 ? undefined : `response status ${status}`;
+}
+
+async function commit(
+  c: Context,
+  session: Pick<Session, "commit" | "state">,
+  onError: CommitOptions["onError"],
+): Promise<void> {
+  if (session.state === "closed") return;
+  try {
+    await session.commit();
+  } catch (error) {
+    discardAnswer(c);
+    if (onError === undefined) throw error;
+    if (error instanceof Error) c.error = error;
+    c.res = await onError(error, c);
+  }
+}

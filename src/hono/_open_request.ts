@@ -1,0 +1,113 @@
+import type { Context } from "hono";
+import type { TransactionOptions } from "../driver/transaction_sql.ts";
+import type { Session } from "../drizzle/session.ts";
+import type { SessionOptions } from "../drizzle/session_options.ts";
+import { type Background, backgroundOf } from "./_background_of.ts";
+import { clientGone } from "./_client_gone.ts";
+import type { OpenedSource } from "./session_source.ts";
+
+/**
+ * How the session of a request runs.
+ *
+ * @typeParam Key The name of the context variable.
+ */
+export interface RequestOptions<Key extends string = "db"> {
+  /**
+   * The context variable that holds the session.
+   *
+   * @default {"db"}
+   */
+  readonly key?: Key;
+  /**
+   * How the request's transactions run.
+   *
+   * @default {the sessionmaker's}
+   */
+  readonly transaction?: TransactionOptions;
+  /**
+   * Whether the request is known to need a transaction that stays open, because
+   * it writes before its commit, or locks: a connection is opened at once then,
+   * and no read goes ahead of it.
+   *
+   * @default {() => false}
+   */
+  readonly interactive?: (c: Context) => boolean;
+  /**
+   * Who asks, as a JSON Web Token, where the endpoint takes one (Neon over HTTP
+   * with row-level security): of this request's session alone.
+   *
+   * @default {none}
+   */
+  readonly authToken?: (c: Context) => string | undefined;
+  /**
+   * What ends the request's work early: its transaction is rolled back when the
+   * signal fires, and what runs is cancelled on the server. Nothing turns it
+   * off. On Deno, whose signal also fires after each answer (and says so once
+   * on the console when it is listened to), it is off unless it is asked for.
+   *
+   * @default {(c) => c.req.raw.signal}
+   */
+  readonly signal?: (c: Context) => AbortSignal | undefined;
+}
+
+/** A request that has a session. */
+export interface OpenRequest<Schema extends Record<string, unknown>> {
+  /** It. */
+  readonly session: Session<Schema>;
+  /** Runs the handler with the session as the current one. */
+  enter<T>(task: () => T): T;
+  /** Keeps work alive behind the response, once the session was used. */
+  readonly background: Background | undefined;
+}
+
+/**
+ * Opens the session of a request.
+ *
+ * @param c Context of the request.
+ * @param source Where sessions come from.
+ * @param options How it runs.
+ */
+export function openRequest<
+  Schema extends Record<string, unknown>,
+  Key extends string,
+>(
+  c: Context,
+  source: OpenedSource<Schema>,
+  options: RequestOptions<Key>,
+): OpenRequest<Schema> {
+  let background: Background | undefined;
+  const session = source.open(c, {
+    ...sessionOptions(c, options),
+    whenUsed() {
+      // A client that disconnects would end a Worker's handler at its next
+      // await, and no `finally` would run.
+      background = backgroundOf(c);
+      background?.(session.closed);
+    },
+  });
+  return {
+    session,
+    enter: (task) => source.enter(session, task),
+    get background() {
+      return background;
+    },
+  };
+}
+
+function sessionOptions<Key extends string>(
+  c: Context,
+  options: RequestOptions<Key>,
+): SessionOptions {
+  const { transaction, interactive, authToken, signal = clientGone } = options;
+  const name = `a ${c.req.method} request`;
+  const isInteractive = interactive?.(c) ?? false;
+  return {
+    atomic: true,
+    name,
+    authToken: authToken?.(c),
+    signal: signal(c),
+    ...(isInteractive
+      ? { transaction: { ...transaction, interactive: isInteractive } }
+      : transaction && { transaction }),
+  };
+}

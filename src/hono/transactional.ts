@@ -1,0 +1,123 @@
+import type { Context, Handler } from "hono";
+import { runAgain } from "../drizzle/run_again.ts";
+import { checkRetry, type RetryOptions } from "../session/retry_policy.ts";
+import { freshAnswer } from "./_fresh_answer.ts";
+import { inRequest } from "./_in_request.ts";
+import { openRequest } from "./_open_request.ts";
+import type { DbSessionOptions, SessionVariables } from "./db_session.ts";
+import { type SessionSource, sessionSource } from "./session_source.ts";
+
+/**
+ * How {@linkcode transactional} runs a handler.
+ *
+ * @typeParam Key The name of the context variable.
+ */
+export interface TransactionalOptions<Key extends string = "db">
+  extends Omit<DbSessionOptions<Key>, "onError"> {
+  /**
+   * How the handler is run again when it lost against another transaction.
+   *
+   * @default {{ times: 3, maxDelay: 1_000 }}
+   */
+  readonly retry?: RetryOptions;
+}
+
+/**
+ * Wraps a handler: it runs in a session of its own, as behind `dbSession`, and
+ * runs again, with a fresh session and a fresh response, when it lost against
+ * another transaction (SQLSTATE 40001 and 40P01, `StaleDataError`), or when the
+ * connection was lost before a write was sent. A middleware cannot do that:
+ * Hono refuses a second `next()`.
+ *
+ * A handler that may run twice reads the body through `c.req`, which keeps it,
+ * and does elsewhere what must not happen twice (`afterCommit`).
+ *
+ * @example A counter under contention
+ * ```ts
+ * import { createEngine, sessionmaker } from "@nullpool/db";
+ * import { transactional } from "@nullpool/db/hono";
+ * import { pglite } from "@nullpool/db/pglite";
+ * import { Hono } from "hono";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using engine = createEngine(pglite(), {
+ *   transaction: { isolationLevel: "serializable" },
+ * });
+ * const Session = sessionmaker(engine);
+ * await Session.begin((db) => db.execute("create table hits as select 0 as n"));
+ * const app = new Hono().post(
+ *   "/hits",
+ *   transactional(Session, async (c) => {
+ *     await c.var.db.execute("update hits set n = n + 1");
+ *     return c.text("counted");
+ *   }, { retry: { times: 5 } }),
+ * );
+ * const response = await app.request("/hits", { method: "POST" });
+ * assertEquals(await response.text(), "counted");
+ * ```
+ *
+ * @typeParam Schema The schema of the sessions.
+ * @typeParam Key The name of the context variable.
+ * @param source A scoped session, a sessionmaker, or how to find an engine per
+ * request.
+ * @param handler What to run; the session is `c.var.db`.
+ * @param options How it runs.
+ * @returns The handler, for a route.
+ * @throws {TypeError} When the source is none of the three.
+ * @throws {RangeError} When `retry` has a value that is none of its own.
+ */
+export function transactional<
+  Schema extends Record<string, unknown> = Record<string, never>,
+  Key extends string = "db",
+>(
+  source: SessionSource<Schema>,
+  handler: Handler<{ Variables: SessionVariables<Schema, Key> }>,
+  options: TransactionalOptions<Key> = {},
+): Handler<{ Variables: SessionVariables<Schema, Key> }> {
+  const { retry = {}, signal } = options;
+  checkRetry(retry);
+  const opened = sessionSource(source);
+  return async function transactional(c, next) {
+    const startAnew = freshAnswer(c);
+    const streams = noteStreams(c);
+    let runs = 0;
+    await runAgain({
+      open() {
+        if (runs++ > 0) startAnew();
+        return openRequest(c, opened, options);
+      },
+      run: (request) =>
+        inRequest(c, request, options, async () => {
+          const response = await handler(c, next);
+          if (response !== undefined) c.res = response;
+        }),
+      refusal: () => refusal(c, streams),
+    }, { retry, signal: signal?.(c) });
+    return c.res;
+  };
+}
+
+/** Why a handler cannot run again, if it cannot. */
+function refusal(
+  { req }: Context,
+  streams: { readonly hasBegun: boolean },
+): string | undefined {
+  if (req.raw.bodyUsed && Object.keys(req.bodyCache).length === 0) {
+    return "its handler has read the body through c.req.raw, which gives it once; use c.req.json() or another method of c.req";
+  }
+  return streams.hasBegun
+    ? "its handler has begun to answer with a stream; use streamSession()"
+    : undefined;
+}
+
+/** Notes whether a handler begins to stream: Hono's helpers do at once. */
+function noteStreams(c: Context): { readonly hasBegun: boolean } {
+  const noted = { hasBegun: false };
+  c.newResponse = new Proxy(c.newResponse, {
+    apply(make, self, args) {
+      noted.hasBegun ||= args[0] instanceof ReadableStream;
+      return Reflect.apply(make, self, args);
+    },
+  });
+  return noted;
+}

@@ -1,0 +1,227 @@
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
+import { sql } from "drizzle-orm";
+import {
+  CommitOutcomeError,
+  ConnectionError,
+  createEngine,
+  type RetryEvent,
+  SerializationError,
+  type Session,
+  sessionmaker,
+  StaleDataError,
+} from "../../mod.ts";
+import { neon } from "../../src/neon/mod.ts";
+import { type NeonFault, serveNeon } from "../../src/dev/mod.ts";
+import { isRetryable, retryDelay } from "../../src/session/retry_policy.ts";
+import { integer, pgTable } from "drizzle-orm/pg-core";
+import { testDatabase } from "../support/postgres.ts";
+import { issue, sessionTest } from "./session_bed.ts";
+
+const LOST = new ConnectionError("CONNECTION_LOST", "lost", {
+  maybeExecuted: true,
+});
+const SERIALIZATION = new SerializationError(
+  "SERIALIZATION_FAILURE",
+  "conflict",
+  { sqlstate: "40001" },
+);
+const notes = pgTable("notes", { id: integer() });
+const CLEAN = { writes: 0, commits: 0 };
+
+Deno.test("isRetryable() runs nothing again that may have been done", () => {
+  const written = { writes: 1, commits: 0 };
+  const committed = { writes: 1, commits: 1 };
+  const refused = new ConnectionError("CONNECT_FAILED", "refused");
+  const cases: [unknown, Parameters<typeof isRetryable>[1], boolean][] = [
+    [SERIALIZATION, written, true],
+    [SERIALIZATION, committed, false],
+    [new StaleDataError("stale", { table: "t", found: 0 }), written, true],
+    [LOST, CLEAN, true],
+    [LOST, written, false],
+    [refused, written, true],
+    [new ConnectionError("STATEMENT_TIMEOUT", "late"), CLEAN, false],
+    [new ConnectionError("ABORTED", "gone"), CLEAN, false],
+    [new CommitOutcomeError("unknown", { cause: LOST }), CLEAN, false],
+    [new Error("mine", { cause: SERIALIZATION }), written, true],
+    [new Error("mine"), CLEAN, false],
+    ["thrown", CLEAN, false],
+  ];
+  for (const [error, done, expected] of cases) {
+    assertEquals(isRetryable(error, done), expected, String(error));
+  }
+  // A ring of causes ends.
+  const ring = new Error("ring");
+  ring.cause = ring;
+  assertFalse(isRetryable(ring, CLEAN));
+});
+
+Deno.test("retryDelay() doubles up to its limit, and takes a random part", () => {
+  const delays = [1, 2, 3, 4, 5, 6, 20].map((failures) =>
+    retryDelay(failures, {}, 1)
+  );
+  assertEquals(delays, [50, 100, 200, 400, 800, 1_000, 1_000]);
+  assertEquals(retryDelay(1, {}, 0.5), 25);
+  assertEquals(retryDelay(9, { maxDelay: 10 }, 1), 10);
+});
+
+sessionTest("20 tasks increment one row under SERIALIZABLE", async (bed) => {
+  const { Session, engine, database } = bed;
+  await database.query("insert into notes values (1, '0')");
+  const retries: RetryEvent[] = [];
+  engine.on("retry", (event) => retries.push(event));
+  await Promise.all(
+    Array.from({ length: 20 }, () =>
+      Session.begin(async (db) => {
+        const { rows } = await issue(db, "select body from notes where id = 1");
+        const next = Number(rows[0]?.body) + 1;
+        await db.execute(sql`update notes set body = ${next} where id = 1`);
+      }, {
+        isolationLevel: "serializable",
+        retry: { times: 100, maxDelay: 100 },
+      })),
+  );
+  const [row] = await database.query("select body from notes");
+  assertEquals(row, { body: "20" });
+  assert(retries.length > 0);
+  assertEquals(retries[0]?.error, "SERIALIZATION_FAILURE");
+});
+
+sessionTest("two that lock in opposite order both succeed", async (bed) => {
+  const { Session, database } = bed;
+  await database.query("insert into notes values (1, ''), (2, '')");
+  let locked = 0;
+  const both = Promise.withResolvers<void>();
+  async function lockBoth(first: number, second: number): Promise<void> {
+    let runs = 0;
+    await Session.begin(async (db) => {
+      await append(db, first);
+      if (++locked === 2) both.resolve();
+      if (runs++ === 0) await both.promise;
+      await append(db, second);
+    }, { retry: { times: 5 } });
+  }
+  const append = (db: Session, id: number) =>
+    db.execute(sql`update notes set body = body || 'x' where id = ${id}`)
+      .then(() => {});
+  await Promise.all([lockBoth(1, 2), lockBoth(2, 1)]);
+  const rows = await database.query("select body from notes");
+  assertEquals(rows, [{ body: "xx" }, { body: "xx" }]);
+});
+
+sessionTest("each run has a session of its own", async ({ Session }) => {
+  const sessions = new Set<Session>();
+  const error = await assertRejects(() =>
+    Session.begin(async (db) => {
+      for (const earlier of sessions) assertEquals(earlier.state, "closed");
+      sessions.add(db);
+      await issue(db, "insert into notes values (1, 'x')");
+      throw SERIALIZATION;
+    }, { retry: { times: 2, maxDelay: 1 } })
+  );
+  assertStrictEquals(error, SERIALIZATION);
+  assertEquals(sessions.size, 3);
+});
+
+sessionTest("what was committed inside is not run again", async (bed) => {
+  const { Session, database } = bed;
+  await assertRejects(
+    () =>
+      Session.begin(async (db) => {
+        await issue(db, "insert into notes values (1, 'x')");
+        await db.commit();
+        throw SERIALIZATION;
+      }, { retry: { times: 5, maxDelay: 1 } }),
+    SerializationError,
+  );
+  await assertRejects(
+    () =>
+      Session.begin(async (db) => {
+        await issue(db, "insert into notes values (2, 'x')");
+        throw SERIALIZATION;
+      }, {
+        isolationLevel: "autocommit",
+        retry: { times: 5, maxDelay: 1 },
+      }),
+    SerializationError,
+  );
+  assertEquals((await database.query("select id from notes")).length, 2);
+});
+
+sessionTest("a lost connection is no reason to write again", async (bed) => {
+  const { Session, database } = bed;
+  async function lose(
+    work: (db: Session) => Promise<unknown>,
+  ): Promise<[string, number]> {
+    let runs = 0;
+    const done = Session.begin(async (db) => {
+      runs++;
+      await work(db);
+      if (runs === 1) await database.terminateAll();
+      await db.$count(notes);
+    }, { interactive: true, retry: { times: 3, maxDelay: 1 } });
+    return [await done.then(() => "done", (error) => error.code), runs];
+  }
+  const read = (db: Session) => db.$count(notes);
+  assertEquals(await lose(read), ["done", 2]);
+  const write = (db: Session) => issue(db, "insert into notes values (1, 'x')");
+  assertEquals(await lose(write), ["CONNECTION_LOST", 1]);
+});
+
+Deno.test("retry: a request that was never run is sent again, one that may have been is not", async () => {
+  await using database = await testDatabase({
+    setup: "create table notes (id int)",
+  });
+  const faults: NeonFault[] = [];
+  const server = await serveNeon({
+    backend: database.url,
+    port: 0,
+    faults: () => faults.shift(),
+  });
+  const url = new URL(database.url);
+  url.port = String(server.port);
+  await using engine = createEngine(neon(url.href));
+  const Session = sessionmaker(engine);
+  const store = (n: number) =>
+    Session.begin((db) => {
+      void db.enqueue(db.insert(notes).values({ id: n }));
+      return Promise.resolve();
+    }, { retry: { maxDelay: 1 } });
+  faults.push({ kind: "status", status: 429 }, { kind: "status", status: 429 });
+  await store(1);
+  faults.push({ kind: "drop", when: "after" });
+  await assertRejects(() => store(2), CommitOutcomeError);
+  assertEquals(await database.query("select id from notes order by id"), [
+    { id: 1 },
+    { id: 2 },
+  ]);
+  await server.close();
+});
+
+sessionTest("a signal ends the wait between two runs", async (bed) => {
+  const abort = new AbortController();
+  bed.engine.on("retry", () => abort.abort());
+  await assertRejects(
+    () =>
+      bed.Session.begin(() => Promise.reject(SERIALIZATION), {
+        signal: abort.signal,
+        retry: { times: 3, maxDelay: 100_000 },
+      }),
+    SerializationError,
+  );
+});
+
+sessionTest("retry options are checked", async ({ Session }) => {
+  for (const retry of [{ times: -1 }, { times: 0.5 }, { maxDelay: -1 }]) {
+    await assertRejects(
+      () => Session.begin(() => Promise.resolve(), { retry }),
+      RangeError,
+      "retry.",
+    );
+  }
+});
