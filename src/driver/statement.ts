@@ -56,6 +56,8 @@ export interface Result {
   readonly rowCount: number | null;
   /** The columns of the rows. */
   readonly fields: readonly Field[];
+  /** Whether it was committed, and its answer lost: there are no rows then. */
+  readonly isLost?: boolean;
 }
 
 /**

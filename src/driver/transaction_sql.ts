@@ -63,6 +63,17 @@ export interface TransactionOptions {
    */
   readonly transactionTimeout?: number | undefined;
   /**
+   * What is done when the answer to COMMIT is lost. `error`: nothing; it is a
+   * `CommitOutcomeError`. `xid`: the transaction's id is asked for together
+   * with its first write, and the server is asked what became of it; what is
+   * pending then goes ahead of COMMIT, in a flight of its own. `ledger`: the
+   * transaction writes a row that says so (`ledgerMigration`), in COMMIT's own
+   * flight. Both resolve `commit()`, or reject it as rolled back.
+   *
+   * @default {"error"}
+   */
+  readonly lostCommit?: "error" | "xid" | "ledger" | undefined;
+  /**
    * Rolls the transaction back when it fires; what runs is cancelled on the
    * server. A COMMIT that has left is waited for.
    *
@@ -79,6 +90,8 @@ const ISOLATION_LEVELS: ReadonlySet<unknown> = new Set([
   "autocommit",
 ]);
 
+const LOST_COMMIT: ReadonlySet<unknown> = new Set(["error", "xid", "ledger"]);
+
 /**
  * Checks options that come from the user.
  *
@@ -93,6 +106,13 @@ export function checkTransactionOptions(options: TransactionOptions): void {
   checkNumber("statementTimeout", statementTimeout, "milliseconds");
   checkNumber("transactionTimeout", transactionTimeout, "milliseconds");
   checkSignal(signal);
+  if (!LOST_COMMIT.has(options.lostCommit ?? "error")) {
+    throw new RangeError(
+      `Cannot use option "lostCommit": it is one of ${
+        [...LOST_COMMIT].join(", ")
+      }`,
+    );
+  }
   if (isolationLevel !== undefined && !ISOLATION_LEVELS.has(isolationLevel)) {
     throw new RangeError(
       `Cannot use option "isolationLevel": it is one of ${

@@ -3,6 +3,7 @@ import type { WithCacheConfig } from "drizzle-orm/cache/core/types";
 import { PgPreparedQuery, type PreparedQueryConfig } from "drizzle-orm/pg-core";
 import { toWireParameter } from "../driver/parameter.ts";
 import type { Result, Statement } from "../driver/statement.ts";
+import { StateError } from "../errors/state_error.ts";
 import type { SessionHandle } from "../session/session_core.ts";
 import type { StatementTables } from "../session/statement_tables.ts";
 import { mapRows, type SelectedColumns } from "./_internals.ts";
@@ -90,13 +91,13 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
 
   /** Gives it a place among the changes of the session; it goes with the flush. */
   async enqueue(issuer: SessionHandle): Promise<T["execute"]> {
-    return this.#map(
-      await this.#run(
-        this.#rowMode,
-        {},
-        (_, ...query) => issuer.core.enqueue(issuer, ...query),
-      ),
+    const result = await this.#run(
+      this.#rowMode,
+      {},
+      (_, ...query) => issuer.core.enqueue(issuer, ...query),
     );
+    if (result.isLost) throw answerLostError();
+    return this.#map(result);
   }
 
   /** Asynchronous, so that a session that refuses rejects and never throws. */
@@ -174,4 +175,12 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
 
 function arrayRows(result: Result): unknown[][] {
   return result.rows.filter((row) => Array.isArray(row));
+}
+
+/** A commit that is known to be done, without its answers. */
+function answerLostError(): StateError {
+  return new StateError(
+    "ANSWER_LOST",
+    "Cannot tell what the statement returned: it was committed, and the answer was lost; read it again, and do not run it again",
+  );
 }

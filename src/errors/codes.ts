@@ -167,6 +167,16 @@ export interface ErrorCodes {
    */
   COMMIT_OUTCOME_UNKNOWN: "CommitOutcomeError";
   /**
+   * The transaction was committed, and what this statement has returned was
+   * lost on the way. Read it again; do not run it again.
+   */
+  ANSWER_LOST: "StateError";
+  /**
+   * `lostCommit: "ledger"` needs a table and functions that the database does
+   * not have. Run the statements of `ledgerMigration`.
+   */
+  LEDGER_MISSING: "StateError";
+  /**
    * PostgreSQL answered COMMIT with ROLLBACK: nothing was saved.
    */
   COMMIT_ROLLED_BACK: "DatabaseError";

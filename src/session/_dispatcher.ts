@@ -1,14 +1,13 @@
 import { isAutocommit } from "../driver/transaction_sql.ts";
 import type { WrappedFlight } from "../engine/engine_connection.ts";
-import { ConnectionError } from "../errors/connection_error.ts";
 import { DatabaseError } from "../errors/database_error.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import type { StateError } from "../errors/state_error.ts";
 import type { Transport } from "../events/event.ts";
-import { commitError } from "./_commit_error.ts";
 import { type DispatchParts, Opening } from "./_opening.ts";
 import { failedError, neverBegunError } from "./_refusals.ts";
-import { ServerTransaction, type WholeOptions } from "./_server_transaction.ts";
+import { type CommitTerms, ServerTransaction } from "./_server_transaction.ts";
+import type { WholeOptions } from "./_whole_transaction.ts";
 import { type Batch, StatementQueue } from "./_statement_queue.ts";
 import { planTransport, type TransportPlan } from "./transport_plan.ts";
 
@@ -38,7 +37,7 @@ export class Dispatcher {
 
   /** @param parts The transaction. */
   constructor(parts: DispatchParts) {
-    this.server = new ServerTransaction(parts.owner);
+    this.server = new ServerTransaction(parts.owner, parts.options);
     this.#opening = new Opening(this.server, parts);
     this.#parts = parts;
   }
@@ -202,22 +201,25 @@ export class Dispatcher {
   async #sendWhole(): Promise<void> {
     const batch = this.#take();
     const { engine, work } = this.#parts.owner;
-    const answering = this.#opening.stoppable((abort) =>
-      this.server.commitWhole(batch.statements, this.#whole(abort))
-    );
+    const answering = this.#opening.stoppable((abort) => {
+      const whole = this.#whole(abort);
+      return this.server.commitWhole(batch.statements, whole, this.#terms);
+    });
     work.noteSealed();
-    const flight = await answering;
-    const { failure } = flight;
-    if (failure === undefined) {
-      batch.settle(flight);
-      engine.emit({ type: "begin", options: this.#parts.options() });
-      return engine.emit({ type: "commit" });
+    const { flight, error, isAnswerLost } = await answering;
+    if (error !== undefined) {
+      batch.settle({ ...flight, failure: error });
+      this.#commitError = this.#parts.fail(error);
+      return;
     }
-    const isUnknown = failure instanceof ConnectionError &&
-      failure.maybeExecuted;
-    const error = isUnknown ? commitError(flight) ?? failure : failure;
-    batch.settle({ ...flight, failure: error });
-    this.#commitError = this.#parts.fail(error);
+    if (isAnswerLost) batch.settleLost();
+    else batch.settle(flight);
+    engine.emit({ type: "begin", options: this.#parts.options() });
+    engine.emit({ type: "commit" });
+  }
+
+  get #terms(): CommitTerms {
+    return { hasWritten: this.#parts.hasWritten() };
   }
 
   /** How a transaction runs that is a flight of its own. */
@@ -249,13 +251,14 @@ export class Dispatcher {
 
   /** What was made is true when COMMIT was answered, and not before. */
   async #lastFlight(batch: Batch): Promise<void> {
-    const answering = this.server.commitBehind(batch.statements);
+    const answering = this.server.commitBehind(batch.statements, this.#terms);
     this.#parts.owner.work.noteSealed();
-    const { flight, error } = await answering;
+    const { flight, error, isAnswerLost } = await answering;
     if (error !== undefined) {
       this.#commitError = this.#parts.fail(error);
       batch.reject(error);
-    } else await this.#settle(batch, flight);
+    } else if (isAnswerLost) batch.settleLost();
+    else await this.#settle(batch, flight);
   }
 
   async #settle(batch: Batch, flight: WrappedFlight): Promise<void> {

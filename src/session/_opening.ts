@@ -22,6 +22,8 @@ export interface DispatchParts {
   readonly owner: TransactionOwner;
   /** How it runs. */
   readonly options: () => TransactionOptions;
+  /** Whether it may have written. */
+  readonly hasWritten: () => boolean;
   /** Its first failure. */
   readonly failure: () => NullpoolError | undefined;
   /** Fails it; the first failure stays. */
@@ -111,10 +113,10 @@ export class Opening {
 
   /** A connection would speak for somebody else than the token does. */
   async #connect(reason: string, signal: AbortSignal): Promise<void> {
-    const { owner: { engine, authToken, placeOf }, options } = this.#parts;
+    const { owner: { engine, authToken, placeOf } } = this.#parts;
     if (authToken !== undefined) throw tokenError(reason, placeOf("execute"));
     if (!engine.connects) throw noConnectionError(reason, placeOf("execute"));
-    await this.#server.open(options(), signal);
+    await this.#server.open(signal);
   }
 
   /** A rollback does not wait for the hook, which may be waiting for it. */

@@ -1,10 +1,8 @@
-import { Deadline } from "../driver/deadline.ts";
 import { command, type Statement } from "../driver/statement.ts";
 import {
   beginStatement,
   commitNeedsAnswer,
   isAutocommit,
-  settingsStatement,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
 import type {
@@ -16,19 +14,20 @@ import type { Engine } from "../engine/engine.ts";
 import { ConnectionError } from "../errors/connection_error.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import type { PoolHolder } from "../pool/pool_holder.ts";
-import { statementTimeoutError } from "./_interruptions.ts";
-import { commitError } from "./_commit_error.ts";
+import { type CommitEnd, CommitProof } from "./_commit_proof.ts";
+import {
+  answerDeadline,
+  ownFlight,
+  settingsOf,
+  tellNobody,
+  type ToldStatement,
+  untold,
+} from "./_told_statement.ts";
+import { sendWhole, type WholeOptions } from "./_whole_transaction.ts";
 import type { SessionStats } from "./session_stats.ts";
-import type { Settings } from "./settings.ts";
-
-/** Milliseconds that an answer is awaited where nothing else is said. */
-const DEFAULT_STATEMENT_TIMEOUT = 30_000;
 
 /** Milliseconds that the answer to ROLLBACK is awaited before the connection is dropped. */
 export const ROLLBACK_DEADLINE = 5_000;
-
-/** Of what only the session knows. */
-function tellNobody(): void {}
 
 /** What a transaction on the server needs of its session. */
 export interface ServerTransactionParts {
@@ -40,24 +39,10 @@ export interface ServerTransactionParts {
   readonly holder: PoolHolder;
 }
 
-/** A statement, and what its answer means where it is one of ours. */
-export interface ToldStatement {
-  /** What to send. */
-  readonly statement: Statement;
-  /** Told in place of the `statement` event. */
-  readonly tell?: Teller | undefined;
-}
-
-/** How statements run in a transaction of their own. */
-export interface WholeOptions {
-  /** How it runs. */
-  readonly options: TransactionOptions;
-  /** What is set in it. */
-  readonly settings: Settings;
-  /** Gives up waiting. */
-  readonly abort: AbortController;
-  /** Who asks, where there is no connection. */
-  readonly authToken?: string | undefined;
+/** What is known of a transaction that is to be committed. */
+export interface CommitTerms {
+  /** Whether it may have written. */
+  readonly hasWritten: boolean;
 }
 
 /**
@@ -69,8 +54,9 @@ export class ServerTransaction {
   readonly #engine: Engine;
   readonly #parts: ServerTransactionParts;
   #connection: EngineConnection | undefined;
+  readonly #optionsOf: () => TransactionOptions;
+  readonly #proof: CommitProof;
   #lead: ToldStatement[] = [];
-  #options: TransactionOptions = {};
   /** Whether the connection is held for a transaction, and not just kept. */
   #isOpen = false;
   #hasBegun = false;
@@ -78,10 +64,22 @@ export class ServerTransaction {
   #released: Promise<void> = Promise.resolve();
   #returned: Promise<void> | undefined;
 
-  /** @param parts What it needs of its session. */
-  constructor(parts: ServerTransactionParts) {
+  /**
+   * @param parts What it needs of its session.
+   * @param options How it runs.
+   */
+  constructor(
+    parts: ServerTransactionParts,
+    options: () => TransactionOptions,
+  ) {
     this.#engine = parts.engine;
     this.#parts = parts;
+    this.#optionsOf = options;
+    this.#proof = new CommitProof(parts, options);
+  }
+
+  get #options(): TransactionOptions {
+    return this.#optionsOf();
   }
 
   /** Whether it holds a connection for its transaction. */
@@ -112,16 +110,15 @@ export class ServerTransaction {
   /**
    * Borrows a connection; BEGIN leads its first flight.
    *
-   * @param options How the transaction runs.
    * @param signal Gives up waiting.
    * @throws {ConnectionError} When none could be opened.
    * @throws {PoolError} When the pool has none to lend.
    */
-  async open(options: TransactionOptions, signal: AbortSignal): Promise<void> {
+  async open(signal: AbortSignal): Promise<void> {
     const { engine } = this.#parts;
     await this.#borrow(signal);
+    const options = this.#options;
     this.#isOpen = true;
-    this.#options = options;
     this.#hasBegun = isAutocommit(options);
     if (this.#hasBegun) return;
     this.lead(
@@ -164,10 +161,11 @@ export class ServerTransaction {
     const { options, settings, abort } = whole;
     const readOnly = { ...options, readOnly: true };
     if (this.#engine.sendsTransactions) {
-      const flight = await this.#sendWhole(statements, {
-        ...whole,
-        options: readOnly,
-      });
+      const flight = await sendWhole(
+        statements,
+        { ...whole, options: readOnly },
+        this.#parts,
+      );
       const hasBegun = !(flight.failure instanceof ConnectionError);
       return { flight, hasBegun };
     }
@@ -206,37 +204,23 @@ export class ServerTransaction {
    *
    * @param statements What it does.
    * @param whole How it runs.
-   * @returns The results of the statements.
+   * @param terms What is known of it.
+   * @returns The results of the statements, and what went wrong.
    */
   async commitWhole(
     statements: readonly ToldStatement[],
     whole: WholeOptions,
-  ): Promise<WrappedFlight> {
+    { hasWritten }: CommitTerms,
+  ): Promise<CommitEnd> {
     this.#isCommitting = true;
-    return await this.#sendWhole(statements, whole);
-  }
-
-  async #sendWhole(
-    statements: readonly ToldStatement[],
-    { options, settings, abort, authToken }: WholeOptions,
-  ): Promise<WrappedFlight> {
-    const { stats } = this.#parts;
-    const lead = settingsOf(settings);
-    const all = [...lead, ...statements];
-    const start = performance.now();
-    const deadline = answerDeadline(options, (error) => abort.abort(error));
-    const { results, failure, failedAt } = await this.#engine.sendTransaction(
-      all.map(({ statement }) => statement),
-      { ...options, signal: abort.signal, authToken },
-      all.map(({ tell }) => tell),
+    const ending = untold(this.#proof.beforeCommit(hasWritten));
+    const flight = await sendWhole(
+      [...statements, ...ending],
+      whole,
+      this.#parts,
     );
-    deadline.clear();
-    stats.roundTrips++;
-    stats.requests++;
-    stats.duration += performance.now() - start;
-    if (failure === undefined) return { results: results.slice(lead.length) };
-    const at = failedAt === undefined ? undefined : failedAt - lead.length;
-    return { results: [], failure, failedAt: at };
+    const results = flight.results.slice(0, statements.length);
+    return await this.#proof.endOf({ ...flight, results }, hasWritten);
   }
 
   /**
@@ -265,10 +249,21 @@ export class ServerTransaction {
   async send(statements: readonly ToldStatement[]): Promise<WrappedFlight> {
     const lead = this.#lead;
     this.#lead = [];
-    const { results, failure } = await this.#exchange([...lead, ...statements]);
+    const asking = this.#isCommitting
+      ? []
+      : this.#proof.behind(statements.map(({ statement }) => statement));
+    const { results, failure } = await this.#exchange([
+      ...lead,
+      ...statements,
+      ...untold(asking),
+    ]);
     this.#hasBegun ||= results.length >= lead.length;
     if (!this.#hasBegun) this.giveBack({ discard: true });
-    return ownFlight({ results, failure }, lead.length);
+    const count = statements.length;
+    if (asking.length > 0) {
+      this.#proof.hear(results[lead.length + count]?.rows[0]);
+    }
+    return ownFlight({ results, failure }, lead.length, count);
   }
 
   async #exchange(
@@ -297,14 +292,15 @@ export class ServerTransaction {
    * Commits, and gives the connection back. Where COMMIT can only succeed its
    * answer is not waited for.
    *
+   * @param terms What is known of it.
    * @returns What went wrong, if anything did.
    */
-  async commit(): Promise<NullpoolError | undefined> {
+  async commit(terms: CommitTerms): Promise<NullpoolError | undefined> {
     if (isAutocommit(this.#options)) {
       this.giveBack({ discard: !this.isUsable });
       return undefined;
     }
-    const committing = this.#sendCommit();
+    const committing = this.#sendCommit(terms);
     if (commitNeedsAnswer(this.#options)) return await committing;
     this.#connection?.expectRelease();
     this.#returned = committing.then(() => this.#released);
@@ -312,8 +308,8 @@ export class ServerTransaction {
     return undefined;
   }
 
-  async #sendCommit(): Promise<NullpoolError | undefined> {
-    return (await this.commitBehind([])).error;
+  async #sendCommit(terms: CommitTerms): Promise<NullpoolError | undefined> {
+    return (await this.commitBehind([], terms)).error;
   }
 
   /**
@@ -321,26 +317,36 @@ export class ServerTransaction {
    * connection back unless one of them failed.
    *
    * @param statements What goes first.
+   * @param terms What is known of it.
    * @returns Their results, and what went wrong with the commit, if anything
    * did. A statement that failed is the flight's failure.
    */
   async commitBehind(
     statements: readonly ToldStatement[],
-  ): Promise<{ flight: WrappedFlight; error: NullpoolError | undefined }> {
+    { hasWritten }: CommitTerms,
+  ): Promise<CommitEnd> {
     this.#isCommitting = true;
-    const flight = await this.send([...statements, {
-      statement: command("commit"),
-      tell: ({ command }) => {
-        if (command !== "ROLLBACK") this.#engine.emit({ type: "commit" });
+    const flight = await this.send([
+      ...statements,
+      ...untold(this.#proof.beforeCommit(hasWritten)),
+      {
+        statement: command("commit"),
+        tell: ({ command }) => {
+          if (command !== "ROLLBACK") this.#engine.emit({ type: "commit" });
+        },
       },
-    }]);
+    ]);
     const isReached = flight.results.length >= statements.length;
     // A connection that was lost has maybe carried COMMIT as well.
     const isLost = flight.failure instanceof ConnectionError;
-    if (!isReached && !isLost) return { flight, error: undefined };
-    const error = commitError(flight);
-    this.giveBack({ discard: error !== undefined });
-    return { flight, error };
+    if (!isReached && !isLost) {
+      return { flight, error: undefined, isAnswerLost: false };
+    }
+    if (isLost) this.giveBack({ discard: true });
+    const end = await this.#proof.endOf(flight, hasWritten);
+    if (end.isAnswerLost) this.#engine.emit({ type: "commit" });
+    this.giveBack({ discard: end.error !== undefined });
+    return end;
   }
 
   /**
@@ -391,34 +397,4 @@ export class ServerTransaction {
     const before = this.#released;
     this.#released = connection.release(options).then(() => before);
   }
-}
-
-/** Calls back with the error of a statement that is not answered in time. */
-function answerDeadline(
-  options: TransactionOptions,
-  onLate: (error: NullpoolError) => void,
-): Deadline {
-  const usual = isAutocommit(options) ? 0 : DEFAULT_STATEMENT_TIMEOUT;
-  const { statementTimeout = usual } = options;
-  return new Deadline(
-    statementTimeout,
-    () => onLate(statementTimeoutError(statementTimeout)),
-  );
-}
-
-function settingsOf(settings: Settings): ToldStatement[] {
-  if (Object.keys(settings).length === 0) return [];
-  return [{ statement: settingsStatement(settings) }];
-}
-
-/** What of a flight is the answer to statements behind those that led it. */
-function ownFlight(
-  { results, failure }: Pick<WrappedFlight, "results" | "failure">,
-  lead: number,
-  count = Infinity,
-): WrappedFlight {
-  const own = results.slice(lead, lead + count);
-  return failure === undefined
-    ? { results: own }
-    : { results: own, failure, failedAt: own.length };
 }

@@ -2,7 +2,7 @@ import { jsonBytes } from "../driver/json_bytes.ts";
 import type { Result, Statement } from "../driver/statement.ts";
 import type { Teller, WrappedFlight } from "../engine/engine_connection.ts";
 import { failedError } from "./_refusals.ts";
-import type { ToldStatement } from "./_server_transaction.ts";
+import type { ToldStatement } from "./_told_statement.ts";
 import type { Savepoint } from "./savepoint.ts";
 
 /** A statement that waits to be sent, or the SAVEPOINT that leads one. */
@@ -12,6 +12,15 @@ interface Pending extends ToldStatement {
   readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
 }
+
+/** What a statement comes back with whose answer was lost. */
+const LOST_RESULT: Result = {
+  rows: [],
+  command: "",
+  rowCount: null,
+  fields: [],
+  isLost: true,
+};
 
 /** Statements that were issued together, as one flight carries them. */
 export class Batch {
@@ -57,6 +66,12 @@ export class Batch {
       if (result !== undefined) resolve(result);
       else reject(isFailed ? failure : failedError("execute", failure));
     }
+  }
+
+  /** Of a transaction that was committed, whose answers were lost. */
+  settleLost(): void {
+    this.#isAnswered = true;
+    for (const { resolve } of this.#pending) resolve(LOST_RESULT);
   }
 
   /** Gives the first of them their answers. */

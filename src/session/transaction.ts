@@ -68,6 +68,7 @@ export class Transaction implements WatchableWork {
     this.#dispatcher = new Dispatcher({
       owner,
       options: () => this.options,
+      hasWritten: () => this.#writes > 0,
       failure: () => this.#failure,
       fail: (error) => this.#fail(error),
       canRecover: () => this.#savepoints.some(({ state }) => state === "open"),
@@ -275,10 +276,18 @@ export class Transaction implements WatchableWork {
   }
 
   async #commit(): Promise<void> {
-    if (!this.#queue.isEmpty) return await this.#commitWithHeld();
+    if (!this.#queue.isEmpty) {
+      // Its id has to be known before COMMIT is sent.
+      if (this.options.lostCommit !== "xid") {
+        return await this.#commitWithHeld();
+      }
+      await this.#dispatcher.sendAll();
+      this.#throwFailure(this.#failure);
+    }
     const { server, neverBegun } = this.#dispatcher;
     const { isOpen } = server;
-    const error = isOpen ? await server.commit() : neverBegun;
+    const hasWritten = this.#writes > 0;
+    const error = isOpen ? await server.commit({ hasWritten }) : neverBegun;
     // One that was kept for reads.
     if (!isOpen) server.giveBack({ discard: false });
     if (error) throw this.#fail(error);
@@ -286,7 +295,12 @@ export class Transaction implements WatchableWork {
 
   /** What waits and COMMIT travel together. */
   async #commitWithHeld(): Promise<void> {
-    const error = await this.#dispatcher.sendLast() ?? this.#failure;
+    const error = await this.#dispatcher.sendLast();
+    this.#throwFailure(error ?? this.#failure);
+  }
+
+  /** Why what waited was not done, if it was not. */
+  #throwFailure(error: NullpoolError | undefined): void {
     if (error) throw error;
     const { neverBegun } = this.#dispatcher;
     if (neverBegun) throw this.#fail(neverBegun);

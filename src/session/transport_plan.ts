@@ -44,6 +44,9 @@ export function planTransport(situation: TransportSituation): TransportPlan {
   if (isOpen) return interactive("its transaction is open already");
   if (isAutocommit(options)) return interactive("it runs in autocommit");
   if (options.interactive) return interactive("it was asked for");
+  if (options.lostCommit === "xid" && !isPure) {
+    return interactive("its id is asked for before COMMIT");
+  }
   if (isLast && maxBatchBytes !== undefined) {
     return situation.bytes() <= maxBatchBytes
       ? { transport: "batch", reason: "the whole unit of work is known" }

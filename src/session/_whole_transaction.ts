@@ -1,0 +1,61 @@
+import type { TransactionOptions } from "../driver/transaction_sql.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { WrappedFlight } from "../engine/engine_connection.ts";
+import type { SessionStats } from "./session_stats.ts";
+import type { Settings } from "./settings.ts";
+import {
+  answerDeadline,
+  settingsOf,
+  type ToldStatement,
+} from "./_told_statement.ts";
+
+/** How statements run in a transaction of their own. */
+export interface WholeOptions {
+  /** How it runs. */
+  readonly options: TransactionOptions;
+  /** What is set in it. */
+  readonly settings: Settings;
+  /** Gives up waiting. */
+  readonly abort: AbortController;
+  /** Who asks, where there is no connection. */
+  readonly authToken?: string | undefined;
+}
+
+/** What a whole transaction needs of its session. */
+interface WholeParts {
+  /** Sends it. */
+  readonly engine: Engine;
+  /** Counted on. */
+  readonly stats: SessionStats;
+}
+
+/**
+ * Sends a whole transaction as one flight, without a connection.
+ *
+ * @param statements What it does.
+ * @param options How it runs.
+ * @param parts What it needs of its session.
+ * @returns The results of the statements.
+ */
+export async function sendWhole(
+  statements: readonly ToldStatement[],
+  { options, settings, abort, authToken }: WholeOptions,
+  { engine, stats }: WholeParts,
+): Promise<WrappedFlight> {
+  const lead = settingsOf(settings);
+  const all = [...lead, ...statements];
+  const start = performance.now();
+  const deadline = answerDeadline(options, (error) => abort.abort(error));
+  const { results, failure, failedAt } = await engine.sendTransaction(
+    all.map(({ statement }) => statement),
+    { ...options, signal: abort.signal, authToken },
+    all.map(({ tell }) => tell),
+  );
+  deadline.clear();
+  stats.roundTrips++;
+  stats.requests++;
+  stats.duration += performance.now() - start;
+  if (failure === undefined) return { results: results.slice(lead.length) };
+  const at = failedAt === undefined ? undefined : failedAt - lead.length;
+  return { results: [], failure, failedAt: at };
+}

@@ -1,0 +1,304 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { integer, pgTable, serial } from "drizzle-orm/pg-core";
+import {
+  CommitOutcomeError,
+  ConnectionError,
+  createEngine,
+  type Driver,
+  ledgerMigration,
+  type Session,
+  sessionmaker,
+  StateError,
+  type TransactionOptions,
+} from "../../mod.ts";
+import { serveNeon } from "../../src/dev/mod.ts";
+import { neon } from "../../src/neon/mod.ts";
+import { postgres } from "../../src/postgres/mod.ts";
+import { type Cut, cuttingRelay } from "../support/cutting_relay.ts";
+import { type TestDatabase, testDatabase } from "../support/postgres.ts";
+import { seeded, testSeed } from "../support/random.ts";
+
+/** How many commits each combination loses; `deno task soak` takes more. */
+const COMMITS = Number(Deno.env.get("NULLPOOL_TEST_COMMITS") ?? 24);
+
+const kept = pgTable("kept", { id: serial().primaryKey(), n: integer() });
+const schema = { kept };
+const CUTS: readonly Cut[] = ["before", "after", "during"];
+
+const TRANSPORTS: Readonly<Record<string, (url: string) => Driver>> = {
+  tcp: (url) => postgres(url),
+  websocket: (url) => neon(url, { transport: "websocket" }),
+  http: (url) => neon(url),
+};
+
+interface Bed extends AsyncDisposable {
+  readonly database: TestDatabase;
+  readonly relay: ReturnType<typeof cuttingRelay>;
+  readonly driver: Driver;
+}
+
+async function lossyBed(transport: string): Promise<Bed> {
+  const database = await testDatabase({
+    setup: "create table kept (id serial primary key, n int unique)",
+  });
+  for (const statement of ledgerMigration) await database.query(statement);
+  const endpoint = transport === "tcp"
+    ? undefined
+    : await serveNeon({ backend: database.url, port: 0 });
+  const url = new URL(database.url);
+  if (endpoint !== undefined) url.port = String(endpoint.port);
+  const relay = cuttingRelay(url.href);
+  url.port = String(relay.port);
+  const makeDriver = TRANSPORTS[transport];
+  assert(makeDriver !== undefined);
+  return {
+    database,
+    relay,
+    driver: makeDriver(url.href),
+    async [Symbol.asyncDispose]() {
+      await relay[Symbol.asyncDispose]();
+      await endpoint?.close();
+      await database.drop();
+    },
+  };
+}
+
+/** What a caller was told. */
+type Told = "committed" | "rolled back" | "unknown";
+
+async function toldOf(commit: Promise<void>): Promise<Told> {
+  try {
+    await commit;
+    return "committed";
+  } catch (error) {
+    if (error instanceof CommitOutcomeError) return "unknown";
+    assert(error instanceof ConnectionError, String(error));
+    return "rolled back";
+  }
+}
+
+/** Writes a number in one of the ways that there are. */
+async function write(db: Session<typeof schema>, n: number): Promise<void> {
+  switch (n % 3) {
+    case 0:
+      db.add(kept, { n });
+      break;
+    case 1:
+      void db.enqueue(db.insert(kept).values({ n })).catch(() => {});
+      break;
+    default:
+      await db.insert(kept).values({ n });
+      db.add(kept, { n: n + 1_000_000 });
+  }
+}
+
+const seed = testSeed();
+
+for (const transport of Object.keys(TRANSPORTS)) {
+  for (const lostCommit of ["error", "xid", "ledger"] as const) {
+    Deno.test(`lost commits over ${transport} with "${lostCommit}": nobody is told what is not so`, async () => {
+      await using bed = await lossyBed(transport);
+      const { database, relay, driver } = bed;
+      await using engine = createEngine(driver, {
+        transaction: { lostCommit },
+      });
+      const Session = sessionmaker(engine, { schema });
+      const random = seeded(seed);
+      const told: Told[] = [];
+      for (let n = 0; n < COMMITS; n++) {
+        await using db = Session();
+        // What is lost is a commit, and not the connect ahead of it.
+        const isRequest = transport === "http" && lostCommit !== "xid";
+        if (!isRequest) await db.execute("select 1");
+        await write(db, n);
+        const later = lostCommit === "xid" ? random(2) : 0;
+        relay.arm(CUTS[random(CUTS.length)] ?? "before", later);
+        told.push(await toldOf(db.commit()));
+        relay.disarm();
+        await db.close();
+      }
+      const rows = await database.query("select n from kept");
+      const stored = new Set(rows.map(({ n }) => Number(n)));
+      const wrong = told.filter((outcome, n) =>
+        outcome !== "unknown" && stored.has(n) !== (outcome === "committed")
+      );
+      assertEquals(wrong, []);
+      assert(relay.cuts > COMMITS / 2);
+      const count = (outcome: Told) =>
+        told.filter((each) => each === outcome).length;
+      console.log(
+        `${relay.cuts} of ${COMMITS} cut: ${count("committed")} committed, ${
+          count("rolled back")
+        } rolled back, ${count("unknown")} unknown`,
+      );
+      if (lostCommit !== "error") assertEquals(count("unknown"), 0);
+      await engine.idle();
+      await database.waitFor(async () =>
+        transport === "http" || await database.connections() === 0
+      );
+    });
+  }
+}
+
+/** A session whose next flight is cut. */
+async function lose<T>(
+  options: TransactionOptions,
+  work: (db: Session<typeof schema>, bed: Bed) => Promise<T>,
+  transport = "tcp",
+): Promise<T> {
+  await using bed = await lossyBed(transport);
+  await using engine = createEngine(bed.driver, { transaction: options });
+  await using db = sessionmaker(engine, { schema })();
+  const result = await work(db, bed);
+  await db.close();
+  return result;
+}
+
+Deno.test("a commit that is settled keeps what was known, and says what is lost", async () => {
+  await lose({ lostCommit: "ledger" }, async (db, { database, relay }) => {
+    await db.execute("select 1");
+    const entity = db.add(kept, { id: 7, n: 1 });
+    const made = db.add(kept, { n: 2 });
+    const returned = assertRejects(
+      () => db.enqueue(db.insert(kept).values({ n: 3 }).returning()),
+      StateError,
+    );
+    relay.arm("after");
+    await db.commit();
+    assertEquals((await returned).code, "ANSWER_LOST");
+    assertEquals(entity, { id: 7, n: 1 });
+    const unknown = assertThrowsState(() => made.id);
+    assertEquals(unknown.code, "NOT_FLUSHED");
+    // The session goes on, and finds its rows.
+    entity.n = 10;
+    await db.commit();
+    assertEquals(
+      await database.query("select n from kept where n in (2, 3, 10)"),
+      [{ n: 2 }, { n: 3 }, { n: 10 }],
+    );
+  });
+});
+
+function assertThrowsState(read: () => unknown): StateError {
+  try {
+    read();
+  } catch (error) {
+    assert(error instanceof StateError);
+    return error;
+  }
+  throw new Error("Nothing was thrown");
+}
+
+Deno.test("the ledger waits for a transaction that is still under way", async () => {
+  await lose({ lostCommit: "ledger" }, async (db, { database, relay }) => {
+    await database.query(`create function slow() returns trigger
+      language plpgsql as 'begin perform pg_sleep(0.5); return null; end';
+      create constraint trigger slow after insert on kept
+        deferrable initially deferred for each row execute function slow()`);
+    await db.execute("select 1");
+    db.add(kept, { n: 1 });
+    const committing = db.commit();
+    await database.waitFor(async () =>
+      (await database.query(
+        "select from pg_stat_activity where wait_event = 'PgSleep'",
+      )).length === 1
+    );
+    relay.cutNow();
+    await committing;
+    assertEquals(await database.query("select n from kept"), [{ n: 1 }]);
+  });
+});
+
+Deno.test("a transaction whose fate was settled cannot commit behind it", async () => {
+  await using bed = await lossyBed("tcp");
+  const { database } = bed;
+  const id = crypto.randomUUID();
+  const settle = "select nullpool.settle_commit($1::uuid) as outcome";
+  // Whoever loses the answer to this one asks again.
+  for (let times = 0; times < 2; times++) {
+    assertEquals(await database.query(settle, [id]), [
+      { outcome: "rolled back" },
+    ]);
+  }
+  await assertRejects(
+    () => database.query("select nullpool.note_commit($1::uuid)", [id]),
+    Error,
+    "duplicate key",
+  );
+  const other = crypto.randomUUID();
+  await database.query("select nullpool.note_commit($1::uuid)", [other]);
+  assertEquals(await database.query(settle, [other]), [
+    { outcome: "committed" },
+  ]);
+});
+
+Deno.test("the ledger forgets what is older than a day", async () => {
+  await using bed = await lossyBed("tcp");
+  const { database } = bed;
+  await database.query(`insert into nullpool.commits (id, at)
+    select gen_random_uuid(), now() - interval '2 days'
+    from generate_series(1, 5)`);
+  for (let times = 0; times < 3; times++) {
+    await database.query("select nullpool.note_commit(gen_random_uuid())");
+  }
+  const [row] = await database.query(
+    "select count(*)::int as n from nullpool.commits",
+  );
+  assertEquals(row, { n: 3 });
+});
+
+Deno.test("without its ledger a commit says what to do", async () => {
+  for (const transport of Object.keys(TRANSPORTS)) {
+    await lose({ lostCommit: "ledger" }, async (db, { database }) => {
+      await database.query("drop schema nullpool cascade");
+      db.add(kept, { n: 1 });
+      const error = await assertRejects(() => db.commit(), StateError);
+      assertEquals(error.code, "LEDGER_MISSING");
+      await db.rollback();
+      // Of one half of it, too.
+      await database.query("create schema nullpool");
+      db.add(kept, { n: 1 });
+      const half = await assertRejects(() => db.commit(), StateError);
+      assertEquals(half.code, "LEDGER_MISSING");
+      assertEquals(await database.query("select n from kept"), []);
+    }, transport);
+  }
+});
+
+Deno.test("a role without rights of its own writes to the ledger", async () => {
+  await using bed = await lossyBed("tcp");
+  const { database } = bed;
+  const role = await database.createRole();
+  await database.query(
+    `grant insert, select on kept to ${role.name};
+     grant usage on sequence kept_id_seq to ${role.name}`,
+  );
+  await using engine = createEngine(postgres(role.url), {
+    transaction: { lostCommit: "ledger" },
+  });
+  await sessionmaker(engine, { schema }).begin((db) => {
+    db.add(kept, { n: 1 });
+    return Promise.resolve();
+  });
+  const [row] = await database.query(
+    "select count(*)::int as n from nullpool.commits",
+  );
+  assertEquals(row, { n: 1 });
+});
+
+Deno.test("what proves a commit costs what is said", async () => {
+  const costs: Record<string, unknown> = {};
+  for (const lostCommit of ["error", "xid", "ledger"] as const) {
+    await lose({ lostCommit }, async (db) => {
+      db.add(kept, { n: 1 });
+      await db.commit();
+      costs[lostCommit] = db.stats.roundTrips;
+      const before = db.stats.roundTrips;
+      await db.$count(kept);
+      await db.commit();
+      // What only reads needs no proof.
+      assertEquals(db.stats.roundTrips - before, 1);
+    });
+  }
+  assertEquals(costs, { error: 1, xid: 2, ledger: 1 });
+});

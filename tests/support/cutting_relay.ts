@@ -1,0 +1,113 @@
+/** When a connection is cut: what the client says next is lost, or the answer is, or a part of it. */
+export type Cut = "before" | "after" | "during";
+
+/** Stands between a client and a server, and cuts one connection when told so. */
+export interface CuttingRelay extends AsyncDisposable {
+  /** Where the client connects to. */
+  readonly port: number;
+  /** How many connections were cut so far. */
+  readonly cuts: number;
+  /** Cuts the connection on which the client speaks next, or some times later. */
+  arm(cut: Cut, later?: number): void;
+  /** Cuts the clients that there are, and lets the server go on. */
+  cutNow(): void;
+  /** Cuts none, if none was cut yet. */
+  disarm(): void;
+}
+
+/**
+ * Makes a relay to a server on this machine.
+ *
+ * @param url The server's URL.
+ */
+export function cuttingRelay(url: string): CuttingRelay {
+  const { hostname, port } = new URL(url);
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const open = new Set<Deno.TcpConn>();
+  const clients = new Set<Deno.TcpConn>();
+  let armed: Cut | undefined;
+  let waiting = 0;
+  let cuts = 0;
+  async function relay(client: Deno.TcpConn): Promise<void> {
+    const server = await Deno.connect({ hostname, port: Number(port) });
+    open.add(client).add(server);
+    clients.add(client);
+    let cut: Cut | undefined;
+    function close(...sides: Deno.TcpConn[]): void {
+      for (const side of sides) if (open.delete(side)) side.close();
+    }
+    const up = pipe(client, server, (bytes) => {
+      if (armed === undefined || cut !== undefined) return bytes;
+      if (waiting-- > 0) return bytes;
+      cut = armed;
+      armed = undefined;
+      cuts++;
+      if (cut !== "before") return bytes;
+      close(client, server);
+      return undefined;
+    });
+    const down = pipe(server, client, (bytes) => {
+      if (cut === undefined) return bytes;
+      if (cut === "after") close(client);
+      // Half of it, and the end.
+      return cut === "during"
+        ? bytes.subarray(0, bytes.length >> 1)
+        : undefined;
+    }, () => cut === "during" && close(client));
+    await Promise.all([
+      up.finally(() => close(server)),
+      down.finally(() => close(client)),
+    ]);
+  }
+  const relays = (async () => {
+    const running: Promise<void>[] = [];
+    for await (const client of listener) running.push(relay(client));
+    await Promise.allSettled(running);
+  })();
+  return {
+    port: listener.addr.port,
+    get cuts() {
+      return cuts;
+    },
+    arm(cut, later = 0) {
+      armed = cut;
+      waiting = later;
+    },
+    cutNow() {
+      for (const client of clients) if (open.delete(client)) client.close();
+    },
+    disarm() {
+      armed = undefined;
+    },
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      for (const each of open) each.close();
+      open.clear();
+      await relays;
+    },
+  };
+}
+
+/** It never rejects: a connection ends, somehow. */
+async function pipe(
+  from: Deno.TcpConn,
+  to: Deno.TcpConn,
+  pass: (bytes: Uint8Array) => Uint8Array | undefined,
+  passed = () => {},
+): Promise<void> {
+  const buffer = new Uint8Array(65_536);
+  try {
+    for (;;) {
+      const length = await from.read(buffer);
+      if (length === null) return;
+      const bytes = pass(buffer.slice(0, length));
+      if (bytes === undefined) continue;
+      for (let sent = 0; sent < bytes.length;) {
+        sent += await to.write(bytes.subarray(sent));
+      }
+      passed();
+    }
+  } catch {
+    // Closed, by either side.
+  }
+}
