@@ -7,6 +7,7 @@ import {
 } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { PoolHolder } from "../pool/pool_holder.ts";
+import { type IdentityRules, identitySettings } from "../session/claims.ts";
 import { SessionCore } from "../session/session_core.ts";
 import type { SessionState } from "../session/session_state.ts";
 import type { SessionStats } from "../session/session_stats.ts";
@@ -53,6 +54,8 @@ export interface SessionParts<
   readonly transaction: TransactionOptions;
   /** What runs around its transactions. */
   readonly hooks: SessionHooks<Session<Schema>, Schema>;
+  /** For whom its sessions may speak. */
+  readonly identityRules: IdentityRules;
 }
 
 /**
@@ -109,7 +112,7 @@ export class Session<
    * @throws {TypeError} When an option has the wrong type.
    */
   constructor(parts: SessionParts<Schema>, options: SessionOptions = {}) {
-    const { name = "a session", parent, signal } = options;
+    const { name = "a session", parent, signal, requireClaims } = options;
     if (options.transaction) checkTransactionOptions(options.transaction);
     checkSignal(signal);
     const holder: PoolHolder = { name, parent };
@@ -121,6 +124,10 @@ export class Session<
       sharesReads: options.sharesReads ?? true,
       authToken: options.authToken,
       signal,
+      identity: identitySettings(options, {
+        ...parts.identityRules,
+        ...(requireClaims !== undefined && { requireClaims }),
+      }),
       guard: options.context?.guard,
       whenUsed: options.whenUsed,
       holder,

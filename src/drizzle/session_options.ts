@@ -34,6 +34,27 @@ export interface SessionOptions {
    */
   readonly sharesReads?: boolean;
   /**
+   * For whom the session speaks: what a verified token says of its bearer.
+   * Every transaction has them as `request.jwt.claims`, for policies to read
+   * (row-level security); they travel with its first statement.
+   *
+   * @default {none}
+   */
+  readonly claims?: Readonly<Record<string, unknown>> | undefined;
+  /**
+   * Under which role its statements run, one of those that `sessionmaker`
+   * allows.
+   *
+   * @default {the claim "role" where it is allowed, else the first allowed one; without claims the connection's}
+   */
+  readonly role?: string | undefined;
+  /**
+   * Whether the session refuses to send anything without claims.
+   *
+   * @default {the sessionmaker's}
+   */
+  readonly requireClaims?: boolean | undefined;
+  /**
    * A JSON Web Token that says who asks, for endpoints that take one in place
    * of a password (Neon over HTTP, with row-level security). It belongs to this
    * session alone, and a connection cannot carry it: what needs one is refused.

@@ -6,13 +6,14 @@ import {
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
+import { USUAL_ROLES } from "../session/claims.ts";
 import { checkRetry, type RetryOptions } from "../session/retry_policy.ts";
 import type { PoolHolder } from "../pool/pool_holder.ts";
 import type { MappedTable } from "./map_table.ts";
 import { defineStructure } from "./_define_structure.ts";
 import { runAgain } from "./run_again.ts";
 import { unboundRunner } from "./runner_for.ts";
-import { Session } from "./session.ts";
+import { Session, type SessionParts } from "./session.ts";
 import type { SessionOptions } from "./session_options.ts";
 import type { SessionContext } from "./session_context.ts";
 import type { SessionHooks } from "./session_hooks.ts";
@@ -76,6 +77,20 @@ export interface SessionmakerOptions<
    * @default {the engine's}
    */
   readonly transaction?: TransactionOptions;
+  /**
+   * Roles that sessions with claims may take (`SET LOCAL ROLE`), the usual one
+   * first. An empty list leaves them with the connection's role.
+   *
+   * @default {["authenticated", "anon"]}
+   */
+  readonly roles?: readonly string[];
+  /**
+   * Whether sessions without claims refuse to send anything: a forgotten
+   * `claims` would otherwise see whatever the connection's role sees.
+   *
+   * @default {false}
+   */
+  readonly requireClaims?: boolean;
   /**
    * What runs around every transaction of the sessions.
    *
@@ -141,6 +156,15 @@ export interface Sessionmaker<
   on(engine: Engine): Sessionmaker<Schema>;
 
   /**
+   * Makes the same kind of sessions, with options of their own: those of one
+   * user, for example, also for `mapTasks`.
+   *
+   * @param options What sessions are made with that say nothing else.
+   * @returns A factory with the same engine and schema.
+   */
+  with(options: SessionOptions): Sessionmaker<Schema>;
+
+  /**
    * Makes a database that belongs to whoever is current when a statement runs;
    * a scoped session builds on it.
    *
@@ -183,40 +207,9 @@ export function sessionmaker<
   engine: Engine,
   options: SessionmakerOptions<Schema> = {},
 ): Sessionmaker<Schema> {
-  if (typeof engine?.connect !== "function") {
-    throw new TypeError(
-      "Cannot make sessions: expected an engine from createEngine()",
-    );
-  }
-  checkTransactionOptions(options.transaction ?? {});
-  const shape = sessionShape(options, engine.pureFunctions);
-  const parts = {
-    engine,
-    shape,
-    transaction: { ...engine.transaction, ...options.transaction },
-    hooks: options.hooks ?? {},
-  };
+  const parts = sessionParts(engine, options);
+  const { shape } = parts;
   const contexts: SessionContext[] = [];
-  function make(sessionOptions: SessionOptions = {}): Session<Schema> {
-    const all = { parent: currentHolder(contexts), ...sessionOptions };
-    for (const context of contexts) {
-      const other = context.replacement?.();
-      if (other === undefined || other === make) continue;
-      // A registry is given factories of its own schema only.
-      return (other as Sessionmaker<Schema>)(all);
-    }
-    return new Session<Schema>(parts, all);
-  }
-  async function begin<T>(
-    block: (db: Session<Schema>) => Promise<T>,
-    { retry, ...transaction }: BeginOptions = {},
-  ): Promise<T> {
-    checkRetry(retry ?? {});
-    return await runAgain({
-      open: () => ({ session: make() }),
-      run: ({ session }) => session.begin(block, transaction),
-    }, { retry, signal: transaction.signal });
-  }
   function unbound(context: SessionContext): SessionDatabase<Schema> {
     contexts.push(context);
     const runner = unboundRunner(shape, context);
@@ -228,10 +221,36 @@ export function sessionmaker<
     defineStructure(database, shape, runner);
     return database;
   }
-  function on(other: Engine): Sessionmaker<Schema> {
-    return sessionmaker(other, options);
+  function makerWith(usual: SessionOptions): Sessionmaker<Schema> {
+    function make(own: SessionOptions = {}): Session<Schema> {
+      const all = { parent: currentHolder(contexts), ...usual, ...own };
+      for (const context of contexts) {
+        const other = context.replacement?.();
+        if (other === undefined || other === make) continue;
+        // A registry is given factories of its own schema only.
+        return (other as Sessionmaker<Schema>)(all);
+      }
+      return new Session<Schema>(parts, all);
+    }
+    async function begin<T>(
+      block: (db: Session<Schema>) => Promise<T>,
+      { retry, ...transaction }: BeginOptions = {},
+    ): Promise<T> {
+      checkRetry(retry ?? {});
+      return await runAgain({
+        open: () => ({ session: make() }),
+        run: ({ session }) => session.begin(block, transaction),
+      }, { retry, signal: transaction.signal });
+    }
+    return Object.assign(make, {
+      begin,
+      engine,
+      unbound,
+      on: (other: Engine) => sessionmaker(other, options).with(usual),
+      with: (more: SessionOptions) => makerWith({ ...usual, ...more }),
+    });
   }
-  return Object.assign(make, { begin, engine, on, unbound });
+  return makerWith({});
 }
 
 /** The session in whose scope another one is made: it waits for that one. */
@@ -243,4 +262,28 @@ function currentHolder(
     if (holder !== undefined) return holder;
   }
   return undefined;
+}
+
+/** What its sessions are made of, checked. */
+function sessionParts<Schema extends Record<string, unknown>>(
+  engine: Engine,
+  options: SessionmakerOptions<Schema>,
+): SessionParts<Schema> {
+  if (typeof engine?.connect !== "function") {
+    throw new TypeError(
+      "Cannot make sessions: expected an engine from createEngine()",
+    );
+  }
+  checkTransactionOptions(options.transaction ?? {});
+  const shape = sessionShape(options, engine.pureFunctions);
+  return {
+    engine,
+    shape,
+    transaction: { ...engine.transaction, ...options.transaction },
+    hooks: options.hooks ?? {},
+    identityRules: {
+      roles: options.roles ?? USUAL_ROLES,
+      requireClaims: options.requireClaims ?? false,
+    },
+  };
 }

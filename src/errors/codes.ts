@@ -63,6 +63,12 @@ export interface ErrorCodes {
    */
   DATABASE_IN_USE: "StateError";
   /**
+   * A session without claims was about to send something, and `requireClaims`
+   * is on: row-level security would not know for whom it speaks. Give it
+   * claims; those who are not logged in have some as well.
+   */
+  CLAIMS_REQUIRED: "StateError";
+  /**
    * No session belongs to the running task. Run the code inside `scope.run`,
    * or behind the `dbSession` middleware.
    */

@@ -33,6 +33,24 @@ export interface RequestOptions<Key extends string = "db"> {
    */
   readonly interactive?: (c: Context) => boolean;
   /**
+   * For whom the request speaks: what a verified token says of its bearer, such
+   * as `c.get("jwtPayload")`. A request without claims is refused as soon as it
+   * would send anything: give those who are not logged in some as well, such as
+   * `{ role: "anon" }`.
+   *
+   * @default {nobody: policies do not know}
+   */
+  readonly claims?: (
+    c: Context,
+  ) => Readonly<Record<string, unknown>> | undefined;
+  /**
+   * Under which role its statements run, one of those that `sessionmaker`
+   * allows.
+   *
+   * @default {as the claims say}
+   */
+  readonly role?: (c: Context) => string | undefined;
+  /**
    * Who asks, as a JSON Web Token, where the endpoint takes one (Neon over HTTP
    * with row-level security): of this request's session alone.
    *
@@ -94,17 +112,23 @@ export function openRequest<
   };
 }
 
+/** Who forgets them would see what everybody may not. */
+const IS_REQUIRED = true;
+
 function sessionOptions<Key extends string>(
   c: Context,
   options: RequestOptions<Key>,
 ): SessionOptions {
-  const { transaction, interactive, authToken, signal = clientGone } = options;
+  const { transaction, interactive, authToken, claims, role } = options;
+  const { signal = clientGone } = options;
   const name = `a ${c.req.method} request`;
   const isInteractive = interactive?.(c) ?? false;
   return {
     atomic: true,
     name,
     authToken: authToken?.(c),
+    role: role?.(c),
+    ...(claims && { claims: claims(c), requireClaims: IS_REQUIRED }),
     signal: signal(c),
     ...(isInteractive
       ? { transaction: { ...transaction, interactive: isInteractive } }

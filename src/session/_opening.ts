@@ -12,6 +12,7 @@ import {
   tokenError,
 } from "./_refusals.ts";
 import { runInTurn } from "./_run_in_turn.ts";
+import { claimsRequiredError } from "./claims.ts";
 import type { ServerTransaction } from "./_server_transaction.ts";
 import type { Settings } from "./settings.ts";
 import type { TransactionOwner } from "./transaction_owner.ts";
@@ -55,7 +56,8 @@ export class Opening {
 
   /** What is set in every transaction on the server. */
   get settings(): Settings {
-    return { ...this.#parts.owner.engine.settings, ...this.#ofHook };
+    const { engine, identity } = this.#parts.owner;
+    return { ...engine.settings, ...identity, ...this.#ofHook };
   }
 
   /**
@@ -93,7 +95,9 @@ export class Opening {
    */
   async start(): Promise<void> {
     if (this.#hasStarted) return;
-    this.#check(this.#parts.owner.engine.settings);
+    const { identity, placeOf } = this.#parts.owner;
+    if (identity === undefined) throw claimsRequiredError(placeOf("execute"));
+    this.#check(this.settings);
     await this.stoppable(({ signal }) => this.#runHook(signal));
     this.#hasStarted = true;
   }
@@ -113,10 +117,11 @@ export class Opening {
 
   /** A connection would speak for somebody else than the token does. */
   async #connect(reason: string, signal: AbortSignal): Promise<void> {
-    const { owner: { engine, authToken, placeOf } } = this.#parts;
+    const { owner: { engine, authToken, identity, placeOf } } = this.#parts;
     if (authToken !== undefined) throw tokenError(reason, placeOf("execute"));
     if (!engine.connects) throw noConnectionError(reason, placeOf("execute"));
     await this.#server.open(signal);
+    this.#server.leadSettings({ ...engine.settings, ...identity });
   }
 
   /** A rollback does not wait for the hook, which may be waiting for it. */

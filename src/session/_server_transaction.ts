@@ -125,7 +125,6 @@ export class ServerTransaction {
       beginStatement(options),
       () => engine.emit({ type: "begin", options }),
     );
-    this.leadSettings(engine.settings);
   }
 
   /** The connection that is kept, or another one. */

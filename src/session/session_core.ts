@@ -83,6 +83,7 @@ export class SessionCore implements SessionHandle {
       placeOf: (call) => sites?.of(call) ?? "",
       sharesReads: options.sharesReads,
       authToken: options.authToken,
+      identity: options.identity,
       signal: options.signal,
       onFailure: () => this.#gate.turn("fail"),
       afterBegin: this.#hooks.hearsBegin

@@ -43,6 +43,11 @@ export interface SessionCoreOptions<Handle> {
   readonly sharesReads: boolean;
   /** Who asks, where there is no connection that says so. */
   readonly authToken?: string | undefined;
+  /**
+   * What is set in every transaction, because of whom the session speaks for;
+   * nothing where that is not known, and has to be.
+   */
+  readonly identity: Settings | undefined;
   /** Ends every transaction when it fires. */
   readonly signal?: AbortSignal | undefined;
   /** The session as a pool sees it. */

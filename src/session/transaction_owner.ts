@@ -23,6 +23,8 @@ export interface TransactionOwner extends ServerTransactionParts {
   readonly sharesReads: boolean;
   /** Who asks, where there is no connection that says so. */
   readonly authToken?: string | undefined;
+  /** What is set in every transaction; nothing where none may be begun. */
+  readonly identity: Settings | undefined;
   /** Ends every transaction when it fires. */
   readonly signal?: AbortSignal | undefined;
   /** Told that it can only be rolled back from now on, at least in part. */

@@ -354,6 +354,7 @@ Deno.test("Session a pool that has none to lend leaves it usable", async () => {
 for (const access of ["write", "pure"] as const) {
   Deno.test(`SessionCore commits right behind an answer, ${access}`, async () => {
     const core = new SessionCore(createEngine(recordingDriver()), {
+      identity: {},
       transaction: {},
       atomic: false,
       autobegin: true,

@@ -1,0 +1,393 @@
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
+import { sql } from "drizzle-orm";
+import {
+  integer,
+  pgPolicy,
+  pgRole,
+  pgTable,
+  serial,
+} from "drizzle-orm/pg-core";
+import { Hono } from "hono";
+import {
+  createEngine,
+  DatabaseError,
+  type Driver,
+  ledgerMigration,
+  mapTasks,
+  QueuePool,
+  type Session,
+  sessionmaker,
+  StateError,
+} from "../../mod.ts";
+import { serveNeon } from "../../src/dev/mod.ts";
+import { dbSession, type SessionVariables } from "../../src/hono/mod.ts";
+import { neon } from "../../src/neon/mod.ts";
+import { pglite } from "../../src/pglite/mod.ts";
+import { postgres } from "../../src/postgres/mod.ts";
+import { identitySettings, USUAL_ROLES } from "../../src/session/claims.ts";
+import { pgbouncerProgram, startPgBouncer } from "../support/pgbouncer.ts";
+import { testPGlite } from "../support/pglite.ts";
+import { type TestDatabase, testDatabase } from "../support/postgres.ts";
+import { seeded, testSeed } from "../support/random.ts";
+
+const TENANTS = 50;
+/** Requests of each tenant; `deno task soak` sends 200. */
+const REQUESTS = Number(Deno.env.get("NULLPOOL_TEST_REQUESTS") ?? 6);
+
+const authenticated = pgRole("authenticated").existing();
+
+/** As Drizzle's documentation has it; the migration below is what it makes. */
+const docs = pgTable("docs", {
+  id: serial().primaryKey(),
+  tenant: integer().notNull(),
+  n: integer(),
+}, () => [
+  pgPolicy("own", {
+    for: "all",
+    to: authenticated,
+    using:
+      sql`tenant = (current_setting('request.jwt.claims', true)::json ->> 'tenant')::int`,
+  }),
+]);
+const schema = { docs };
+
+const MIGRATION = `
+  create table docs (id serial primary key, tenant int not null, n int);
+  alter table docs enable row level security;
+  create policy own on docs for all to authenticated
+    using (tenant = (current_setting('request.jwt.claims', true)::json ->> 'tenant')::int);
+  grant select, insert, update, delete on docs to authenticated, anon;
+  grant usage on sequence docs_id_seq to authenticated;
+  insert into docs (tenant, n) select t, n
+    from generate_series(1, ${TENANTS}) t, generate_series(1, 3) n`;
+/** Roles belong to a server, on which other tests run as well. */
+const ROLES = ["authenticated", "anon"].map((role) =>
+  `do $$ begin create role ${role}; exception
+    when duplicate_object or unique_violation then null; end $$`
+).join(";");
+
+interface Bed extends AsyncDisposable {
+  readonly driver: Driver;
+  readonly database: TestDatabase | undefined;
+}
+
+async function serverBed(
+  reach: (
+    url: string,
+  ) => Promise<Partial<AsyncDisposable> & { driver: Driver }>,
+): Promise<Bed> {
+  const database = await testDatabase({ setup: `${ROLES}; ${MIGRATION}` });
+  const reached = await reach(database.url);
+  return {
+    driver: reached.driver,
+    database,
+    async [Symbol.asyncDispose]() {
+      await reached[Symbol.asyncDispose]?.();
+      await database.drop();
+    },
+  };
+}
+
+const bouncer = await pgbouncerProgram();
+
+const BEDS: Readonly<Record<string, (() => Promise<Bed>) | undefined>> = {
+  PGlite: async () => {
+    const lite = await testPGlite();
+    await lite.exec(`${ROLES}; ${MIGRATION}`);
+    return {
+      driver: pglite(lite),
+      database: undefined,
+      [Symbol.asyncDispose]: () => lite.close(),
+    };
+  },
+  PostgreSQL: () =>
+    serverBed((url) => Promise.resolve({ driver: postgres(url) })),
+  "Neon over HTTP": () =>
+    serverBed(async (url) => {
+      const endpoint = await serveNeon({ backend: url, port: 0 });
+      const reached = new URL(url);
+      reached.port = String(endpoint.port);
+      return {
+        driver: neon(reached.href),
+        [Symbol.asyncDispose]: () => endpoint.close(),
+      };
+    }),
+  [bouncer === undefined ? "needs pgbouncer" : "PgBouncer"]:
+    bouncer === undefined ? undefined : () =>
+      serverBed(async (url) => {
+        const proxy = await startPgBouncer(bouncer, url);
+        return {
+          driver: postgres(proxy.urlOf(url)),
+          [Symbol.asyncDispose]: () => proxy[Symbol.asyncDispose](),
+        };
+      }),
+};
+
+const seed = testSeed();
+
+for (const [name, makeBed] of Object.entries(BEDS)) {
+  Deno.test({
+    name: `claims: ${TENANTS} tenants see no row of each other, on ${name}`,
+    ignore: makeBed === undefined,
+    async fn() {
+      assert(makeBed !== undefined);
+      await using bed = await makeBed();
+      const isPooled = name === "PostgreSQL" || name === "PgBouncer";
+      await using engine = createEngine(bed.driver, {
+        ...(isPooled && {
+          pool: (driver) =>
+            new QueuePool(driver, { poolSize: 4, maxOverflow: 0 }),
+        }),
+      });
+      const Sessions = sessionmaker(engine, { schema, requireClaims: true });
+      const random = seeded(seed);
+      const errors: string[] = [];
+      async function request(tenant: number): Promise<void> {
+        await using db = Sessions({ claims: { sub: `u${tenant}`, tenant } });
+        const foreign = (rows: { tenant: number }[]) =>
+          rows.some((row) => row.tenant !== tenant);
+        const kind = random(4);
+        const rows = kind === 0
+          ? await db.find(docs)
+          : await db.select().from(docs);
+        if (rows.length < 3 || foreign(rows)) errors.push(`${tenant} read`);
+        switch (kind) {
+          case 1:
+            db.add(docs, { tenant, n: 0 });
+            break;
+          case 2:
+            await db.update(docs).set({ n: sql`n + 1` });
+            if (foreign(await db.select().from(docs))) {
+              errors.push(`${tenant} wrote`);
+            }
+            break;
+          case 3:
+            return await db.rollback();
+        }
+        await db.commit();
+        await db.close();
+      }
+      const tenants = Array.from(
+        { length: TENANTS * REQUESTS },
+        (_, at) => at % TENANTS + 1,
+      );
+      // As many at once as a busy isolate has.
+      const waiting = tenants.values();
+      await Promise.all(Array.from({ length: 50 }, async () => {
+        for (const tenant of waiting) await request(tenant);
+      }));
+      assertEquals(errors, []);
+      // Nothing is left on a connection that others use.
+      const Owner = sessionmaker(engine);
+      const left = await mapTasks(Owner, [1, 2, 3, 4], async (db) => {
+        const { rows } = await db.execute(
+          "select current_user = session_user as is_own, nullif(current_setting('request.jwt.claims', true), '') as claims",
+        );
+        return rows[0];
+      });
+      assertEquals(
+        left,
+        left.map(() => ({ is_own: IS_OWN, claims: null })),
+      );
+    },
+  });
+}
+
+const IS_OWN = true;
+
+/** Somebody with claims, on a server whose log is read. */
+async function withClaims(
+  run: (bed: {
+    database: TestDatabase;
+    Sessions: ReturnType<typeof sessionmaker<typeof schema>>;
+  }) => Promise<void>,
+): Promise<void> {
+  const database = await testDatabase({ setup: `${ROLES}; ${MIGRATION}` });
+  try {
+    await using engine = createEngine(postgres(database.url));
+    await run({ database, Sessions: sessionmaker(engine, { schema }) });
+  } finally {
+    await database.drop();
+  }
+}
+
+const CLAIMS = { sub: "u1", tenant: 1 };
+
+async function whoIs(db: Session<typeof schema>): Promise<unknown> {
+  const { rows } = await db.execute(
+    "select current_user as role, current_setting('request.jwt.claims', true)::json as claims",
+  );
+  return rows[0];
+}
+
+Deno.test("claims: they cost no round trip, on any transport", async () => {
+  await withClaims(async ({ Sessions }) => {
+    const trips: number[] = [];
+    for (const options of [{}, { claims: CLAIMS }]) {
+      const db = Sessions(options);
+      await db.select().from(docs);
+      db.add(docs, { tenant: 1, n: 9 });
+      await db.commit();
+      await db.insert(docs).values({ tenant: 1, n: 10 });
+      await db.commit();
+      trips.push(db.stats.roundTrips);
+      await db.close();
+    }
+    assertEquals(trips[0], trips[1]);
+  });
+});
+
+Deno.test("claims: every transaction of a session has them, and every savepoint", async () => {
+  await withClaims(async ({ Sessions }) => {
+    await using db = Sessions({ claims: CLAIMS });
+    const expected = { role: "authenticated", claims: CLAIMS };
+    assertEquals(await whoIs(db), expected);
+    await db.commit();
+    assertEquals(await whoIs(db), expected);
+    await db.beginNested(async (tx) => {
+      await tx.execute("set local role anon");
+      throw new Error("undone");
+    }).catch(() => {});
+    assertEquals(await whoIs(db), expected);
+    await db.rollback();
+    assertEquals(await whoIs(db), expected);
+    await db.close();
+  });
+});
+
+Deno.test("claims: a write for somebody else is refused, and hooks speak for the user as well", async () => {
+  await withClaims(async ({ Sessions }) => {
+    await using db = Sessions({ claims: CLAIMS });
+    db.add(docs, { tenant: 2 });
+    const error = await assertRejects(() => db.commit(), DatabaseError);
+    assertEquals(error.sqlstate, "42501");
+    await db.rollback();
+    const seen: unknown[] = [];
+    const Hooked = sessionmaker(Sessions.engine, {
+      schema,
+      hooks: {
+        async afterBegin(tx) {
+          const { rows } = await tx.execute("select current_user as role");
+          seen.push(rows[0]?.role);
+          return { "app.seen": "1" };
+        },
+      },
+    }).with({ claims: CLAIMS });
+    await Hooked.begin((tx) => tx.select().from(docs).then(() => {}));
+    assertEquals(seen, ["authenticated"]);
+  });
+});
+
+Deno.test("claims: a factory, tasks and retries keep them", async () => {
+  await withClaims(async ({ Sessions, database }) => {
+    for (const statement of ledgerMigration) await database.query(statement);
+    const Mine = Sessions.with({ claims: CLAIMS });
+    const counts = await mapTasks(Mine, [1, 2], (db) => db.$count(docs));
+    assertEquals(counts, [3, 3]);
+    await Mine.begin((db) => {
+      db.add(docs, { tenant: 1 });
+      return Promise.resolve();
+    }, { lostCommit: "ledger", retry: {} });
+    assertEquals(await Mine.on(Sessions.engine)().$count(docs), 4);
+  });
+});
+
+Deno.test("claims: they choose no role that is not allowed", () => {
+  const rules = { roles: USUAL_ROLES, requireClaims: false };
+  const roleOf = (
+    identity: Parameters<typeof identitySettings>[0],
+    roles = rules.roles,
+  ) => identitySettings(identity, { ...rules, roles })?.role;
+  assertEquals(roleOf({ claims: {} }), "authenticated");
+  assertEquals(roleOf({ claims: { role: "anon" } }), "anon");
+  for (const role of ["postgres", "service_role", "ANON", ["anon"], null]) {
+    assertEquals(roleOf({ claims: { role } }), "authenticated");
+  }
+  assertEquals(
+    roleOf({ claims: { role: "anon" }, role: "authenticated" }),
+    "authenticated",
+  );
+  assertEquals(roleOf({ role: "anon" }), "anon");
+  assertEquals(roleOf({}), undefined);
+  assertEquals(roleOf({ claims: { role: "anon" } }, []), undefined);
+  const error = assertThrows(() => roleOf({ role: "postgres" }), RangeError);
+  assertFalse(error.message.includes("postgres"), error.message);
+  const ring: Record<string, unknown> = { secret: "marker" };
+  ring.ring = ring;
+  const wrong: unknown[] = [ring, { n: 1n }, "marker", ["marker"], null];
+  for (const claims of wrong) {
+    const told = assertThrows(
+      () => roleOf({ claims: claims as Record<string, unknown> }),
+      TypeError,
+      "claims",
+    );
+    assertFalse(told.message.includes("marker"), told.message);
+  }
+});
+
+Deno.test("claims: without them nothing is sent, where they are required", async () => {
+  await withClaims(async ({ Sessions, database }) => {
+    const Strict = sessionmaker(Sessions.engine, {
+      schema,
+      requireClaims: true,
+    });
+    const calls: Record<
+      string,
+      (db: Session<typeof schema>) => Promise<unknown>
+    > = {
+      select: (db) => db.select().from(docs).then(() => {}),
+      get: (db) => db.get(docs, 1),
+      execute: (db) => db.execute("select 1").then(() => {}),
+      insert: (db) => db.insert(docs).values({ tenant: 1 }).then(() => {}),
+      flush: (db) => {
+        db.add(docs, { tenant: 1 });
+        return db.flush();
+      },
+      stream: (db) => db.stream(sql`select 1`).next(),
+    };
+    const before = (await database.log()).length;
+    for (const [name, call] of Object.entries(calls)) {
+      const db = Strict();
+      const error = await assertRejects(() => call(db), StateError, "claims");
+      assertEquals(error.code, "CLAIMS_REQUIRED", name);
+      await db.close();
+    }
+    const pending = Strict();
+    pending.add(docs, { tenant: 1 });
+    await assertRejects(() => pending.commit(), StateError);
+    await pending.close();
+    assertEquals((await database.log()).length, before);
+    await using asked = Sessions({ requireClaims: true });
+    await assertRejects(() => asked.get(docs, 1), StateError, "claims");
+  });
+});
+
+Deno.test("claims: a request without any is refused where there are some", async () => {
+  await withClaims(async ({ Sessions }) => {
+    const app = new Hono<{ Variables: SessionVariables<typeof schema> }>();
+    app.use(dbSession(Sessions, {
+      claims: (c) =>
+        JSON.parse(c.req.header("x-claims") ?? "null") ?? undefined,
+    }));
+    app.get("/", async (c) => c.json(await c.var.db.$count(docs)));
+    app.onError((error, c) =>
+      c.text("code" in error ? `${error.code}` : "", 500)
+    );
+    const ask = async (claims?: object) => {
+      const headers: HeadersInit = claims
+        ? { "x-claims": JSON.stringify(claims) }
+        : {};
+      return await (await app.request("/", { headers })).text();
+    };
+    assertEquals(await ask(CLAIMS), "3");
+    assertEquals(await ask({ ...CLAIMS, role: "postgres" }), "3");
+    assertEquals(await ask({ role: "anon" }), "0");
+    assertEquals(await ask(), "CLAIMS_REQUIRED");
+  });
+});
