@@ -92,6 +92,7 @@ export type {
   SessionQueryResultHKT,
   StreamableQuery,
 } from "./src/drizzle/statement_runner.ts";
+export type { IdentityRules } from "./src/session/claims.ts";
 export { ledgerMigration } from "./src/session/ledger.ts";
 export type { RetryOptions } from "./src/session/retry_policy.ts";
 export type { WithinOptions } from "./src/session/within.ts";
