@@ -32,7 +32,9 @@ const ALLOWED_TYPES: ReadonlySet<string> = new Set([
   "StreamableQuery: SQL",
   "TableColumn: PgColumn",
   "WebSocketConstructor: Client",
+  "background: Context",
   "dbSession: MiddlewareHandler",
+  "streamSession: Context",
   "transactional: Handler",
 ]);
 

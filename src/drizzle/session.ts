@@ -129,6 +129,7 @@ export class Session<
         ...(requireClaims !== undefined && { requireClaims }),
       }),
       guard: options.context?.guard,
+      closedHint: options.closedHint,
       whenUsed: options.whenUsed,
       holder,
       hooks: coreHooks(parts.hooks, () => this, () => runner),

@@ -78,6 +78,12 @@ export interface SessionOptions {
    */
   readonly name?: string;
   /**
+   * What to do once the session is closed, as the error of a late call says it.
+   *
+   * @default {"open another one"}
+   */
+  readonly closedHint?: string | undefined;
+  /**
    * Who waits for this session to end: a checkout that would wait for that
    * one's own connection is refused at once (`POOL_SELF_DEADLOCK`).
    *

@@ -170,6 +170,15 @@ export class Engine {
   }
 
   /**
+   * Whether anybody listens to events of a type.
+   *
+   * @param type Which events.
+   */
+  hears(type: keyof EventMap): boolean {
+    return this.#parts.emitter.hears(type);
+  }
+
+  /**
    * Listens to what happens.
    *
    * @example What is sent

@@ -133,6 +133,14 @@ export interface RetryEvent {
   readonly error: string | undefined;
 }
 
+/** Work behind a response has failed, or could not be committed. */
+export interface BackgroundErrorEvent {
+  /** Tells the events apart. */
+  readonly type: "backgroundError";
+  /** What it threw. */
+  readonly error: unknown;
+}
+
 /** A listener threw; the session it listened to went on. */
 export interface ListenerErrorEvent {
   /** Tells the events apart. */
@@ -167,6 +175,8 @@ export interface EventMap {
   rollback: RollbackEvent;
   /** A unit of work is run again. */
   retry: RetryEvent;
+  /** Work behind a response failed. */
+  backgroundError: BackgroundErrorEvent;
   /** A listener threw. */
   listenerError: ListenerErrorEvent;
 }

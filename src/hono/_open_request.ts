@@ -112,6 +112,10 @@ export function openRequest<
   };
 }
 
+/** For who keeps the session of a request. */
+const CLOSED_HINT =
+  "the request has ended: use background() for work behind the response, and streamSession() for a body that reads";
+
 /** Who forgets them would see what everybody may not. */
 const IS_REQUIRED = true;
 
@@ -126,6 +130,7 @@ function sessionOptions<Key extends string>(
   return {
     atomic: true,
     name,
+    closedHint: CLOSED_HINT,
     authToken: authToken?.(c),
     role: role?.(c),
     ...(claims && { claims: claims(c), requireClaims: IS_REQUIRED }),

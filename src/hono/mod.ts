@@ -8,6 +8,8 @@ export {
   type DbSessionOptions,
   type SessionVariables,
 } from "./db_session.ts";
+export { background, type BackgroundOptions } from "./background.ts";
+export { streamSession } from "./stream_session.ts";
 export { transactional, type TransactionalOptions } from "./transactional.ts";
 export type { CommitOptions } from "./_in_request.ts";
 export type { RequestOptions } from "./_open_request.ts";

@@ -18,31 +18,43 @@ interface OpenTransaction {
   readonly busy: boolean;
 }
 
+/** How a gate refuses. */
+export interface GateOptions {
+  /** Refuses whoever is another task than the session's. */
+  readonly guard?: (() => void) | undefined;
+  /**
+   * What to do once the session is closed, as its error says it.
+   *
+   * @default {"open another one"}
+   */
+  readonly closedHint?: string | undefined;
+}
+
 /** Who may do what, now: the state of a session and its open blocks. */
 export class Gate<Handle> {
   /** The open nested blocks. */
   readonly blocks: BlockStack<Handle>;
   readonly #open: () => OpenTransaction | undefined;
   readonly #sites: CallSites | undefined;
-  readonly #guard: (() => void) | undefined;
+  readonly #options: GateOptions;
   #state: SessionState = "idle";
 
   /**
    * @param root Speaks while no block is open.
    * @param open Finds the open transaction.
    * @param sites Remembers who called, in development mode.
-   * @param guard Refuses another task.
+   * @param options Who is refused, and what is said.
    */
   constructor(
     root: Handle,
     open: () => OpenTransaction | undefined,
     sites: CallSites | undefined,
-    guard: (() => void) | undefined,
+    options: GateOptions,
   ) {
     this.blocks = new BlockStack(root, sites);
     this.#open = open;
     this.#sites = sites;
-    this.#guard = guard;
+    this.#options = options;
   }
 
   /** Where the session stands. */
@@ -59,7 +71,7 @@ export class Gate<Handle> {
    */
   allow(call: SessionCall, handle: Handle): SessionState {
     const next = this.#check(call);
-    this.#guard?.();
+    this.#options.guard?.();
     this.blocks.check(call, handle);
     this.#sites?.note(call);
     return next;
@@ -93,6 +105,7 @@ export class Gate<Handle> {
     throw refusal(call, verdict.refusal, {
       state: this.#state,
       failure: this.#open()?.failure,
+      closedHint: this.#options.closedHint ?? "open another one",
       placeOf: (earlier) => this.#sites?.of(earlier) ?? "",
     });
   }

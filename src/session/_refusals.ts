@@ -11,6 +11,8 @@ interface Refused {
   readonly failure: NullpoolError | undefined;
   /** Where the last call of a kind came from, in development mode. */
   readonly placeOf: (call: SessionCall) => string;
+  /** What to do once the session is closed. */
+  readonly closedHint: string;
 }
 
 /**
@@ -23,12 +25,12 @@ interface Refused {
 export function refusal(
   call: SessionCall,
   code: ErrorCode,
-  { state, failure, placeOf }: Refused,
+  { state, failure, placeOf, closedHint }: Refused,
 ): StateError {
   const ending = state === "committing" ? "commit" : "rollback";
   switch (code) {
     case "SESSION_CLOSED":
-      return closedError(call, placeOf("close"));
+      return closedError(call, placeOf("close"), closedHint);
     case "SESSION_BUSY":
       return busyError(call, ending, placeOf(ending));
     case "TRANSACTION_FAILED":
@@ -160,9 +162,9 @@ export function rollbackOnlyError(): StateError {
 }
 
 /** Any work on a session that is closed. */
-function closedError(call: string, place: string): StateError {
+function closedError(call: string, place: string, hint: string): StateError {
   return new StateError(
     "SESSION_CLOSED",
-    `Cannot ${call}: the session is closed${place}; open another one`,
+    `Cannot ${call}: the session is closed${place}; ${hint}`,
   );
 }

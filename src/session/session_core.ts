@@ -68,7 +68,7 @@ export class SessionCore implements SessionHandle {
       this,
       () => this.#current.open,
       sites,
-      options.guard,
+      options,
     );
     this.#flusher = new Flusher(
       engine,

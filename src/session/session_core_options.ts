@@ -1,6 +1,7 @@
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { PoolHolder } from "../pool/pool_holder.ts";
 import type { KnownEntities } from "../unit_of_work/known_entities.ts";
+import type { GateOptions } from "./_gate.ts";
 import type { FlushListener } from "./_flusher.ts";
 import type { Settings } from "./settings.ts";
 
@@ -25,7 +26,7 @@ export interface CoreHooks<Handle> {
  *
  * @typeParam Handle Who issues statements.
  */
-export interface SessionCoreOptions<Handle> {
+export interface SessionCoreOptions<Handle> extends GateOptions {
   /** How transactions run that say nothing else. */
   readonly transaction: TransactionOptions;
   /**
@@ -33,8 +34,6 @@ export interface SessionCoreOptions<Handle> {
    * each were begun by `begin()`: `transaction(fn)` is then a savepoint.
    */
   readonly atomic: boolean;
-  /** Refuses whoever is another task than the session's. */
-  readonly guard?: (() => void) | undefined;
   /** Called before the first transaction. */
   readonly whenUsed?: (() => void) | undefined;
   /** Whether work begins a transaction by itself. */

@@ -1,0 +1,84 @@
+import type { Context } from "hono";
+import type { Session } from "../drizzle/session.ts";
+import { backgroundOf } from "./_background_of.ts";
+import { openRequest, type RequestOptions } from "./_open_request.ts";
+import { type SessionSource, sessionSource } from "./session_source.ts";
+
+/**
+ * Answers with a stream that reads from a session of its own: the session stays
+ * open until the body has been sent, was cancelled or has failed, and is closed
+ * then. What it has written is rolled back, unless it was committed.
+ *
+ * The session of `dbSession` cannot do that: a middleware ends before the first
+ * byte of a streamed body is sent.
+ *
+ * @example A report, row by row
+ * ```ts
+ * import { createEngine, sessionmaker } from "@nullpool/db";
+ * import { streamSession } from "@nullpool/db/hono";
+ * import { pglite } from "@nullpool/db/pglite";
+ * import { sql } from "drizzle-orm";
+ * import { Hono } from "hono";
+ * import { streamText } from "hono/streaming";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using engine = createEngine(pglite());
+ * const Session = sessionmaker(engine);
+ * const app = new Hono().get("/numbers", (c) =>
+ *   streamSession(c, Session, (db) =>
+ *     streamText(c, async (body) => {
+ *       const rows = sql<{ n: number }>`select n from generate_series(1, 3) n`;
+ *       for await (const { n } of db.stream(rows)) await body.writeln(`${n}`);
+ *     })));
+ * const response = await app.request("/numbers");
+ * assertEquals(await response.text(), "1\n2\n3\n");
+ * await engine.idle();
+ * ```
+ *
+ * @typeParam Schema The schema of the sessions.
+ * @param c Context of the request.
+ * @param source A scoped session, a sessionmaker, or how to find an engine.
+ * @param answer Makes the response; its body may read from the session.
+ * @param options How the session runs.
+ * @returns The response.
+ * @throws What `answer` throws.
+ * @throws {TypeError} When the source is none of the three.
+ */
+export async function streamSession<
+  Schema extends Record<string, unknown> = Record<string, never>,
+>(
+  c: Context,
+  source: SessionSource<Schema>,
+  answer: (db: Session<Schema>) => Response | Promise<Response>,
+  options: RequestOptions<"db"> = {},
+): Promise<Response> {
+  const opened = sessionSource(source);
+  const { session, enter } = openRequest(c, opened, options);
+  let response: Response;
+  try {
+    response = await enter(() => answer(session));
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+  if (response.body === null) {
+    await session.close();
+    return response;
+  }
+  const { body, sent } = followed(response.body);
+  // Of a reader that has gone nobody waits for what still runs.
+  const closing = sent.then((isWhole) =>
+    isWhole ? session.close() : session.invalidate()
+  );
+  backgroundOf(c)?.(closing.then(() => session.closed));
+  return new Response(body, response);
+}
+
+/** The same body, and whether all of it was sent, when nobody wants any more. */
+function followed(
+  source: ReadableStream<Uint8Array>,
+): { body: ReadableStream<Uint8Array>; sent: Promise<boolean> } {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const sent = source.pipeTo(writable).then(() => true, () => false);
+  return { body: readable, sent };
+}

@@ -1,0 +1,269 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { sql } from "drizzle-orm";
+import { Hono } from "hono";
+import { stream, streamText } from "hono/streaming";
+import { upgradeWebSocket } from "hono/deno";
+import { type Session, StateError } from "../../mod.ts";
+import {
+  background,
+  dbSession,
+  type SessionVariables,
+  streamSession,
+} from "../../src/hono/mod.ts";
+import { scopedSession } from "../../src/scoped/mod.ts";
+import { asleep } from "../session/session_bed.ts";
+import { insert, post, requestTest } from "./request_bed.ts";
+
+type App = Hono<{ Variables: SessionVariables }>;
+
+function appOf(): App {
+  return new Hono<{ Variables: SessionVariables }>();
+}
+
+/** What a Worker's runtime gives a request. */
+function executionContext() {
+  const promises: Promise<unknown>[] = [];
+  return {
+    waited: () => Promise.allSettled(promises),
+    context: {
+      waitUntil: (work: Promise<unknown>) => void promises.push(work),
+      passThroughOnException() {},
+      props: {},
+    },
+  };
+}
+
+requestTest(
+  "background() sees what the request has committed, and commits",
+  async (bed) => {
+    const { Session, stored } = bed;
+    const app = appOf();
+    const seen: unknown[] = [];
+    app.use(dbSession(Session)).post("/", async (c) => {
+      await insert(c.var.db, 1);
+      background(c, Session, async (db) => {
+        assert(db !== c.var.db);
+        const { rows } = await db.execute("select n from kept");
+        seen.push(...rows.map(({ n }) => n));
+        await insert(db, 2);
+      });
+      return c.text("ok");
+    });
+    const { waited, context } = executionContext();
+    const response = await app.request("/", { method: "POST" }, {}, context);
+    assertEquals(response.status, 200);
+    await waited();
+    assertEquals([seen, await stored()], [[1], [1, 2]]);
+  },
+);
+
+requestTest(
+  "background() needs no waitUntil, and no middleware",
+  async (bed) => {
+    const { Session, stored } = bed;
+    const scope = scopedSession(Session);
+    const app = appOf();
+    let done: Promise<void> | undefined;
+    app.post("/", (c) => {
+      done = background(c, scope, () => insert(scope.db, 3));
+      return c.text("ok");
+    });
+    assertEquals(await (await post(app, "/")).text(), "ok");
+    await done;
+    assertEquals(await stored(), [3]);
+  },
+);
+
+requestTest(
+  "background() tells what it failed with, and rolls back",
+  async (bed) => {
+    const { Session, engine, stored } = bed;
+    const failure = new Error("mine");
+    const told: unknown[] = [];
+    const stop = engine.on("backgroundError", ({ error }) => told.push(error));
+    const app = appOf();
+    const works: Promise<void>[] = [];
+    app.post("/", (c) => {
+      const work = async (db: Session) => {
+        await insert(db, 4);
+        throw failure;
+      };
+      works.push(
+        background(c, Session, work),
+        background(c, Session, work, { onError: (error) => told.push(error) }),
+      );
+      return c.text("ok");
+    });
+    // Nobody is told: whoever has the promise is.
+    app.get("/", async (c) => {
+      const work = background(c, Session, () => Promise.reject(failure));
+      await assertRejects(() => work, Error, "mine");
+      return c.text("ok");
+    });
+    await post(app, "/");
+    await Promise.all(works);
+    assertEquals([told, await stored()], [[failure, failure], []]);
+    stop();
+    assertEquals((await app.request("/")).status, 200);
+  },
+);
+
+requestTest(
+  "the session of a request says what to use behind the response",
+  async (bed) => {
+    const { Session } = bed;
+    const app = appOf();
+    let late: Session | undefined;
+    app.use(dbSession(Session)).get("/", (c) => {
+      late = c.var.db;
+      return c.text("ok");
+    });
+    await app.request("/");
+    const error = await assertRejects(
+      () => insert(late ?? Session(), 1),
+      StateError,
+      "background()",
+    );
+    assertEquals(error.code, "SESSION_CLOSED");
+  },
+);
+
+const NUMBERS = sql<{ n: number }>`select n from generate_series(1, 1000) n`;
+
+requestTest("streamSession() reads while the body is sent", async (bed) => {
+  const { Session, database, engine } = bed;
+  const app = appOf();
+  let session: Session | undefined;
+  app.use(dbSession(Session)).get(
+    "/",
+    (c) =>
+      streamSession(c, Session, (db) => {
+        session = db;
+        c.header("x-made", "here");
+        return streamText(c, async (body) => {
+          for await (const { n } of db.stream(NUMBERS, { batchSize: 100 })) {
+            await body.writeln(`${n}`);
+          }
+        });
+      }),
+  );
+  const response = await app.request("/");
+  assertEquals(response.headers.get("x-made"), "here");
+  assertEquals(session?.state, "active");
+  const lines = (await response.text()).trim().split("\n");
+  assertEquals([lines.length, lines.at(-1)], [1_000, "1000"]);
+  await session?.closed;
+  await engine.idle();
+  await database.waitFor(async () => await database.connections() === 0);
+});
+
+requestTest("streamSession() ends with a client that leaves", async (bed) => {
+  const { Session, database, engine } = bed;
+  const app = appOf();
+  let session: Session | undefined;
+  app.get("/", (c) =>
+    streamSession(c, Session, (db) => {
+      session = db;
+      return stream(c, async (body) => {
+        await db.execute("create table in_vain (n int)");
+        await body.write(new TextEncoder().encode("begun"));
+        await db.execute("select pg_sleep(60)").catch(() => {});
+      });
+    }));
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    app.fetch,
+  );
+  const client = new AbortController();
+  const response = await fetch(`http://127.0.0.1:${server.addr.port}/`, {
+    signal: client.signal,
+  });
+  const reader = response.body?.getReader();
+  await reader?.read();
+  await asleep(database);
+  client.abort();
+  await reader?.read().catch(() => {});
+  await session?.closed;
+  await engine.idle();
+  assertEquals(session?.state, "closed");
+  assertEquals(
+    await database.query("select to_regclass('in_vain')::text as name"),
+    [{ name: null }],
+  );
+});
+
+requestTest("streamSession() closes where nothing is streamed", async (bed) => {
+  const { Session, engine } = bed;
+  const sessions: Session[] = [];
+  const app = appOf();
+  app.get("/empty", (c) =>
+    streamSession(c, Session, async (db) => {
+      sessions.push(db);
+      await db.execute("select 1");
+      return c.body(null, 204);
+    }));
+  app.get("/thrown", (c) =>
+    streamSession(c, Session, async (db) => {
+      sessions.push(db);
+      await db.execute("select 1");
+      throw new Error("mine");
+    }));
+  app.get("/broken", (c) =>
+    streamSession(c, Session, async (db) => {
+      sessions.push(db);
+      await db.execute("select 1");
+      return new Response(
+        new ReadableStream({
+          pull: () => Promise.reject(new Error("half-way")),
+        }),
+      );
+    }));
+  app.onError((error, c) => c.text(error.message, 500));
+  assertEquals((await app.request("/empty")).status, 204);
+  assertEquals(await (await app.request("/thrown")).text(), "mine");
+  const broken = await app.request("/broken");
+  await assertRejects(() => broken.text(), Error, "half-way");
+  for (const session of sessions) await session.closed;
+  await engine.idle();
+  assertEquals(sessions.map(({ state }) => state), [
+    "closed",
+    "closed",
+    "closed",
+  ]);
+});
+
+requestTest("a session per WebSocket message", async (bed) => {
+  const { Session, stored, engine } = bed;
+  const scope = scopedSession(Session);
+  const app = appOf();
+  app.get(
+    "/",
+    upgradeWebSocket(() => ({
+      onMessage: (event, socket) =>
+        void scope.begin(async () => {
+          await insert(scope.db, String(event.data));
+          if (event.data === "2") throw new Error("undone");
+        }).then(() => socket.send("stored"), () => socket.send("failed")),
+    })),
+  );
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    app.fetch,
+  );
+  const socket = new WebSocket(`ws://127.0.0.1:${server.addr.port}/`);
+  const answers: unknown[] = [];
+  await new Promise((resolve) => socket.onopen = resolve);
+  const answered = new Promise<void>((resolve) => {
+    socket.onmessage = ({ data }) => {
+      if (answers.push(data) === 3) resolve();
+    };
+  });
+  for (const n of [1, 2, 3]) socket.send(`${n}`);
+  await answered;
+  const closed = new Promise((resolve) => socket.onclose = resolve);
+  socket.close();
+  await closed;
+  assertEquals(answers.toSorted(), ["failed", "stored", "stored"]);
+  assertEquals(await stored(), [1, 3]);
+  assertEquals(engine.status().checkedOut, 0);
+});
