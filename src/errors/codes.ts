@@ -11,6 +11,12 @@ export interface ErrorCodes {
    */
   SESSION_CLOSED: "StateError";
   /**
+   * A session that had a connection was dropped without `close()`. Its
+   * connection was closed, and what it had not committed is undone. Use
+   * `Session.begin()`, `await using`, or `finally`.
+   */
+  SESSION_LEAKED: "StateError";
+  /**
    * The transaction of this handle, or the block it belongs to, has ended.
    * Use the handle that the block was given, and only until it ends.
    */

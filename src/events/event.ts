@@ -133,6 +133,16 @@ export interface RetryEvent {
   readonly error: string | undefined;
 }
 
+/** A session that had a connection was dropped without `close()`. */
+export interface LeakEvent {
+  /** Tells the events apart. */
+  readonly type: "leak";
+  /** The session's name, such as `a GET request`. */
+  readonly name: string;
+  /** Where it was made, such as ` (called at file:12:3)`; empty in production. */
+  readonly place: string;
+}
+
 /** Work behind a response has failed, or could not be committed. */
 export interface BackgroundErrorEvent {
   /** Tells the events apart. */
@@ -175,6 +185,8 @@ export interface EventMap {
   rollback: RollbackEvent;
   /** A unit of work is run again. */
   retry: RetryEvent;
+  /** A session was dropped without `close()`. */
+  leak: LeakEvent;
   /** Work behind a response failed. */
   backgroundError: BackgroundErrorEvent;
   /** A listener threw. */

@@ -42,14 +42,14 @@ export async function inRequest<
   options: CommitOptions & Pick<RequestOptions<Key>, "key">,
   handle: () => Promise<void>,
 ): Promise<void> {
-  const { session, enter } = request;
+  const { session } = request;
   const { key = "db", commitWhen, onError } = options;
   const outer = c.get(key);
   c.set(key, session);
   let reason: string | undefined = "the handler threw";
   try {
     // Hono keeps an Error in `c.error`; any other thrown value rejects.
-    await enter(handle);
+    await request.enter(handle);
     reason = "commitWhen threw";
     reason = rollbackReason(c, session, commitWhen);
     if (reason === undefined) await commit(c, session, onError);

@@ -34,7 +34,7 @@ export interface RequestOptions<Key extends string = "db"> {
   readonly interactive?: (c: Context) => boolean;
   /**
    * For whom the request speaks: what a verified token says of its bearer, such
-   * as `c.get("jwtPayload")`. A request without claims is refused as soon as it
+   * as `c.var.jwtPayload`. A request without claims is refused as soon as it
    * would send anything: give those who are not logged in some as well, such as
    * `{ role: "anon" }`.
    *
@@ -69,47 +69,49 @@ export interface RequestOptions<Key extends string = "db"> {
 }
 
 /** A request that has a session. */
-export interface OpenRequest<Schema extends Record<string, unknown>> {
+export class OpenRequest<Schema extends Record<string, unknown>> {
   /** It. */
   readonly session: Session<Schema>;
-  /** Runs the handler with the session as the current one. */
-  enter<T>(task: () => T): T;
-  /** Keeps work alive behind the response, once the session was used. */
-  readonly background: Background | undefined;
-}
+  readonly #source: OpenedSource<Schema>;
+  #background: Background | undefined;
 
-/**
- * Opens the session of a request.
- *
- * @param c Context of the request.
- * @param source Where sessions come from.
- * @param options How it runs.
- */
-export function openRequest<
-  Schema extends Record<string, unknown>,
-  Key extends string,
->(
-  c: Context,
-  source: OpenedSource<Schema>,
-  options: RequestOptions<Key>,
-): OpenRequest<Schema> {
-  let background: Background | undefined;
-  const session = source.open(c, {
-    ...sessionOptions(c, options),
-    whenUsed() {
-      // A client that disconnects would end a Worker's handler at its next
-      // await, and no `finally` would run.
-      background = backgroundOf(c);
-      background?.(session.closed);
-    },
-  });
-  return {
-    session,
-    enter: (task) => source.enter(session, task),
-    get background() {
-      return background;
-    },
-  };
+  /**
+   * Opens the session of a request.
+   *
+   * @param c Context of the request.
+   * @param source Where sessions come from.
+   * @param options How it runs.
+   */
+  constructor(
+    c: Context,
+    source: OpenedSource<Schema>,
+    options: RequestOptions<string>,
+  ) {
+    this.#source = source;
+    this.session = source.open(c, {
+      ...sessionOptions(c, options),
+      whenUsed: () => this.#keepAlive(c),
+    });
+  }
+
+  /** Keeps work alive behind the response, once the session was used. */
+  get background(): Background | undefined {
+    return this.#background;
+  }
+
+  /** Runs the handler with the session as the current one. */
+  enter<T>(task: () => T): T {
+    return this.#source.enter(this.session, task);
+  }
+
+  /**
+   * A client that disconnects would end a Worker's handler at its next await,
+   * and no `finally` would run.
+   */
+  #keepAlive(c: Context): void {
+    this.#background = backgroundOf(c);
+    this.#background?.(this.session.closed);
+  }
 }
 
 /** For who keeps the session of a request. */
@@ -119,9 +121,9 @@ const CLOSED_HINT =
 /** Who forgets them would see what everybody may not. */
 const IS_REQUIRED = true;
 
-function sessionOptions<Key extends string>(
+function sessionOptions(
   c: Context,
-  options: RequestOptions<Key>,
+  options: RequestOptions<string>,
 ): SessionOptions {
   const { transaction, interactive, authToken, claims, role } = options;
   const { signal = clientGone } = options;

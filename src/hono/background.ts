@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import type { Session } from "../drizzle/session.ts";
 import { backgroundOf } from "./_background_of.ts";
-import { openRequest, type RequestOptions } from "./_open_request.ts";
+import { OpenRequest, type RequestOptions } from "./_open_request.ts";
 import { type SessionSource, sessionSource } from "./session_source.ts";
 
 /** How {@linkcode background} runs work. */
@@ -64,15 +64,16 @@ export function background<
 ): Promise<void> {
   const opened = sessionSource(source);
   // It outlives its client, unless somebody wants it otherwise.
-  const { session, enter } = openRequest(c, opened, {
+  const own = new OpenRequest(c, opened, {
     signal: () => undefined,
     ...options,
   });
+  const { session } = own;
   const request = c.get(options.key ?? "db");
   async function run(): Promise<void> {
     try {
       await endOf(request);
-      await enter(() => session.begin(() => work(session)));
+      await own.enter(() => session.begin(() => work(session)));
     } catch (error) {
       if (!isTold(session, error, options.onError)) throw error;
     } finally {

@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from "hono";
 import type { Session } from "../drizzle/session.ts";
 import { type CommitOptions, inRequest } from "./_in_request.ts";
-import { openRequest, type RequestOptions } from "./_open_request.ts";
+import { OpenRequest, type RequestOptions } from "./_open_request.ts";
 import { type SessionSource, sessionSource } from "./session_source.ts";
 
 /**
@@ -70,7 +70,7 @@ export function dbSession<
 ): MiddlewareHandler<{ Variables: SessionVariables<Schema, Key> }> {
   const opened = sessionSource(source);
   return async function dbSession(c, next) {
-    const request = openRequest(c, opened, options);
+    const request = new OpenRequest(c, opened, options);
     await inRequest(c, request, options, next);
   };
 }

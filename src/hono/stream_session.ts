@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import type { Session } from "../drizzle/session.ts";
 import { backgroundOf } from "./_background_of.ts";
-import { openRequest, type RequestOptions } from "./_open_request.ts";
+import { OpenRequest, type RequestOptions } from "./_open_request.ts";
 import { type SessionSource, sessionSource } from "./session_source.ts";
 
 /**
@@ -53,10 +53,11 @@ export async function streamSession<
   options: RequestOptions<"db"> = {},
 ): Promise<Response> {
   const opened = sessionSource(source);
-  const { session, enter } = openRequest(c, opened, options);
+  const request = new OpenRequest(c, opened, options);
+  const { session } = request;
   let response: Response;
   try {
-    response = await enter(() => answer(session));
+    response = await request.enter(() => answer(session));
   } catch (error) {
     await session.close();
     throw error;

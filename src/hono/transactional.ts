@@ -3,7 +3,7 @@ import { runAgain } from "../drizzle/run_again.ts";
 import { checkRetry, type RetryOptions } from "../session/retry_policy.ts";
 import { freshAnswer } from "./_fresh_answer.ts";
 import { inRequest } from "./_in_request.ts";
-import { openRequest } from "./_open_request.ts";
+import { OpenRequest } from "./_open_request.ts";
 import type { DbSessionOptions, SessionVariables } from "./db_session.ts";
 import { type SessionSource, sessionSource } from "./session_source.ts";
 
@@ -84,7 +84,7 @@ export function transactional<
     await runAgain({
       open() {
         if (runs++ > 0) startAnew();
-        return openRequest(c, opened, options);
+        return new OpenRequest(c, opened, options);
       },
       run: (request) =>
         inRequest(c, request, options, async () => {

@@ -44,7 +44,10 @@ export class RunningFlush {
     return this.#planned.map((planned) => {
       const { statement } = planned;
       if (!isEarly) return statement;
-      return heard(statement, (result) => this.#takeEarly(planned, result));
+      return new HeardStatement(
+        statement,
+        (result) => this.#takeEarly(planned, result),
+      );
     });
   }
 
@@ -114,21 +117,26 @@ export class RunningFlush {
 }
 
 /** A copy that is told its answer; parameters are written when they are sent. */
-function heard(
-  statement: Statement,
-  onAnswer: (result: Result) => void,
-): Statement {
-  const { text, rowMode, access, stale } = statement;
-  return {
-    text,
-    rowMode,
-    access,
-    stale,
-    onAnswer,
-    get params() {
-      return statement.params;
-    },
-  };
+class HeardStatement implements Statement {
+  readonly text: string;
+  readonly rowMode: Statement["rowMode"];
+  readonly access: Statement["access"];
+  readonly stale: Statement["stale"];
+  readonly onAnswer: (result: Result) => void;
+  readonly #heard: Statement;
+
+  constructor(heard: Statement, onAnswer: (result: Result) => void) {
+    this.text = heard.text;
+    this.rowMode = heard.rowMode;
+    this.access = heard.access;
+    this.stale = heard.stale;
+    this.onAnswer = onAnswer;
+    this.#heard = heard;
+  }
+
+  get params(): Statement["params"] {
+    return this.#heard.params;
+  }
 }
 
 /** Says which entities a failed statement was about. */

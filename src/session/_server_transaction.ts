@@ -13,6 +13,7 @@ import type {
 import type { Engine } from "../engine/engine.ts";
 import { ConnectionError } from "../errors/connection_error.ts";
 import type { NullpoolError } from "../errors/error.ts";
+import { unwatchLeak, watchLeak } from "./_leaks.ts";
 import type { PoolHolder } from "../pool/pool_holder.ts";
 import { type CommitEnd, CommitProof } from "./_commit_proof.ts";
 import {
@@ -37,6 +38,8 @@ export interface ServerTransactionParts {
   readonly stats: SessionStats;
   /** Whom the pool lends to. */
   readonly holder: PoolHolder;
+  /** Where the last call of a kind came from, in development mode. */
+  readonly placeOf: (call: string) => string;
 }
 
 /** What is known of a transaction that is to be committed. */
@@ -129,7 +132,7 @@ export class ServerTransaction {
 
   /** The connection that is kept, or another one. */
   async #borrow(signal: AbortSignal): Promise<void> {
-    const { engine, stats, holder } = this.#parts;
+    const { engine, stats, holder, placeOf } = this.#parts;
     if (this.isUsable) return;
     this.giveBack({ discard: true });
     this.#lead = [];
@@ -140,6 +143,12 @@ export class ServerTransaction {
       stats.duration += performance.now() - start;
     }
     stats.connections++;
+    watchLeak(this, {
+      connection: this.#connection,
+      engine,
+      name: holder.name,
+      place: placeOf("open"),
+    });
   }
 
   /**
@@ -393,6 +402,7 @@ export class ServerTransaction {
     if (connection === undefined) return;
     this.#connection = undefined;
     this.#isOpen = false;
+    unwatchLeak(this);
     const before = this.#released;
     this.#released = connection.release(options).then(() => before);
   }

@@ -64,6 +64,7 @@ export class SessionCore implements SessionHandle {
     this.#options = options;
     this.#hooks = new HookRunner(options.hooks, engine);
     const sites = engine.mode === "development" ? new CallSites() : undefined;
+    sites?.note("open");
     this.#gate = new Gate<SessionHandle>(
       this,
       () => this.#current.open,

@@ -17,8 +17,6 @@ export interface UndoableWork {
 export interface TransactionOwner extends ServerTransactionParts {
   /** What it has pending. */
   readonly work: UndoableWork;
-  /** Where the last call of a kind came from, in development mode. */
-  readonly placeOf: (call: string) => string;
   /** Whether reads of one turn travel together. */
   readonly sharesReads: boolean;
   /** Who asks, where there is no connection that says so. */

@@ -1,4 +1,6 @@
+import type { WireParameter } from "../driver/parameter.ts";
 import type { Statement } from "../driver/statement.ts";
+import type { StaleCheck } from "../errors/wrap_driver_error.ts";
 import type { Parameters } from "./_row_list.ts";
 import { keyNames, type TableInfo } from "./table_info.ts";
 
@@ -26,23 +28,43 @@ export function writeStatement(
   parameters: Parameters,
   counted?: CountedWrite,
 ): Statement {
-  return {
-    text,
-    get params() {
-      return parameters.values;
-    },
-    rowMode: "array",
-    access: "write",
-    stale: counted && {
-      key: parameters.key,
-      table: counted.table.name,
-      attempt: `${counted.attempt} "${counted.table.name}" by ${
-        keyNames(counted.table)
-      }`,
-      found: counted.found,
-      expected: counted.expected,
-    },
+  const stale = counted && {
+    key: parameters.key,
+    table: counted.table.name,
+    attempt: `${counted.attempt} "${counted.table.name}" by ${
+      keyNames(counted.table)
+    }`,
+    found: counted.found,
+    expected: counted.expected,
   };
+  return new WriteStatement(text, parameters, stale);
+}
+
+/**
+ * A class, because an accessor of its own would give each statement a hidden
+ * class of its own.
+ */
+class WriteStatement implements Statement {
+  readonly text: string;
+  readonly rowMode = "array";
+  readonly access = "write";
+  readonly stale: StaleCheck | undefined;
+  readonly #parameters: Parameters;
+
+  constructor(
+    text: string,
+    parameters: Parameters,
+    stale: StaleCheck | undefined,
+  ) {
+    this.text = text;
+    this.#parameters = parameters;
+    this.stale = stale;
+  }
+
+  /** Made when they are sent. */
+  get params(): readonly WireParameter[] {
+    return this.#parameters.values;
+  }
 }
 
 /**
