@@ -12,6 +12,7 @@ import type { Backend } from "./_backend.ts";
 import type { FaultSource, NeonFault } from "./neon_faults.ts";
 import { failureBody, HttpFailure } from "./_http_failure.ts";
 import type { HttpPool } from "./_http_pool.ts";
+import { isOwnHost, type OwnHosts } from "./_own_host.ts";
 import { answerSql, type SqlHttpResponse } from "./_sql_over_http.ts";
 import { WebSocketServer } from "./_websocket_server.ts";
 import { WebSocketTunnel } from "./_websocket_tunnel.ts";
@@ -36,6 +37,16 @@ const GOODBYE_MS = 200;
 
 const MAX_FRAME_BYTES = 1 << 30;
 
+/** How a listener answers. */
+export interface ListenerOptions {
+  /** The longest request and answer over HTTP. */
+  readonly maxBytes: number;
+  /** Says what goes wrong. */
+  readonly faults: FaultSource;
+  /** Under which names it is asked. */
+  readonly hosts: OwnHosts;
+}
+
 /** The HTTP server with its requests and WebSockets. */
 export class NeonListener {
   readonly #backend: Backend;
@@ -48,25 +59,25 @@ export class NeonListener {
     perMessageDeflate: false,
     maxPayload: MAX_FRAME_BYTES,
   });
+  readonly #hosts: OwnHosts;
   readonly #tunnels = new Set<WebSocketTunnel>();
   readonly #requests = new Map<AbortController, Promise<void>>();
 
   /**
    * @param backend Where WebSockets log in.
    * @param pool Lends connections to HTTP requests.
-   * @param maxBytes The longest request and answer over HTTP.
-   * @param faults Says what goes wrong.
+   * @param options How it answers.
    */
   constructor(
     backend: Backend,
     pool: HttpPool,
-    maxBytes: number,
-    faults: FaultSource,
+    { maxBytes, faults, hosts }: ListenerOptions,
   ) {
     this.#faults = faults;
     this.#backend = backend;
     this.#pool = pool;
     this.#maxBytes = maxBytes;
+    this.#hosts = hosts;
     this.#server = createServer((request, response) =>
       this.#serve(request, response)
     );
@@ -82,12 +93,12 @@ export class NeonListener {
    * Starts to listen.
    *
    * @param port The port, or 0.
-   * @param hostname The address.
    * @returns The port.
    * @throws {Error} When the port is in use.
    */
-  listen(port: number, hostname: string): Promise<number> {
+  listen(port: number): Promise<number> {
     const server = this.#server;
+    const { hostname } = this.#hosts;
     return new Promise((resolve, reject) => {
       server.once("error", reject);
       server.listen(port, hostname, () => {
@@ -118,6 +129,10 @@ export class NeonListener {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (!isOwnHost(request.headers.host, this.#hosts)) {
+      socket.end("HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n");
+      return;
+    }
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       const tunnel = new WebSocketTunnel(
         webSocket,
@@ -147,6 +162,9 @@ export class NeonListener {
     signal: AbortSignal,
   ): Promise<SqlHttpResponse> {
     const { headers, method, url = "" } = request;
+    if (!isOwnHost(headers.host, this.#hosts)) {
+      throw new HttpFailure(403, "the host that was asked for is another one");
+    }
     const isSql = url.split("?")[0] === "/sql";
     if (isSql && method === "OPTIONS") {
       return { status: 200, headers: CORS_HEADERS, body: "" };

@@ -33,6 +33,16 @@ export interface NeonServerOptions {
   readonly hostname?: string;
 
   /**
+   * Names under which it may be asked besides those of this machine
+   * (`localhost`, `*.localhost`, loopback addresses), such as `db.localtest.me`.
+   * Another one is refused with HTTP 403, so that no web page can ask under its
+   * own name (DNS rebinding).
+   *
+   * @default {none}
+   */
+  readonly allowedHosts?: readonly string[];
+
+  /**
    * How many connections are kept between HTTP requests, after a reset; 0 opens
    * one for each request. WebSockets have one of their own each.
    *
@@ -144,13 +154,14 @@ export async function serveNeon(
   checkInteger("latency", latency, 60_000);
   const backend = await openBackend(options.backend);
   const pool = new HttpPool(backend, poolSize);
-  const listener = new NeonListener(
-    backend,
-    pool,
+  const allowedHosts = (options.allowedHosts ?? [])
+    .map((name) => name.toLowerCase());
+  const listener = new NeonListener(backend, pool, {
     maxBytes,
-    new FaultSource(faults, latency),
-  );
-  const boundPort = await listener.listen(port, hostname);
+    faults: new FaultSource(faults, latency),
+    hosts: { hostname, allowedHosts },
+  });
+  const boundPort = await listener.listen(port);
 
   let closed: Promise<void> | undefined;
   function close(): Promise<void> {

@@ -1,5 +1,5 @@
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { postgresPrograms } from "./postgres_programs.ts";
 
 /** Whom the server runs as when we are root: it refuses to be root. */
@@ -34,8 +34,14 @@ export interface EmbeddedPostgres {
  * on a free port of 127.0.0.1.
  *
  * A password is asked for (SCRAM), so that a wrong one fails.
+ *
+ * @param parent Where the folder is made.
+ * @param settings Lines of its configuration that come last.
  */
-export async function startPostgres(parent: string): Promise<EmbeddedPostgres> {
+export async function startPostgres(
+  parent: string,
+  settings = "",
+): Promise<EmbeddedPostgres> {
   const bin = join(await postgresPrograms(), "bin");
   const home = await Deno.makeTempDir({ dir: parent });
   if (Deno.uid() === 0) await Deno.chown(home, NOBODY, NOBODY);
@@ -44,6 +50,10 @@ export async function startPostgres(parent: string): Promise<EmbeddedPostgres> {
   const password = crypto.randomUUID();
 
   await initdb(bin, data, password);
+  await Deno.writeTextFile(
+    join(data, "postgresql.auto.conf"),
+    SETTINGS + settings,
+  );
   const port = await startOnFreePort(bin, data, logFile);
   const [pid] = (await Deno.readTextFile(join(data, "postmaster.pid")))
     .split("\n");
@@ -52,6 +62,30 @@ export async function startPostgres(parent: string): Promise<EmbeddedPostgres> {
     pid: Number(pid),
     logFile,
   };
+}
+
+/**
+ * Stops a server, or starts it again where it was.
+ *
+ * @param server The one.
+ * @param action What to do; a stop ends its clients' sessions (57P01).
+ */
+export async function controlPostgres(
+  { url, logFile }: EmbeddedPostgres,
+  action: "stop" | "start" | "restart",
+): Promise<void> {
+  const bin = join(await postgresPrograms(), "bin");
+  const starts = action === "stop"
+    ? []
+    : [`--log=${logFile}`, `--options=-p ${new URL(url).port}`];
+  const { success } = await command(join(bin, "pg_ctl"), [
+    action,
+    "--wait",
+    ...(action === "start" ? [] : ["--mode=fast"]),
+    `--pgdata=${join(dirname(logFile), "data")}`,
+    ...starts,
+  ], "null");
+  if (!success) throw new Error(`PostgreSQL did not ${action}`);
 }
 
 async function initdb(bin: string, data: string, password: string) {
@@ -68,7 +102,6 @@ async function initdb(bin: string, data: string, password: string) {
     "--no-sync",
   ], "piped");
   if (!success) throw new Error(`initdb failed: ${message}`);
-  await Deno.writeTextFile(join(data, "postgresql.auto.conf"), SETTINGS);
 }
 
 async function startOnFreePort(
