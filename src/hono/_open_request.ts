@@ -34,15 +34,13 @@ export interface RequestOptions<Key extends string = "db"> {
   readonly interactive?: (c: Context) => boolean;
   /**
    * For whom the request speaks: what a verified token says of its bearer, such
-   * as `c.var.jwtPayload`. A request without claims is refused as soon as it
+   * as `c.var.jwtPayload` (an object; Hono does not know its type). A request without claims is refused as soon as it
    * would send anything: give those who are not logged in some as well, such as
    * `{ role: "anon" }`.
    *
    * @default {nobody: policies do not know}
    */
-  readonly claims?: (
-    c: Context,
-  ) => Readonly<Record<string, unknown>> | undefined;
+  readonly claims?: (c: Context) => unknown;
   /**
    * Under which role its statements run, one of those that `sessionmaker`
    * allows.
@@ -135,7 +133,11 @@ function sessionOptions(
     closedHint: CLOSED_HINT,
     authToken: authToken?.(c),
     role: role?.(c),
-    ...(claims && { claims: claims(c), requireClaims: IS_REQUIRED }),
+    // The session refuses what is no object.
+    ...(claims && {
+      claims: claims(c) as SessionOptions["claims"],
+      requireClaims: IS_REQUIRED,
+    }),
     signal: signal(c),
     ...(isInteractive
       ? { transaction: { ...transaction, interactive: isInteractive } }
