@@ -103,6 +103,7 @@ export type {
 } from "./src/drizzle/transaction_connection.ts";
 export {
   createEngine,
+  type DriverSet,
   type EngineOptions,
 } from "./src/engine/create_engine.ts";
 export type {

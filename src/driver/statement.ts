@@ -20,6 +20,11 @@ export interface Statement {
    * tell in which transaction it runs.
    */
   readonly access: "pure" | "read" | "write";
+  /**
+   * Whether an answer that is a little old will do: a read whose rows nobody
+   * keeps track of.
+   */
+  readonly mayLag?: boolean | undefined;
   /** How a wrong number of rows is told, where the statement checks it. */
   readonly stale?: StaleCheck | undefined;
   /**

@@ -157,11 +157,14 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
     params: readonly unknown[],
   ): Statement {
     const text = this.query.sql;
+    const access = this.#access;
     return {
       text,
       params: params.map(toWireParameter),
       rowMode,
-      access: this.#access,
+      access,
+      // Nobody keeps track of its rows.
+      mayLag: access === "pure",
     };
   }
 

@@ -124,6 +124,8 @@ export class Session<
       sharesReads: options.sharesReads ?? true,
       authToken: options.authToken,
       signal,
+      notesPosition: options.readYourWrites ?? false,
+      bookmark: options.bookmark,
       identity: identitySettings(options, {
         ...parts.identityRules,
         ...(requireClaims !== undefined && { requireClaims }),
@@ -189,6 +191,15 @@ export class Session<
   /** Entities that the next flush deletes. */
   get deleted(): readonly object[] {
     return this.#core.work.pending("removed");
+  }
+
+  /**
+   * How far the primary's log was behind the last commit that wrote: give it to
+   * the next session of the same user, whose reads from replicas see what this
+   * one has written. Only with `readYourWrites`.
+   */
+  get bookmark(): string | undefined {
+    return this.#core.stats.bookmark;
   }
 
   /** What the session has cost so far. */

@@ -55,6 +55,21 @@ export interface SessionOptions {
    */
   readonly requireClaims?: boolean | undefined;
   /**
+   * Whether a commit asks how far the primary's log is (`session.bookmark`). On
+   * a connection that travels with COMMIT; over HTTP it is one request more.
+   *
+   * @default {false}
+   */
+  readonly readYourWrites?: boolean;
+  /**
+   * A position of the primary's log (`pg_lsn`, as `session.bookmark` gives it)
+   * that a replica must have replayed to answer this session's reads: what an
+   * earlier session has written is seen. Without replicas it means nothing.
+   *
+   * @default {none}
+   */
+  readonly bookmark?: string | undefined;
+  /**
    * A JSON Web Token that says who asks, for endpoints that take one in place
    * of a password (Neon over HTTP, with row-level security). It belongs to this
    * session alone, and a connection cannot carry it: what needs one is refused.

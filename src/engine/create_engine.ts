@@ -11,6 +11,31 @@ import { StaticPool } from "../pool/static_pool.ts";
 import { observedDriver } from "./_observed_driver.ts";
 import { Engine, type EngineMode } from "./engine.ts";
 
+/**
+ * A database that answers in more than one place. Reads of a builder that nobody
+ * tracks may go elsewhere than to the primary, as long as their session has
+ * written nothing; entities, locks and everything else never do. Whatever fails
+ * there is asked of the primary.
+ */
+export interface DriverSet {
+  /** Where everything is written. */
+  readonly primary: Driver;
+  /**
+   * Hot standbys of it; one is chosen by chance for each transaction.
+   *
+   * @default {[]}
+   */
+  readonly replicas?: readonly Driver[];
+  /**
+   * A cache in front of it (Hyperdrive with caching on), which knows nothing of
+   * transactions: reads go there as bare statements, from sessions without
+   * claims and settings.
+   *
+   * @default {none}
+   */
+  readonly cached?: Driver;
+}
+
 /** How {@linkcode createEngine} makes an engine. */
 export interface EngineOptions {
   /**
@@ -73,21 +98,22 @@ export interface EngineOptions {
  * await engine.dispose();
  * ```
  *
- * @param driver Opens connections: `neon(url)`, `postgres(url)`, `pglite()`.
+ * @param driver Opens connections: `neon(url)`, `postgres(url)`, `pglite()`; or
+ * several, of a primary and its replicas.
  * @param options The pool and what sessions share.
  * @returns The engine.
  * @throws {TypeError} When the driver or an option has the wrong type.
  * @throws {RangeError} When an option has a value that is none of its own.
  */
 export function createEngine(
-  driver: Driver,
+  driver: Driver | DriverSet,
   options: EngineOptions = {},
 ): Engine {
-  if (typeof driver?.connect !== "function") {
-    throw new TypeError(
-      "Cannot create engine: expected a driver such as neon(url), postgres(url) or pglite()",
-    );
-  }
+  const { primary, replicas = [], cached } = isDriverSet(driver)
+    ? driver
+    : { primary: driver };
+  const others = cached === undefined ? replicas : [...replicas, cached];
+  for (const each of [primary, ...others]) checkDriver(each);
   const { mode = "production", settings = {}, transaction = {} } = options;
   if (mode !== "production" && mode !== "development") {
     throw new RangeError(
@@ -103,23 +129,36 @@ export function createEngine(
     );
   }
   const emitter = new Emitter();
-  const observed = observedDriver(driver, emitter);
-  const pool = (options.pool ?? defaultPool)(observed);
-  if (typeof pool?.checkout !== "function") {
-    throw new TypeError(
-      'Cannot use option "pool": it is a function that returns a pool',
-    );
-  }
-  return new Engine({
-    driver,
-    pool,
+  const shared = {
     emitter,
     mode,
     settings,
     transaction,
     exposeServerDetail: options.exposeServerDetail ?? false,
     pureFunctions: new Set(pureFunctions),
-  });
+  };
+  function engineOf(own: Driver, readers: readonly Engine[]): Engine {
+    const pool = (options.pool ?? defaultPool)(observedDriver(own, emitter));
+    if (typeof pool?.checkout !== "function") {
+      throw new TypeError(
+        'Cannot use option "pool": it is a function that returns a pool',
+      );
+    }
+    const isCache = own === cached;
+    return new Engine({ ...shared, driver: own, pool, readers, isCache });
+  }
+  return engineOf(primary, others.map((other) => engineOf(other, [])));
+}
+
+function isDriverSet(driver: Driver | DriverSet): driver is DriverSet {
+  return typeof driver === "object" && driver !== null && "primary" in driver;
+}
+
+function checkDriver(driver: Driver): void {
+  if (typeof driver?.connect === "function") return;
+  throw new TypeError(
+    "Cannot create engine: expected a driver such as neon(url), postgres(url) or pglite()",
+  );
 }
 
 function defaultPool(driver: Driver): Pool {

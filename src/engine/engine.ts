@@ -50,6 +50,10 @@ export interface EngineParts {
   readonly exposeServerDetail: boolean;
   /** Functions that do nothing but compute, by name. */
   readonly pureFunctions: ReadonlySet<string>;
+  /** Replicas, which answer reads that may be a little old. */
+  readonly readers: readonly Engine[];
+  /** Whether it answers from a cache, which transactions go around. */
+  readonly isCache: boolean;
 }
 
 /** What is going on that nobody waits for, by pool. */
@@ -117,7 +121,24 @@ export class Engine {
       ...this.#parts,
       settings: { ...this.settings, ...options.settings },
       transaction: { ...this.transaction, ...options.transaction },
+      readers: this.#parts.readers.map((reader) => reader.with(options)),
     });
+  }
+
+  /** The engines of its replicas, or of its cache. */
+  get readers(): readonly Engine[] {
+    return this.#parts.readers;
+  }
+
+  /** One of them, by chance; nothing where there are none. */
+  reader(): Engine | undefined {
+    const { readers } = this.#parts;
+    return readers[Math.floor(Math.random() * readers.length)];
+  }
+
+  /** Whether it answers from a cache, which transactions go around. */
+  get isCache(): boolean {
+    return this.#parts.isCache;
   }
 
   /** Opens connections. */
@@ -288,6 +309,7 @@ export class Engine {
   async idle(): Promise<void> {
     await Promise.all(this.#settling);
     await this.#parts.pool.idle();
+    for (const reader of this.readers) await reader.idle();
   }
 
   /**
@@ -310,7 +332,10 @@ export class Engine {
    * waited for.
    */
   async dispose(options: DisposeOptions = {}): Promise<void> {
-    await this.#parts.pool.dispose(options);
+    await Promise.all([
+      this.#parts.pool.dispose(options),
+      ...this.readers.map((reader) => reader.dispose(options)),
+    ]);
     await this.idle();
     await this.#parts.driver.dispose?.();
   }

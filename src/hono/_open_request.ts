@@ -3,6 +3,7 @@ import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { Session } from "../drizzle/session.ts";
 import type { SessionOptions } from "../drizzle/session_options.ts";
 import { type Background, backgroundOf } from "./_background_of.ts";
+import type { ReadYourWritesOptions } from "./bookmark_cookie.ts";
 import { clientGone } from "./_client_gone.ts";
 import type { OpenedSource } from "./session_source.ts";
 
@@ -32,6 +33,14 @@ export interface RequestOptions<Key extends string = "db"> {
    * @default {() => false}
    */
   readonly interactive?: (c: Context) => boolean;
+  /**
+   * Whether a user's next requests see what this one has written, although
+   * replicas lag: a signed cookie says how far a replica has to be to answer
+   * them. Without replicas it does nothing but that.
+   *
+   * @default {none: a replica may be behind}
+   */
+  readonly readYourWrites?: ReadYourWritesOptions;
   /**
    * For whom the request speaks: what a verified token says of its bearer, such
    * as `c.var.jwtPayload` (an object; Hono does not know its type). A request without claims is refused as soon as it
@@ -79,15 +88,18 @@ export class OpenRequest<Schema extends Record<string, unknown>> {
    * @param c Context of the request.
    * @param source Where sessions come from.
    * @param options How it runs.
+   * @param own What only this request has.
    */
   constructor(
     c: Context,
     source: OpenedSource<Schema>,
     options: RequestOptions<string>,
+    own: SessionOptions = {},
   ) {
     this.#source = source;
     this.session = source.open(c, {
       ...sessionOptions(c, options),
+      ...own,
       whenUsed: () => this.#keepAlive(c),
     });
   }

@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import type { Session } from "../drizzle/session.ts";
+import { BookmarkCookie } from "./bookmark_cookie.ts";
 import { type CommitOptions, inRequest } from "./_in_request.ts";
 import { OpenRequest, type RequestOptions } from "./_open_request.ts";
 import { type SessionSource, sessionSource } from "./session_source.ts";
@@ -69,8 +70,15 @@ export function dbSession<
   options: DbSessionOptions<Key> = {},
 ): MiddlewareHandler<{ Variables: SessionVariables<Schema, Key> }> {
   const opened = sessionSource(source);
+  const { readYourWrites } = options;
+  const cookie = readYourWrites && new BookmarkCookie(readYourWrites);
   return async function dbSession(c, next) {
-    const request = new OpenRequest(c, opened, options);
-    await inRequest(c, request, options, next);
+    const own = cookie ? await cookie.sessionOptions(c) : undefined;
+    const request = new OpenRequest(c, opened, options, own);
+    try {
+      await inRequest(c, request, options, next);
+    } finally {
+      if (cookie) await cookie.write(c, request.session.bookmark);
+    }
   };
 }

@@ -8,6 +8,7 @@ export {
   type DbSessionOptions,
   type SessionVariables,
 } from "./db_session.ts";
+export type { ReadYourWritesOptions } from "./bookmark_cookie.ts";
 export { background, type BackgroundOptions } from "./background.ts";
 export { streamSession } from "./stream_session.ts";
 export { transactional, type TransactionalOptions } from "./transactional.ts";

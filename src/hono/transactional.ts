@@ -1,6 +1,7 @@
 import type { Context, Handler } from "hono";
 import { runAgain } from "../drizzle/run_again.ts";
 import { checkRetry, type RetryOptions } from "../session/retry_policy.ts";
+import { BookmarkCookie } from "./bookmark_cookie.ts";
 import { freshAnswer } from "./_fresh_answer.ts";
 import { inRequest } from "./_in_request.ts";
 import { OpenRequest } from "./_open_request.ts";
@@ -74,23 +75,27 @@ export function transactional<
   handler: Handler<{ Variables: SessionVariables<Schema, Key> }>,
   options: TransactionalOptions<Key> = {},
 ): Handler<{ Variables: SessionVariables<Schema, Key> }> {
-  const { retry = {}, signal } = options;
+  const { retry = {}, signal, readYourWrites } = options;
+  const cookie = readYourWrites && new BookmarkCookie(readYourWrites);
   checkRetry(retry);
   const opened = sessionSource(source);
   return async function transactional(c, next) {
     const startAnew = freshAnswer(c);
     const streams = noteStreams(c);
+    const own = cookie ? await cookie.sessionOptions(c) : undefined;
     let runs = 0;
     await runAgain({
       open() {
         if (runs++ > 0) startAnew();
-        return new OpenRequest(c, opened, options);
+        return new OpenRequest(c, opened, options, own);
       },
-      run: (request) =>
-        inRequest(c, request, options, async () => {
+      async run(request) {
+        await inRequest(c, request, options, async () => {
           const response = await handler(c, next);
           if (response !== undefined) c.res = response;
-        }),
+        });
+        if (cookie) await cookie.write(c, request.session.bookmark);
+      },
       refusal: () => refusal(c, streams),
     }, { retry, signal: signal?.(c) });
     return c.res;

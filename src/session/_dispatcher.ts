@@ -6,6 +6,7 @@ import type { StateError } from "../errors/state_error.ts";
 import type { Transport } from "../events/event.ts";
 import { type DispatchParts, Opening } from "./_opening.ts";
 import { failedError, neverBegunError } from "./_refusals.ts";
+import { ReplicaReads } from "./_replica_reads.ts";
 import { type CommitTerms, ServerTransaction } from "./_server_transaction.ts";
 import type { WholeOptions } from "./_whole_transaction.ts";
 import { type Batch, StatementQueue } from "./_statement_queue.ts";
@@ -22,6 +23,8 @@ export class Dispatcher {
   readonly server: ServerTransaction;
   readonly #parts: DispatchParts;
   readonly #opening: Opening;
+  /** Where reads are answered that may be a little old. */
+  #replica: ReplicaReads | undefined;
   #pumping: Promise<void> | undefined;
   /** What was sent last. */
   #flying: Batch | undefined;
@@ -172,6 +175,11 @@ export class Dispatcher {
     try {
       answer = await this.#opening.stoppable(async (abort) => {
         const whole = this.#whole(abort);
+        const lagging = await this.#askReplica(batch, whole);
+        if (lagging !== undefined) {
+          return { flight: lagging, hasBegun: IS_DONE };
+        }
+        abort.signal.throwIfAborted();
         const read = await this.server.readAlone(batch.statements, whole);
         const { flight: { failure } } = read;
         if (failure !== undefined) abort.signal.throwIfAborted();
@@ -195,6 +203,39 @@ export class Dispatcher {
     }
     batch.settle(flight);
     if (failure !== undefined) await this.#end(failure);
+  }
+
+  /** What a replica answers, if there is one that may. */
+  async #askReplica(
+    batch: Batch,
+    whole: WholeOptions,
+  ): Promise<WrappedFlight | undefined> {
+    const { owner, options } = this.#parts;
+    const engine = owner.engine.reader();
+    if (engine === undefined) return undefined;
+    this.#replica ??= new ReplicaReads(owner, options, engine);
+    return this.#replica.mayAnswer(batch, whole)
+      ? await this.#replica.read(batch, whole)
+      : undefined;
+  }
+
+  /** Ends at once what runs, on a replica as well. */
+  cut(error: NullpoolError): void {
+    this.#opening.stop(error);
+    this.#replica?.cut(error);
+    this.server.cut(error);
+  }
+
+  /** Gives back what a replica has lent. */
+  leaveReplica(): void {
+    this.#replica?.giveBack();
+  }
+
+  /** Settles when every connection is back in its pool, or closed. */
+  get returned(): Promise<void> {
+    const { returned } = this.server;
+    const replica = this.#replica?.returned;
+    return replica === undefined ? returned : returned.then(() => replica);
   }
 
   /** Sends what waits and COMMIT as one request. */
@@ -295,6 +336,9 @@ export class Dispatcher {
     if (!this.server.isUsable || !canRecover()) await this.server.rollback();
   }
 }
+
+/** Of a read in a transaction of its own. */
+const IS_DONE = true;
 
 /** Whether a read-only transaction has found a write (`read_only_sql_transaction`). */
 function isWriteRefused(failure: unknown): boolean {

@@ -1,23 +1,21 @@
-import { command, type Statement } from "../driver/statement.ts";
+import { command, type Result, type Statement } from "../driver/statement.ts";
 import {
   beginStatement,
   commitNeedsAnswer,
   isAutocommit,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
-import type {
-  EngineConnection,
-  Teller,
-  WrappedFlight,
-} from "../engine/engine_connection.ts";
+import type { Teller, WrappedFlight } from "../engine/engine_connection.ts";
 import type { Engine } from "../engine/engine.ts";
 import { ConnectionError } from "../errors/connection_error.ts";
 import type { NullpoolError } from "../errors/error.ts";
-import { unwatchLeak, watchLeak } from "./_leaks.ts";
-import type { PoolHolder } from "../pool/pool_holder.ts";
+import { ASK_POSITION, notePosition } from "./_log_position.ts";
+import {
+  LentConnection,
+  type ServerTransactionParts,
+} from "./_lent_connection.ts";
 import { type CommitEnd, CommitProof } from "./_commit_proof.ts";
 import {
-  answerDeadline,
   ownFlight,
   settingsOf,
   tellNobody,
@@ -25,22 +23,9 @@ import {
   untold,
 } from "./_told_statement.ts";
 import { sendWhole, type WholeOptions } from "./_whole_transaction.ts";
-import type { SessionStats } from "./session_stats.ts";
 
 /** Milliseconds that the answer to ROLLBACK is awaited before the connection is dropped. */
 export const ROLLBACK_DEADLINE = 5_000;
-
-/** What a transaction on the server needs of its session. */
-export interface ServerTransactionParts {
-  /** Lends the connection. */
-  readonly engine: Engine;
-  /** Counted on. */
-  readonly stats: SessionStats;
-  /** Whom the pool lends to. */
-  readonly holder: PoolHolder;
-  /** Where the last call of a kind came from, in development mode. */
-  readonly placeOf: (call: string) => string;
-}
 
 /** What is known of a transaction that is to be committed. */
 export interface CommitTerms {
@@ -56,7 +41,7 @@ export interface CommitTerms {
 export class ServerTransaction {
   readonly #engine: Engine;
   readonly #parts: ServerTransactionParts;
-  #connection: EngineConnection | undefined;
+  readonly #lent: LentConnection;
   readonly #optionsOf: () => TransactionOptions;
   readonly #proof: CommitProof;
   #lead: ToldStatement[] = [];
@@ -64,7 +49,6 @@ export class ServerTransaction {
   #isOpen = false;
   #hasBegun = false;
   #isCommitting = false;
-  #released: Promise<void> = Promise.resolve();
   #returned: Promise<void> | undefined;
 
   /**
@@ -77,6 +61,7 @@ export class ServerTransaction {
   ) {
     this.#engine = parts.engine;
     this.#parts = parts;
+    this.#lent = new LentConnection(parts);
     this.#optionsOf = options;
     this.#proof = new CommitProof(parts, options);
   }
@@ -102,12 +87,12 @@ export class ServerTransaction {
 
   /** Whether its connection can carry another flight. */
   get isUsable(): boolean {
-    return this.#connection?.usable ?? false;
+    return this.#lent.isUsable;
   }
 
   /** Settles when the connection is back in the pool, or closed. */
   get returned(): Promise<void> {
-    return this.#returned ?? this.#released;
+    return this.#returned ?? this.#lent.released;
   }
 
   /**
@@ -132,23 +117,10 @@ export class ServerTransaction {
 
   /** The connection that is kept, or another one. */
   async #borrow(signal: AbortSignal): Promise<void> {
-    const { engine, stats, holder, placeOf } = this.#parts;
     if (this.isUsable) return;
     this.giveBack({ discard: true });
     this.#lead = [];
-    const start = performance.now();
-    try {
-      this.#connection = await engine.connect({ signal, holder });
-    } finally {
-      stats.duration += performance.now() - start;
-    }
-    stats.connections++;
-    watchLeak(this, {
-      connection: this.#connection,
-      engine,
-      name: holder.name,
-      place: placeOf("open"),
-    });
+    await this.#lent.borrow(signal);
   }
 
   /**
@@ -166,7 +138,7 @@ export class ServerTransaction {
     statements: readonly ToldStatement[],
     whole: WholeOptions,
   ): Promise<{ flight: WrappedFlight; hasBegun: boolean }> {
-    const { options, settings, abort } = whole;
+    const { options, settings, lead: ahead = [], abort } = whole;
     const readOnly = { ...options, readOnly: true };
     if (this.#engine.sendsTransactions) {
       const flight = await sendWhole(
@@ -182,6 +154,7 @@ export class ServerTransaction {
     const lead: ToldStatement[] = [
       { statement: beginStatement(readOnly), tell: tellNobody },
       ...settingsOf(settings),
+      ...untold(ahead),
     ];
     const end = { statement: command("commit"), tell: tellNobody };
     const { results, failure } = await this.#exchange([
@@ -208,6 +181,30 @@ export class ServerTransaction {
   }
 
   /**
+   * Sends reads one by one, without a transaction around them.
+   *
+   * @param statements What to read.
+   * @param whole How they run; settings are left out.
+   * @returns Their results.
+   * @throws {ConnectionError} When there is no connection.
+   * @throws {PoolError} When the pool has none to lend.
+   */
+  async readBare(
+    statements: readonly ToldStatement[],
+    { options, abort }: WholeOptions,
+  ): Promise<WrappedFlight> {
+    await this.#borrow(abort.signal);
+    const results: Result[] = [];
+    for (const statement of statements) {
+      const flight = await this.#exchange([statement], options);
+      results.push(...flight.results);
+      if (flight.failure !== undefined) return { ...flight, results };
+    }
+    if (this.#engine.reusesConnections) this.giveBack({ discard: false });
+    return { results };
+  }
+
+  /**
    * Commits a whole transaction as one flight, without a connection.
    *
    * @param statements What it does.
@@ -228,7 +225,12 @@ export class ServerTransaction {
       this.#parts,
     );
     const results = flight.results.slice(0, statements.length);
-    return await this.#proof.endOf({ ...flight, results }, hasWritten);
+    const end = await this.#proof.endOf({ ...flight, results }, hasWritten);
+    if (end.error === undefined && hasWritten && this.#parts.notesPosition) {
+      const asked = await sendWhole(untold([ASK_POSITION]), whole, this.#parts);
+      notePosition(this.#parts.stats, asked.results[0]);
+    }
+    return end;
   }
 
   /**
@@ -274,26 +276,11 @@ export class ServerTransaction {
     return ownFlight({ results, failure }, lead.length, count);
   }
 
-  async #exchange(
+  #exchange(
     all: readonly ToldStatement[],
     options = this.#options,
   ): Promise<WrappedFlight> {
-    const connection = this.#connection;
-    if (connection === undefined) throw new TypeError("Nothing is open");
-    const { stats } = this.#parts;
-    const start = performance.now();
-    const deadline = answerDeadline(options, (error) => connection.cut(error));
-    const flight = await connection.send(
-      all.map(({ statement }) => statement),
-      {
-        tellers: all.map(({ tell }) => tell),
-        onProgress: () => deadline.heard(),
-      },
-    );
-    deadline.clear();
-    stats.roundTrips++;
-    stats.duration += performance.now() - start;
-    return flight;
+    return this.#lent.exchange(all, options);
   }
 
   /**
@@ -310,8 +297,8 @@ export class ServerTransaction {
     }
     const committing = this.#sendCommit(terms);
     if (commitNeedsAnswer(this.#options)) return await committing;
-    this.#connection?.expectRelease();
-    this.#returned = committing.then(() => this.#released);
+    this.#lent.expectRelease();
+    this.#returned = committing.then(() => this.#lent.released);
     this.#engine.settle(this.#returned);
     return undefined;
   }
@@ -334,16 +321,25 @@ export class ServerTransaction {
     { hasWritten }: CommitTerms,
   ): Promise<CommitEnd> {
     this.#isCommitting = true;
-    const flight = await this.send([
+    const ending = untold(this.#proof.beforeCommit(hasWritten));
+    const isAsked = hasWritten && this.#parts.notesPosition;
+    const count = statements.length + ending.length + 1;
+    const sent = await this.send([
       ...statements,
-      ...untold(this.#proof.beforeCommit(hasWritten)),
+      ...ending,
       {
         statement: command("commit"),
         tell: ({ command }) => {
           if (command !== "ROLLBACK") this.#engine.emit({ type: "commit" });
         },
       },
+      ...(isAsked ? untold([ASK_POSITION]) : []),
     ]);
+    notePosition(this.#parts.stats, sent.results[count]);
+    // Once COMMIT was answered nothing behind it matters.
+    const flight = sent.results.length >= count
+      ? { results: sent.results.slice(0, count) }
+      : sent;
     const isReached = flight.results.length >= statements.length;
     // A connection that was lost has maybe carried COMMIT as well.
     const isLost = flight.failure instanceof ConnectionError;
@@ -388,8 +384,7 @@ export class ServerTransaction {
    * @param failure Why.
    */
   cut(failure: NullpoolError): void {
-    const isRunning = this.#connection?.cut(failure);
-    if (isRunning === false) this.giveBack({ discard: true });
+    if (!this.#lent.cut(failure)) this.giveBack({ discard: true });
   }
 
   /**
@@ -398,12 +393,7 @@ export class ServerTransaction {
    * @param options `discard` when its state is in doubt.
    */
   giveBack(options: { readonly discard: boolean }): void {
-    const connection = this.#connection;
-    if (connection === undefined) return;
-    this.#connection = undefined;
     this.#isOpen = false;
-    unwatchLeak(this);
-    const before = this.#released;
-    this.#released = connection.release(options).then(() => before);
+    this.#lent.giveBack(options);
   }
 }

@@ -1,3 +1,4 @@
+import type { Statement } from "../driver/statement.ts";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { WrappedFlight } from "../engine/engine_connection.ts";
@@ -7,6 +8,7 @@ import {
   answerDeadline,
   settingsOf,
   type ToldStatement,
+  untold,
 } from "./_told_statement.ts";
 
 /** How statements run in a transaction of their own. */
@@ -15,6 +17,8 @@ export interface WholeOptions {
   readonly options: TransactionOptions;
   /** What is set in it. */
   readonly settings: Settings;
+  /** What goes ahead of its statements, behind the settings. */
+  readonly lead?: readonly Statement[];
   /** Gives up waiting. */
   readonly abort: AbortController;
   /** Who asks, where there is no connection. */
@@ -39,10 +43,10 @@ interface WholeParts {
  */
 export async function sendWhole(
   statements: readonly ToldStatement[],
-  { options, settings, abort, authToken }: WholeOptions,
+  { options, settings, lead: ahead = [], abort, authToken }: WholeOptions,
   { engine, stats }: WholeParts,
 ): Promise<WrappedFlight> {
-  const lead = settingsOf(settings);
+  const lead = [...settingsOf(settings), ...untold(ahead)];
   const all = [...lead, ...statements];
   const start = performance.now();
   const deadline = answerDeadline(options, (error) => abort.abort(error));

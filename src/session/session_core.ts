@@ -85,6 +85,8 @@ export class SessionCore implements SessionHandle {
       sharesReads: options.sharesReads,
       authToken: options.authToken,
       identity: options.identity,
+      notesPosition: options.notesPosition,
+      bookmark: options.bookmark,
       signal: options.signal,
       onFailure: () => this.#gate.turn("fail"),
       afterBegin: this.#hooks.hearsBegin

@@ -47,6 +47,10 @@ export interface SessionCoreOptions<Handle> extends GateOptions {
    * nothing where that is not known, and has to be.
    */
   readonly identity: Settings | undefined;
+  /** Whether a commit is to tell how far the log is. */
+  readonly notesPosition: boolean;
+  /** A position of the log that a replica must have replayed. */
+  readonly bookmark?: string | undefined;
   /** Ends every transaction when it fires. */
   readonly signal?: AbortSignal | undefined;
   /** The session as a pool sees it. */

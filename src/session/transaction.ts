@@ -126,7 +126,7 @@ export class Transaction implements WatchableWork {
 
   /** Settles when the connection is back in the pool, or closed. */
   get returned(): Promise<void> {
-    return this.#server.returned;
+    return this.#dispatcher.returned;
   }
 
   /**
@@ -272,6 +272,7 @@ export class Transaction implements WatchableWork {
       await this.#commit();
     } finally {
       this.#limits?.stop();
+      this.#dispatcher.leaveReplica();
     }
   }
 
@@ -330,8 +331,7 @@ export class Transaction implements WatchableWork {
     if (this.#rollingBack !== undefined || this.#server.isCommitting) return;
     this.#fail(error);
     this.#queue.reject(error);
-    this.#dispatcher.stopOpening(error);
-    this.#server.cut(error);
+    this.#dispatcher.cut(error);
   }
 
   /** Throws the connection away: what runs on it fails. */
@@ -344,6 +344,7 @@ export class Transaction implements WatchableWork {
   async #rollback({ reason }: RollbackOptions): Promise<void> {
     this.#limits?.stop();
     await this.#settle();
+    this.#dispatcher.leaveReplica();
     const pending = this.#owner.work.countPending();
     await this.#server.rollback(() => {
       if (!this.used && pending === 0) return;

@@ -1,4 +1,4 @@
-import type { ServerTransactionParts } from "./_server_transaction.ts";
+import type { ServerTransactionParts } from "./_lent_connection.ts";
 import type { ExecuteFirst, Settings } from "./settings.ts";
 
 /** Changes that a savepoint may undo, of those a session has pending. */
@@ -23,6 +23,8 @@ export interface TransactionOwner extends ServerTransactionParts {
   readonly authToken?: string | undefined;
   /** What is set in every transaction; nothing where none may be begun. */
   readonly identity: Settings | undefined;
+  /** A position of the log that a replica must have replayed. */
+  readonly bookmark?: string | undefined;
   /** Ends every transaction when it fires. */
   readonly signal?: AbortSignal | undefined;
   /** Told that it can only be rolled back from now on, at least in part. */

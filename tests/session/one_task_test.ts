@@ -355,6 +355,7 @@ for (const access of ["write", "pure"] as const) {
   Deno.test(`SessionCore commits right behind an answer, ${access}`, async () => {
     const core = new SessionCore(createEngine(recordingDriver()), {
       identity: {},
+      notesPosition: false,
       transaction: {},
       atomic: false,
       autobegin: true,

@@ -88,6 +88,44 @@ export async function controlPostgres(
   if (!success) throw new Error(`PostgreSQL did not ${action}`);
 }
 
+/**
+ * Makes a hot standby of a server, and starts it. The server is down meanwhile.
+ *
+ * @param primary The one to follow.
+ * @returns The standby, which replays what the primary writes.
+ */
+export async function startStandby(
+  primary: EmbeddedPostgres,
+): Promise<EmbeddedPostgres> {
+  const home = dirname(primary.logFile);
+  const standby = `${home}-standby`;
+  await controlPostgres(primary, "stop");
+  const { success, message } = await command(
+    "cp",
+    ["-a", home, standby],
+    "piped",
+  );
+  if (!success) throw new Error(message);
+  await controlPostgres(primary, "start");
+  const data = join(standby, "data");
+  const { port, password } = new URL(primary.url);
+  await Deno.writeTextFile(
+    join(data, "postgresql.auto.conf"),
+    `primary_conninfo = 'host=127.0.0.1 port=${port} user=nullpool password=${password}'\n`,
+    { append: true },
+  );
+  await Deno.writeTextFile(join(data, "standby.signal"), "");
+  if (Deno.uid() === 0) {
+    await Deno.chown(join(data, "standby.signal"), NOBODY, NOBODY);
+  }
+  await Deno.remove(join(data, "postmaster.pid")).catch(() => {});
+  const logFile = join(standby, "standby.log");
+  const bin = join(await postgresPrograms(), "bin");
+  const own = new URL(primary.url);
+  own.port = String(await startOnFreePort(bin, data, logFile));
+  return { url: own.href, pid: 0, logFile };
+}
+
 async function initdb(bin: string, data: string, password: string) {
   const passwordFile = `${data}-password`;
   await Deno.writeTextFile(passwordFile, password);

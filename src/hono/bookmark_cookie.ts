@@ -1,0 +1,128 @@
+import type { Context } from "hono";
+import type { SessionOptions } from "../drizzle/session_options.ts";
+
+/** How a user's writes are seen by the same user's next requests. */
+export interface ReadYourWritesOptions {
+  /** Signs the cookie: 32 characters or more that nobody can guess. */
+  readonly secret: string;
+  /**
+   * The cookie's name.
+   *
+   * @default {"nullpool-bookmark"}
+   */
+  readonly cookie?: string;
+  /**
+   * Seconds for which it is kept: as long as a replica may lag at the most.
+   *
+   * @default {60}
+   */
+  readonly maxAge?: number;
+}
+
+/** A position of the log, as `pg_lsn` writes it. */
+const POSITION = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/;
+
+const MIN_SECRET_LENGTH = 32;
+
+/**
+ * Carries the position of a user's last write from one request to the next. It
+ * is signed: a forged one would send all of its bearer's reads to the primary.
+ */
+export class BookmarkCookie {
+  readonly #name: string;
+  readonly #maxAge: number;
+  readonly #secret: string;
+  #key: Promise<CryptoKey> | undefined;
+
+  /**
+   * @param options How it is signed and kept.
+   * @throws {TypeError} When the secret is none.
+   * @throws {RangeError} When it is too short.
+   */
+  constructor({ secret, cookie, maxAge }: ReadYourWritesOptions) {
+    if (typeof secret !== "string") {
+      throw new TypeError('Cannot use option "secret": it is a string');
+    }
+    if (secret.length < MIN_SECRET_LENGTH) {
+      throw new RangeError(
+        `Cannot use option "secret": it has ${MIN_SECRET_LENGTH} characters or more`,
+      );
+    }
+    this.#secret = secret;
+    this.#name = cookie ?? "nullpool-bookmark";
+    this.#maxAge = maxAge ?? 60;
+  }
+
+  /** What the session of a request has to know. */
+  async sessionOptions(c: Context): Promise<SessionOptions> {
+    return { readYourWrites: true, bookmark: await this.#read(c) };
+  }
+
+  /** Nothing where a request has none, or somebody else has written it. */
+  async #read(c: Context): Promise<string | undefined> {
+    const value = cookieOf(c.req.header("cookie") ?? "", this.#name);
+    const [position = "", signature = ""] = value?.split(".") ?? [];
+    if (!POSITION.test(position)) return undefined;
+    const isOurs = await crypto.subtle.verify(
+      "HMAC",
+      await this.#importKey(),
+      bytesOf(signature),
+      new TextEncoder().encode(position),
+    );
+    return isOurs ? position : undefined;
+  }
+
+  /**
+   * Sends a position with the response.
+   *
+   * @param c Context of the request.
+   * @param position Nothing where the request has written nothing.
+   */
+  async write(c: Context, position: string | undefined): Promise<void> {
+    if (position === undefined) return;
+    const signature = await crypto.subtle.sign(
+      "HMAC",
+      await this.#importKey(),
+      new TextEncoder().encode(position),
+    );
+    const value = `${position}.${textOf(new Uint8Array(signature))}`;
+    c.header(
+      "set-cookie",
+      `${this.#name}=${value}; Max-Age=${this.#maxAge}; Path=/; HttpOnly; SameSite=Lax`,
+      APPEND,
+    );
+  }
+
+  #importKey(): Promise<CryptoKey> {
+    const isExtractable = false;
+    this.#key ??= crypto.subtle.importKey(
+      "raw",
+      new TextEncoder().encode(this.#secret),
+      { name: "HMAC", hash: "SHA-256" },
+      isExtractable,
+      ["sign", "verify"],
+    );
+    return this.#key;
+  }
+}
+
+const APPEND = { append: true };
+
+function cookieOf(header: string, name: string): string | undefined {
+  for (const pair of header.split(";")) {
+    const at = pair.indexOf("=");
+    if (pair.slice(0, at).trim() === name) return pair.slice(at + 1).trim();
+  }
+  return undefined;
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0"))
+    .join("");
+}
+
+/** Of text that is no such number, other bytes. */
+function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  const pairs = text.match(/[0-9a-f]{2}/g) ?? [];
+  return Uint8Array.from(pairs, (pair) => Number.parseInt(pair, 16));
+}

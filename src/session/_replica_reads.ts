@@ -1,0 +1,109 @@
+import { command, type Statement } from "../driver/statement.ts";
+import type { TransactionOptions } from "../driver/transaction_sql.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { WrappedFlight } from "../engine/engine_connection.ts";
+import type { NullpoolError } from "../errors/error.ts";
+import { ServerTransaction } from "./_server_transaction.ts";
+import type { Batch } from "./_statement_queue.ts";
+import type { WholeOptions } from "./_whole_transaction.ts";
+import type { TransactionOwner } from "./transaction_owner.ts";
+
+/**
+ * Reads of a transaction that a replica answers, as long as nobody can miss
+ * what its session has written: whatever fails there is asked of the primary.
+ */
+export class ReplicaReads {
+  readonly #owner: TransactionOwner;
+  readonly #options: () => TransactionOptions;
+  readonly #engine: Engine;
+  readonly #server: ServerTransaction;
+  #hasFailed = false;
+
+  /**
+   * @param owner The session.
+   * @param options How its transaction runs.
+   * @param engine The replica's.
+   */
+  constructor(
+    owner: TransactionOwner,
+    options: () => TransactionOptions,
+    engine: Engine,
+  ) {
+    this.#owner = owner;
+    this.#options = options;
+    this.#engine = engine;
+    this.#server = new ServerTransaction({ ...owner, engine }, options);
+  }
+
+  /** Settles when its connection is back in the pool, or closed. */
+  get returned(): Promise<void> {
+    return this.#server.returned;
+  }
+
+  /**
+   * Whether it may answer reads now.
+   *
+   * @param batch They.
+   * @param whole How they would run.
+   */
+  mayAnswer({ statements }: Batch, whole: WholeOptions): boolean {
+    const { stats, work } = this.#owner;
+    const isLate = this.#hasFailed || stats.writes > 0 ||
+      this.#options().readOnly === false || work.countPending() > 0;
+    if (isLate || !statements.every(({ statement }) => statement.mayLag)) {
+      return false;
+    }
+    // What is cached is known by its text and parameters alone.
+    const isPlain = Object.keys(whole.settings).length === 0 &&
+      whole.authToken === undefined && this.#owner.bookmark === undefined;
+    return isPlain || !this.#engine.isCache;
+  }
+
+  /**
+   * Asks it.
+   *
+   * @param batch What to read.
+   * @param whole How it runs.
+   * @returns The answer; nothing where the primary has to be asked.
+   */
+  async read(
+    { statements }: Batch,
+    whole: WholeOptions,
+  ): Promise<WrappedFlight | undefined> {
+    const { bookmark } = this.#owner;
+    const lead = bookmark === undefined ? [] : [checkReplayed(bookmark)];
+    try {
+      const flight = this.#engine.isCache
+        ? await this.#server.readBare(statements, whole)
+        : (await this.#server.readAlone(statements, { ...whole, lead })).flight;
+      if (flight.failure === undefined) return flight;
+    } catch {
+      // It has no connection to lend.
+    }
+    this.#hasFailed = true;
+    this.giveBack();
+    return undefined;
+  }
+
+  /** Gives its connection back. */
+  giveBack(): void {
+    this.#server.giveBack({ discard: false });
+  }
+
+  /** Ends at once what it runs. */
+  cut(failure: NullpoolError): void {
+    this.#server.cut(failure);
+  }
+}
+
+/**
+ * Fails, on the server, where what was committed up to a position of the log
+ * was not replayed yet (PostgreSQL, "Recovery Information Functions"). What the
+ * planner could evaluate ahead would always fail.
+ */
+function checkReplayed(bookmark: string): Statement {
+  return command(
+    "select case when pg_last_wal_replay_lsn() >= $1::pg_lsn then 0 else ('nullpool:behind:' || pg_last_wal_replay_lsn())::int4 end",
+    [bookmark],
+  );
+}

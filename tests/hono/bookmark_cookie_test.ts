@@ -1,0 +1,103 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { integer, pgTable } from "drizzle-orm/pg-core";
+import { Hono } from "hono";
+import {
+  dbSession,
+  type SessionVariables,
+  transactional,
+} from "../../src/hono/mod.ts";
+import { BookmarkCookie } from "../../src/hono/bookmark_cookie.ts";
+import { insert, requestTest } from "./request_bed.ts";
+
+const kept = pgTable("kept", { n: integer() });
+const secret = "a secret of more than thirty-two letters";
+
+/** What a cookie makes of a request. */
+async function bookmarkOf(
+  cookie: string,
+  reader = new BookmarkCookie({ secret }),
+): Promise<string | undefined> {
+  let bookmark: string | undefined;
+  const app = new Hono().get("/", async (c) => {
+    ({ bookmark } = await reader.sessionOptions(c));
+    return c.text("ok");
+  });
+  await app.request("/", { headers: { cookie } });
+  return bookmark;
+}
+
+requestTest(
+  "tells a user's next requests what was written, by a signed cookie",
+  async (bed) => {
+    const { Session } = bed;
+    const readYourWrites = { secret, cookie: "mark", maxAge: 5 };
+    const app = new Hono<{ Variables: SessionVariables }>();
+    app.post(
+      "/retried",
+      transactional(Session, async (c) => {
+        await insert(c.var.db, 3);
+        return c.text("stored");
+      }, { readYourWrites }),
+    );
+    app.use(dbSession(Session, { readYourWrites }));
+    app.post("/", async (c) => {
+      await insert(c.var.db, 1);
+      return c.text("stored");
+    });
+    app.post("/failed", async (c) => {
+      await insert(c.var.db, 2);
+      return c.text("no", 400);
+    });
+    app.get("/", async (c) => c.json(await c.var.db.$count(kept)));
+    const ask = (path: string, method: string) => app.request(path, { method });
+    assertEquals((await ask("/", "GET")).headers.getSetCookie(), []);
+    assertEquals((await ask("/failed", "POST")).headers.getSetCookie(), []);
+    for (const path of ["/", "/retried"]) {
+      const response = await ask(path, "POST");
+      assertEquals(await response.text(), "stored");
+      const [cookie, ...others] = response.headers.getSetCookie();
+      assert(cookie !== undefined && others.length === 0);
+      assert(
+        /; Max-Age=5; Path=\/; HttpOnly; SameSite=Lax$/.test(cookie),
+        cookie,
+      );
+      const pair = cookie.split(";")[0] ?? "";
+      const reader = new BookmarkCookie(readYourWrites);
+      const bookmark = await bookmarkOf(`other=1; ${pair}; last=2`, reader);
+      assert(
+        bookmark !== undefined && pair.startsWith(`mark=${bookmark}.`),
+        pair,
+      );
+      // Nobody else can write one.
+      const forged = pair.replace(bookmark, "FFFFFFFF/FFFFFFFF");
+      const stranger = new BookmarkCookie({
+        ...readYourWrites,
+        secret: `${secret}!`,
+      });
+      for (
+        const [header, by] of [
+          [forged, reader],
+          [pair.slice(0, -1), reader],
+          [pair.replace(/\..*/, ""), reader],
+          [pair, stranger],
+          [`${pair}`.replace("mark", "another"), reader],
+          ["mark=", reader],
+          ["", reader],
+        ] as const
+      ) assertEquals(await bookmarkOf(header, by), undefined, header);
+    }
+  },
+);
+
+Deno.test("a cookie's secret is checked, and never told", () => {
+  const error = assertThrows(
+    () => new BookmarkCookie({ secret: "m4rk3r" }),
+    RangeError,
+    "secret",
+  );
+  assert(!error.message.includes("m4rk3r"));
+  const [none]: { secret: string }[] = JSON.parse("[{}]");
+  assert(none !== undefined);
+  assertThrows(() => new BookmarkCookie(none), TypeError, "secret");
+  assert(!Deno.inspect(new BookmarkCookie({ secret })).includes(secret));
+});
