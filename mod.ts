@@ -66,7 +66,10 @@ export {
 } from "./src/drizzle/map_table.ts";
 export { migrate, type MigrateOptions } from "./src/drizzle/migrate.ts";
 export { Session, type SessionParts } from "./src/drizzle/session.ts";
-export type { SessionOptions } from "./src/drizzle/session_options.ts";
+export type {
+  SessionIdentity,
+  SessionOptions,
+} from "./src/drizzle/session_options.ts";
 export type {
   HandleDatabase,
   SessionContext,

@@ -113,7 +113,8 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
     shape.logger?.logQuery(sql, params);
     const statement = this.#statement(rowMode, params);
     const run = () => send(issuer, statement, () => this.#tables);
-    if (shape.cache === undefined) return await run();
+    // What one user may see is nobody else's.
+    if (shape.cache === undefined || issuer.core.isPersonal) return await run();
     issuer.core.checkUse(issuer);
     return await throughCache(shape.cache, issuer.core, {
       text: sql,

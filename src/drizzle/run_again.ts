@@ -25,6 +25,8 @@ export interface Repeatable<Run extends WithSession, T> {
   readonly open: () => Run;
   /** Does the work. */
   readonly run: (run: Run) => Promise<T>;
+  /** Closes its session, unless `run` has seen to that. */
+  readonly close?: (run: Run) => Promise<void>;
   /** Why it cannot be run again, if it cannot. */
   readonly refusal?: () => string | undefined;
 }
@@ -50,7 +52,7 @@ export interface RunAgainOptions {
  * @throws {StateError} `RETRY_REFUSED` when it cannot be run again.
  */
 export async function runAgain<Run extends WithSession, T>(
-  { open, run, refusal }: Repeatable<Run, T>,
+  { open, run, close, refusal }: Repeatable<Run, T>,
   { retry, signal }: RunAgainOptions,
 ): Promise<T> {
   const times = retry === undefined ? 0 : retry.times ?? 3;
@@ -71,7 +73,7 @@ export async function runAgain<Run extends WithSession, T>(
       await session.closed;
       await pause(delay, signal, error);
     } finally {
-      await session.close();
+      await close?.(one);
     }
   }
 }

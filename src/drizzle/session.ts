@@ -19,7 +19,7 @@ import { type EntityMethods, installEntityMethods } from "./entity_methods.ts";
 import { hearFlush } from "./hear_flush.ts";
 import { runnerFor } from "./runner_for.ts";
 import { coreHooks, type SessionHooks } from "./session_hooks.ts";
-import type { SessionOptions } from "./session_options.ts";
+import type { SessionIdentity, SessionOptions } from "./session_options.ts";
 import type { SessionShape } from "./session_shape.ts";
 import type { SessionTransaction } from "./session_transaction.ts";
 import type {
@@ -100,6 +100,7 @@ export class Session<
 
   readonly #core: SessionCore;
   readonly #engine: Engine;
+  readonly #identity: SessionIdentity;
   readonly #holder: PoolHolder;
   readonly #runner: StatementRunner;
 
@@ -144,6 +145,8 @@ export class Session<
     defineStructure(this, shape, runner);
     this.#core = core;
     this.#engine = parts.engine;
+    const { claims, role, authToken } = options;
+    this.#identity = { claims, role, requireClaims, authToken };
     this.#holder = holder;
     this.#runner = runner;
   }
@@ -166,6 +169,11 @@ export class Session<
   /** The session as a pool sees it; give it to `parent`. */
   get holder(): PoolHolder {
     return this.#holder;
+  }
+
+  /** For whom it speaks: another session for the same is given these. */
+  get identity(): SessionIdentity {
+    return this.#identity;
   }
 
   /** What lends its connections. */
@@ -340,7 +348,7 @@ export class Session<
   /**
    * Waits for statements of this session no longer than they may take, or until
    * a signal fires. The transaction fails then, and what runs is cancelled on
-   * the server; a COMMIT that has left is waited for.
+   * the server; a COMMIT that has left is waited for, and counts.
    *
    * @example A search that may take half a second
    * ```ts

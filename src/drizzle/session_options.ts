@@ -2,6 +2,12 @@ import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { PoolHolder } from "../pool/pool_holder.ts";
 import type { SessionContext } from "./session_context.ts";
 
+/** For whom a session speaks. */
+export type SessionIdentity = Pick<
+  SessionOptions,
+  "claims" | "role" | "requireClaims" | "authToken"
+>;
+
 /** How one session runs. */
 export interface SessionOptions {
   /**
@@ -114,4 +120,36 @@ export interface SessionOptions {
   readonly whenUsed?: (() => void) | undefined;
   /** How a scoped session follows its nested blocks. */
   readonly context?: SessionContext;
+}
+
+/**
+ * Options on top of usual ones: what is not given is as usual, and either
+ * signal ends the session. Who is asked for claims and has none gets nobody
+ * else's.
+ *
+ * @param usual What counts where nothing is said.
+ * @param own What is said.
+ */
+export function mergedOptions(
+  usual: SessionOptions,
+  own: SessionOptions,
+): SessionOptions {
+  if (Object.keys(usual).length === 0) return own;
+  const given = Object.entries(own).filter(([, value]) => value !== undefined);
+  const all: SessionOptions = { ...usual, ...Object.fromEntries(given) };
+  const { signal } = usual;
+  const isNobody = own.requireClaims === true && "claims" in own &&
+    own.claims === undefined;
+  return {
+    ...all,
+    ...(isNobody && { claims: undefined }),
+    ...(signal && own.signal && { signal: anySignal(signal, own.signal) }),
+  };
+}
+
+/** Where the runtime cannot join them, the nearer one counts. */
+function anySignal(usual: AbortSignal, own: AbortSignal): AbortSignal {
+  return typeof AbortSignal.any === "function"
+    ? AbortSignal.any([usual, own])
+    : own;
 }

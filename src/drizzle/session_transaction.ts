@@ -126,12 +126,14 @@ export class SessionTransaction<
    * @param options What ends the wait.
    * @returns What the work gives.
    * @throws {ConnectionError} `STATEMENT_TIMEOUT` or `ABORTED`.
+   * @throws {StateError} When this one has ended, or a block is open inside.
    * @throws {RangeError} When the timeout is no number of milliseconds.
    * @throws {TypeError} When the signal is none.
    */
-  within<T>(work: PromiseLike<T>, options: WithinOptions): Promise<T> {
-    const { core } = this.#runner.handle;
-    return within(work, options, (error) => core.interrupt(error));
+  async within<T>(work: PromiseLike<T>, options: WithinOptions): Promise<T> {
+    const { handle, handle: { core } } = this.#runner;
+    core.checkUse(handle);
+    return await within(work, options, (error) => core.interrupt(error));
   }
 
   /**

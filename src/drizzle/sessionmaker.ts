@@ -14,7 +14,7 @@ import { defineStructure } from "./_define_structure.ts";
 import { runAgain } from "./run_again.ts";
 import { unboundRunner } from "./runner_for.ts";
 import { Session, type SessionParts } from "./session.ts";
-import type { SessionOptions } from "./session_options.ts";
+import { mergedOptions, type SessionOptions } from "./session_options.ts";
 import type { SessionContext } from "./session_context.ts";
 import type { SessionHooks } from "./session_hooks.ts";
 import { type Casing, sessionShape } from "./session_shape.ts";
@@ -223,7 +223,8 @@ export function sessionmaker<
   }
   function makerWith(usual: SessionOptions): Sessionmaker<Schema> {
     function make(own: SessionOptions = {}): Session<Schema> {
-      const all = { parent: currentHolder(contexts), ...usual, ...own };
+      const parent = currentHolder(contexts);
+      const all = { parent, ...mergedOptions(usual, own) };
       for (const context of contexts) {
         const other = context.replacement?.();
         if (other === undefined || other === make) continue;
@@ -240,7 +241,8 @@ export function sessionmaker<
       return await runAgain({
         open: () => ({ session: make() }),
         run: ({ session }) => session.begin(block, transaction),
-      }, { retry, signal: transaction.signal });
+        close: ({ session }) => session.close(),
+      }, { retry, signal: transaction.signal ?? usual.signal });
     }
     return Object.assign(make, {
       begin,

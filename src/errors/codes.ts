@@ -12,7 +12,9 @@ export interface ErrorCodes {
   SESSION_CLOSED: "StateError";
   /**
    * A session that had a connection was dropped without `close()`. Its
-   * connection was closed, and what it had not committed is undone. Use
+   * connection was closed, and what it had not committed is undone. It is
+   * reported in `mode: "development"` where nobody listens to the event `leak`
+   * (`reportError`, which ends a Deno process that does not handle it). Use
    * `Session.begin()`, `await using`, or `finally`.
    */
   SESSION_LEAKED: "StateError";
@@ -146,7 +148,8 @@ export interface ErrorCodes {
    */
   RESPONSE_TOO_LARGE: "ConnectionError";
   /**
-   * A statement was not answered within `statementTimeout`. The server was
+   * A statement was not answered within `statementTimeout`, or within the
+   * `timeout` of `within()`, and its transaction has failed. The server was
    * asked to cancel it, and its connection is closed. Raise the option where
    * work takes that long, or look for the lock that it waits for.
    */

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import type { Session } from "../drizzle/session.ts";
 import { backgroundOf } from "./_background_of.ts";
+import { identityOf } from "./_identity_of.ts";
 import { OpenRequest, type RequestOptions } from "./_open_request.ts";
 import { type SessionSource, sessionSource } from "./session_source.ts";
 
@@ -64,12 +65,12 @@ export function background<
 ): Promise<void> {
   const opened = sessionSource(source);
   // It outlives its client, unless somebody wants it otherwise.
+  const request = c.get(options.key ?? "db");
   const own = new OpenRequest(c, opened, {
     signal: () => undefined,
     ...options,
-  });
+  }, identityOf(request, options));
   const { session } = own;
-  const request = c.get(options.key ?? "db");
   async function run(): Promise<void> {
     try {
       await endOf(request);

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import type { Session } from "../drizzle/session.ts";
 import { backgroundOf } from "./_background_of.ts";
+import { identityOf } from "./_identity_of.ts";
 import { OpenRequest, type RequestOptions } from "./_open_request.ts";
 import { type SessionSource, sessionSource } from "./session_source.ts";
 
@@ -53,7 +54,8 @@ export async function streamSession<
   options: RequestOptions<"db"> = {},
 ): Promise<Response> {
   const opened = sessionSource(source);
-  const request = new OpenRequest(c, opened, options);
+  const own = identityOf(c.get(options.key ?? "db"), options);
+  const request = new OpenRequest(c, opened, options, own);
   const { session } = request;
   let response: Response;
   try {
@@ -62,11 +64,14 @@ export async function streamSession<
     await session.close();
     throw error;
   }
-  if (response.body === null) {
-    await session.close();
-    return response;
+  const made = response.body;
+  // Of an answer to HEAD nobody would ever read the body.
+  if (made === null || c.req.method === "HEAD") {
+    await made?.cancel();
+    await session.invalidate();
+    return new Response(null, response);
   }
-  const { body, sent } = followed(response.body);
+  const { body, sent } = followed(made);
   // Of a reader that has gone nobody waits for what still runs.
   const closing = sent.then((isWhole) =>
     isWhole ? session.close() : session.invalidate()

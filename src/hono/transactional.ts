@@ -1,6 +1,7 @@
 import type { Context, Handler } from "hono";
 import { runAgain } from "../drizzle/run_again.ts";
 import { checkRetry, type RetryOptions } from "../session/retry_policy.ts";
+import { clientGone } from "./_client_gone.ts";
 import { BookmarkCookie } from "./bookmark_cookie.ts";
 import { freshAnswer } from "./_fresh_answer.ts";
 import { inRequest } from "./_in_request.ts";
@@ -75,7 +76,7 @@ export function transactional<
   handler: Handler<{ Variables: SessionVariables<Schema, Key> }>,
   options: TransactionalOptions<Key> = {},
 ): Handler<{ Variables: SessionVariables<Schema, Key> }> {
-  const { retry = {}, signal, readYourWrites } = options;
+  const { retry = {}, signal = clientGone, readYourWrites } = options;
   const cookie = readYourWrites && new BookmarkCookie(readYourWrites);
   checkRetry(retry);
   const opened = sessionSource(source);
@@ -97,7 +98,7 @@ export function transactional<
         if (cookie) await cookie.write(c, request.session.bookmark);
       },
       refusal: () => refusal(c, streams),
-    }, { retry, signal: signal?.(c) });
+    }, { retry, signal: signal(c) });
     return c.res;
   };
 }
@@ -118,11 +119,15 @@ function refusal(
 /** Notes whether a handler begins to stream: Hono's helpers do at once. */
 function noteStreams(c: Context): { readonly hasBegun: boolean } {
   const noted = { hasBegun: false };
-  c.newResponse = new Proxy(c.newResponse, {
-    apply(make, self, args) {
-      noted.hasBegun ||= args[0] instanceof ReadableStream;
-      return Reflect.apply(make, self, args);
-    },
-  });
+  function noting<F extends (...args: never[]) => unknown>(make: F): F {
+    return new Proxy(make, {
+      apply(target, self, args: unknown[]) {
+        noted.hasBegun ||= args[0] instanceof ReadableStream;
+        return Reflect.apply(target, self, args);
+      },
+    });
+  }
+  c.newResponse = noting(c.newResponse);
+  c.body = noting(c.body);
   return noted;
 }

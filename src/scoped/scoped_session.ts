@@ -1,6 +1,9 @@
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { Session } from "../drizzle/session.ts";
-import type { SessionOptions } from "../drizzle/session_options.ts";
+import {
+  mergedOptions,
+  type SessionOptions,
+} from "../drizzle/session_options.ts";
 import type {
   HandleDatabase,
   SessionContext,
@@ -248,9 +251,11 @@ export class ScopedSession<
    * @returns The session.
    */
   open(options: SessionOptions = {}): Session<Schema> {
+    const outer = this.#present;
     const session: Session<Schema> = this.Session({
-      parent: this.#present?.holder,
-      ...options,
+      parent: outer?.holder,
+      // Whoever is current is so here as well, unless somebody else is named.
+      ...mergedOptions(outer?.session.identity ?? {}, options),
       context: {
         ...this.#context,
         // Its own blocks, whoever is current when one is opened.

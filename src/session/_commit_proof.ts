@@ -10,6 +10,7 @@ import type { NullpoolError } from "../errors/error.ts";
 import { StateError } from "../errors/state_error.ts";
 import {
   type CommitEvidence,
+  type CommitOutcome,
   commitOutcome,
   type OutcomeAsker,
 } from "./commit_outcome.ts";
@@ -55,14 +56,12 @@ export class CommitProof {
 
   /**
    * What asks for the transaction's id, behind statements that are not the
-   * last ones.
+   * last ones; any of them may have written.
    *
-   * @param statements They.
    * @returns One statement, or none.
    */
-  behind(statements: readonly Statement[]): readonly Statement[] {
-    const isDue = this.#mode === "xid" && this.#evidence === undefined &&
-      statements.some(({ access }) => access === "write");
+  behind(): readonly Statement[] {
+    const isDue = this.#mode === "xid" && this.#evidence === undefined;
     return isDue ? [ASK_XID] : [];
   }
 
@@ -84,7 +83,8 @@ export class CommitProof {
    * @returns One statement, or none.
    */
   beforeCommit(hasWritten: boolean): readonly Statement[] {
-    if (this.#mode !== "ledger" || !hasWritten) return [];
+    const isEmpty = !hasWritten || this.#options().readOnly === true;
+    if (this.#mode !== "ledger" || isEmpty) return [];
     const id = crypto.randomUUID();
     this.#evidence = { kind: "ledger", id };
     return [noteCommit(id)];
@@ -94,17 +94,13 @@ export class CommitProof {
    * What a flight with COMMIT in it has come to.
    *
    * @param flight Its answers, those to our own statements left out.
-   * @param hasWritten Whether there was anything to commit.
    */
-  async endOf(
-    flight: WrappedFlight,
-    hasWritten: boolean,
-  ): Promise<CommitEnd> {
+  async endOf(flight: WrappedFlight): Promise<CommitEnd> {
     const failure = endingFailure(flight, this.#mode);
     if (!(failure instanceof CommitOutcomeError)) {
       return { flight, error: failure, isAnswerLost: false };
     }
-    switch (await this.#outcome(hasWritten)) {
+    switch (await this.#outcome()) {
       case "committed":
         return {
           flight: { results: [] },
@@ -118,14 +114,12 @@ export class CommitProof {
     }
   }
 
-  async #outcome(hasWritten: boolean) {
+  /** Without evidence it may still have done something, such as NOTIFY. */
+  async #outcome(): Promise<CommitOutcome> {
     const evidence = this.#evidence;
-    if (evidence !== undefined) {
-      return await commitOutcome(evidence, this.#asker);
-    }
-    // Without an id nothing was written: there was nothing to be lost.
-    const isEmpty = this.#mode === "xid" || !hasWritten;
-    return this.#mode !== "error" && isEmpty ? "committed" : "unknown";
+    return evidence === undefined
+      ? "unknown"
+      : await commitOutcome(evidence, this.#asker);
   }
 }
 

@@ -189,6 +189,10 @@ export class Dispatcher {
       return await this.#giveUp(error, batch);
     }
     const { flight, hasBegun } = answer;
+    // One that was cut off is closed at once, which cancels what it runs.
+    if (flight.failure !== undefined && !this.server.isUsable) {
+      this.server.giveBack({ discard: true });
+    }
     const { results, failure, failedAt } = flight;
     if (!hasBegun) return this.#notBegun(failure, batch);
     if (failure !== undefined && failedAt === undefined && batch.size > 1) {
@@ -198,6 +202,7 @@ export class Dispatcher {
     }
     if (isWriteRefused(failure)) {
       this.#hasWritten = true;
+      this.#parts.noteWrite();
       batch.answer(results);
       return this.#putBack(batch, results.length);
     }

@@ -3,10 +3,11 @@ import type { Flusher } from "./_flusher.ts";
 import type { Gate } from "./_gate.ts";
 import type { HookList } from "./_hook_list.ts";
 import type { HookRunner } from "./_hook_runner.ts";
+import { CommitOutcomeError } from "../errors/connection_error.ts";
 import { busyError, rollbackOnlyError } from "./_refusals.ts";
 import type { SessionStats } from "./session_stats.ts";
 import type { SessionState } from "./session_state.ts";
-import type { RollbackOptions } from "./transaction.ts";
+import type { RollbackOptions, Transaction } from "./transaction.ts";
 
 /** What the end of a transaction has to do with. */
 interface EndingParts<Handle> {
@@ -60,12 +61,20 @@ export class Ending<Handle> {
     try {
       await this.#committing;
       work.nextTransaction();
-      if (transaction.writes > 0) this.#parts.stats.commits++;
+      this.#countCommit(transaction);
       current.forget(transaction);
+    } catch (error) {
+      // It may have been done.
+      if (error instanceof CommitOutcomeError) this.#countCommit(transaction);
+      throw error;
     } finally {
       this.#committing = undefined;
     }
     await hooks.afterCommit(transaction.hooks);
+  }
+
+  #countCommit({ writes }: Transaction): void {
+    if (writes > 0) this.#parts.stats.commits++;
   }
 
   #allowCommit(root: Handle): SessionState {

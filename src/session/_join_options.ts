@@ -60,3 +60,27 @@ function obstacleTo(
     ? "its reads ran under other options"
     : undefined;
 }
+
+/** Options of a whole transaction that its BEGIN does not tell. */
+const OF_A_WHOLE = [
+  "statementTimeout",
+  "transactionTimeout",
+  "signal",
+  "lostCommit",
+] as const;
+
+/**
+ * Whether a savepoint can be had under options: it has none of its own.
+ *
+ * @param own How its transaction runs.
+ * @param options How the savepoint was to run.
+ */
+export function canRunInside(
+  own: TransactionOptions,
+  options: TransactionOptions,
+): boolean {
+  return sameTransactionOptions(own, { ...own, ...options }) &&
+    OF_A_WHOLE.every((name) =>
+      options[name] === undefined || options[name] === own[name]
+    );
+}

@@ -25,6 +25,8 @@ export interface DispatchParts {
   readonly options: () => TransactionOptions;
   /** Whether it may have written. */
   readonly hasWritten: () => boolean;
+  /** Counts a write that nobody has issued as one. */
+  readonly noteWrite: () => void;
   /** Its first failure. */
   readonly failure: () => NullpoolError | undefined;
   /** Fails it; the first failure stays. */
@@ -145,13 +147,14 @@ export class Opening {
     statement: Statement,
     signal: AbortSignal,
   ): Promise<Result> {
-    const { failure, fail } = this.#parts;
+    const { failure, fail, noteWrite } = this.#parts;
     signal.throwIfAborted();
     const failed = failure();
     if (failed) throw failedError("execute", failed);
     if (!this.#server.isOpen) {
       await this.#connect("the hook afterBegin runs a statement", signal);
     }
+    if (statement.access === "write") noteWrite();
     const { results: [result], failure: refused } = await this.#server.send([{
       statement,
     }]);

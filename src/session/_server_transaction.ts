@@ -225,7 +225,7 @@ export class ServerTransaction {
       this.#parts,
     );
     const results = flight.results.slice(0, statements.length);
-    const end = await this.#proof.endOf({ ...flight, results }, hasWritten);
+    const end = await this.#proof.endOf({ ...flight, results });
     if (end.error === undefined && hasWritten && this.#parts.notesPosition) {
       const asked = await sendWhole(untold([ASK_POSITION]), whole, this.#parts);
       notePosition(this.#parts.stats, asked.results[0]);
@@ -259,9 +259,7 @@ export class ServerTransaction {
   async send(statements: readonly ToldStatement[]): Promise<WrappedFlight> {
     const lead = this.#lead;
     this.#lead = [];
-    const asking = this.#isCommitting
-      ? []
-      : this.#proof.behind(statements.map(({ statement }) => statement));
+    const asking = this.#isCommitting ? [] : this.#proof.behind();
     const { results, failure } = await this.#exchange([
       ...lead,
       ...statements,
@@ -344,10 +342,11 @@ export class ServerTransaction {
     // A connection that was lost has maybe carried COMMIT as well.
     const isLost = flight.failure instanceof ConnectionError;
     if (!isReached && !isLost) {
+      this.#isCommitting = false;
       return { flight, error: undefined, isAnswerLost: false };
     }
     if (isLost) this.giveBack({ discard: true });
-    const end = await this.#proof.endOf(flight, hasWritten);
+    const end = await this.#proof.endOf(flight);
     if (end.isAnswerLost) this.#engine.emit({ type: "commit" });
     this.giveBack({ discard: end.error !== undefined });
     return end;

@@ -2,7 +2,6 @@ import type { Result, Statement } from "../driver/statement.ts";
 import {
   checkTransactionOptions,
   isAutocommit,
-  sameTransactionOptions,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -15,7 +14,11 @@ import { Flusher } from "./_flusher.ts";
 import { Gate } from "./_gate.ts";
 import type { HookList } from "./_hook_list.ts";
 import { HookRunner } from "./_hook_runner.ts";
-import { joinExplicitly, joinWithOptions } from "./_join_options.ts";
+import {
+  canRunInside,
+  joinExplicitly,
+  joinWithOptions,
+} from "./_join_options.ts";
 import { Nesting } from "./_nesting.ts";
 import { autocommitError, endedError, openError } from "./_refusals.ts";
 import type { WatchableWork } from "./savepoint.ts";
@@ -149,6 +152,12 @@ export class SessionCore implements SessionHandle {
     return this.#current.begin("execute");
   }
 
+  /** Whether it speaks for somebody in particular. */
+  get isPersonal(): boolean {
+    const { identity = {}, authToken } = this.#options;
+    return authToken !== undefined || Object.keys(identity).length > 0;
+  }
+
   /** Whether a handle's block has not ended. */
   isAlive(handle: SessionHandle): boolean {
     return this.#gate.blocks.has(handle);
@@ -213,12 +222,18 @@ export class SessionCore implements SessionHandle {
   }
 
   /**
-   * Fails the open transaction, if there is one, and cancels what it runs.
+   * Fails the open transaction, or the one that is about to be begun, and
+   * cancels what it runs.
    *
    * @param error Why.
+   * @returns Whether that could be done: a COMMIT that has left is waited for.
    */
-  interrupt(error: NullpoolError): void {
-    this.#current.open?.interrupt(error);
+  interrupt(error: NullpoolError): boolean {
+    const { open } = this.#current;
+    if (open !== undefined) return open.interrupt(error);
+    if (this.#gate.state !== "idle") return false;
+    // What was asked for in this turn has yet to begin one.
+    return this.#current.begin("begin").interrupt(error);
   }
 
   /**
@@ -376,7 +391,7 @@ export class SessionCore implements SessionHandle {
       );
     }
     const own = this.#current.begin("beginNested").options;
-    if (!sameTransactionOptions(own, { ...own, ...options })) {
+    if (!canRunInside(own, options)) {
       throw openError("change its options", "a savepoint has none of its own");
     }
     return await this.runNested(outer, block);

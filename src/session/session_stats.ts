@@ -6,7 +6,7 @@ export interface SessionStats {
   statements: number;
   /** Those of them that may have written. */
   writes: number;
-  /** Transactions that have written and were committed; in autocommit, writes. */
+  /** Transactions that have written and were, or may have been, committed; in autocommit, writes. */
   commits: number;
   /** Flights: each is one wait for the server. */
   roundTrips: number;

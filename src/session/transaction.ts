@@ -69,6 +69,10 @@ export class Transaction implements WatchableWork {
       owner,
       options: () => this.options,
       hasWritten: () => this.#writes > 0,
+      noteWrite: () => {
+        this.#writes++;
+        owner.stats.writes++;
+      },
       failure: () => this.#failure,
       fail: (error) => this.#fail(error),
       canRecover: () => this.#savepoints.some(({ state }) => state === "open"),
@@ -272,6 +276,8 @@ export class Transaction implements WatchableWork {
       await this.#commit();
     } finally {
       this.#limits?.stop();
+      // A savepoint may bring it back.
+      this.#isWatched = false;
       this.#dispatcher.leaveReplica();
     }
   }
@@ -326,18 +332,23 @@ export class Transaction implements WatchableWork {
    * has left is waited for: cut off, nobody would know what became of it.
    *
    * @param error Why.
+   * @returns Whether it was failed.
    */
-  interrupt(error: NullpoolError): void {
-    if (this.#rollingBack !== undefined || this.#server.isCommitting) return;
+  interrupt(error: NullpoolError): boolean {
+    if (this.#rollingBack !== undefined || this.#server.isCommitting) {
+      return false;
+    }
     this.#fail(error);
     this.#queue.reject(error);
     this.#dispatcher.cut(error);
+    return true;
   }
 
   /** Throws the connection away: what runs on it fails. */
   invalidate(): void {
     this.#queue.reject(rolledBackError());
-    this.#dispatcher.stopOpening();
+    // A request with COMMIT in it may have been done.
+    if (!this.#server.isCommitting) this.#dispatcher.stopOpening();
     this.#server.giveBack({ discard: true });
   }
 

@@ -26,7 +26,7 @@ export interface WithinOptions {
  *
  * @param work What is waited for.
  * @param options What ends the wait.
- * @param interrupt Ends the work as well.
+ * @param interrupt Ends the work as well, if that can be done.
  * @returns What the work returns.
  * @throws {ConnectionError} When it was given up.
  * @throws {RangeError} When the timeout is no number of milliseconds.
@@ -35,14 +35,13 @@ export interface WithinOptions {
 export async function within<T>(
   work: PromiseLike<T>,
   { timeout = 0, signal }: WithinOptions,
-  interrupt: (error: NullpoolError) => void,
+  interrupt: (error: NullpoolError) => boolean,
 ): Promise<T> {
   checkNumber("timeout", timeout, "milliseconds");
   checkSignal(signal);
   const givenUp = new AbortController();
   const limits = new Limits((error) => {
-    interrupt(error);
-    givenUp.abort(error);
+    if (interrupt(error)) givenUp.abort(error);
   });
   limits.watch({
     timeout,
@@ -50,8 +49,11 @@ export async function within<T>(
     signals: signal === undefined ? [] : [signal],
   });
   try {
-    // A query begins when it is awaited.
-    givenUp.signal.throwIfAborted();
+    if (givenUp.signal.aborted) {
+      // A query begins when it is awaited; a promise has begun, and now fails.
+      if (work instanceof Promise) work.catch(() => {});
+      throw givenUp.signal.reason;
+    }
     return await orGivenUp(Promise.resolve(work), { signal: givenUp.signal });
   } finally {
     limits.stop();

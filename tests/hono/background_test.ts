@@ -130,6 +130,23 @@ requestTest(
 
 const NUMBERS = sql<{ n: number }>`select n from generate_series(1, 1000) n`;
 
+requestTest("streamSession() closes at once for HEAD", async (bed) => {
+  const { Session, engine } = bed;
+  const sessions: Session[] = [];
+  const app = appOf();
+  app.get("/", (c) =>
+    streamSession(c, Session, async (db) => {
+      sessions.push(db);
+      await db.execute("select 1");
+      return new Response(new ReadableStream(), { headers: { "x-made": "1" } });
+    }));
+  const response = await app.request("/", { method: "HEAD" });
+  assertEquals(response.headers.get("x-made"), "1");
+  await sessions[0]?.closed;
+  await engine.idle();
+  assertEquals(engine.status().checkedOut, 0);
+});
+
 requestTest("streamSession() reads while the body is sent", async (bed) => {
   const { Session, database, engine } = bed;
   const app = appOf();

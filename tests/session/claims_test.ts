@@ -5,7 +5,8 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
-import { sql } from "drizzle-orm";
+import { entityKind, sql } from "drizzle-orm";
+import { Cache } from "drizzle-orm/cache/core";
 import {
   integer,
   pgPolicy,
@@ -26,7 +27,13 @@ import {
   StateError,
 } from "../../mod.ts";
 import { serveNeon } from "../../src/dev/mod.ts";
-import { dbSession, type SessionVariables } from "../../src/hono/mod.ts";
+import {
+  background,
+  dbSession,
+  type SessionVariables,
+  streamSession,
+} from "../../src/hono/mod.ts";
+import { scopedSession } from "../../src/scoped/mod.ts";
 import { neon } from "../../src/neon/mod.ts";
 import { pglite } from "../../src/pglite/mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
@@ -365,6 +372,76 @@ Deno.test("claims: without them nothing is sent, where they are required", async
     assertEquals((await database.log()).length, before);
     await using asked = Sessions({ requireClaims: true });
     await assertRejects(() => asked.get(docs, 1), StateError, "claims");
+  });
+});
+
+Deno.test("claims: what a factory says holds behind every entry point", async () => {
+  await withClaims(async ({ Sessions }) => {
+    const Anon = Sessions.with({ role: "anon" });
+    const scope = scopedSession(Sessions);
+    const app = new Hono<{ Variables: SessionVariables<typeof schema> }>();
+    app.get(
+      "/role",
+      dbSession(Anon),
+      async (c) => c.json(await whoIs(c.var.db)),
+    );
+    app.use(dbSession(scope, { claims: () => CLAIMS }));
+    app.get("/own", async (c) => {
+      const own = await scope.begin(whoIs, { propagation: "requiresNew" });
+      const apart = await scope.run(whoIs);
+      return c.json([own, apart]);
+    });
+    const behind = Promise.withResolvers<unknown>();
+    app.get("/behind", (c) => {
+      void background(
+        c,
+        Sessions,
+        async (db) => behind.resolve(await whoIs(db)),
+      );
+      return streamSession(c, Sessions, async (db) => c.json(await whoIs(db)));
+    });
+    const ask = async (path: string) => await (await app.request(path)).json();
+    const mine = { role: "authenticated", claims: CLAIMS };
+    assertEquals(await ask("/role"), { role: "anon", claims: null });
+    assertEquals(await ask("/own"), [mine, mine]);
+    assertEquals(await ask("/behind"), mine);
+    assertEquals(await behind.promise, mine);
+    await Sessions.engine.idle();
+    // Who is asked for claims and has none gets nobody else's.
+    const strict = new Hono<{ Variables: SessionVariables<typeof schema> }>();
+    strict.use(
+      dbSession(Sessions.with({ claims: CLAIMS }), { claims: () => undefined }),
+    );
+    strict.get("/", async (c) => c.json(await whoIs(c.var.db)));
+    strict.onError((error, c) =>
+      c.text("code" in error ? `${error.code}` : "", 500)
+    );
+    assertEquals(await (await strict.request("/")).text(), "CLAIMS_REQUIRED");
+  });
+});
+
+Deno.test("claims: what one user has read is no cached answer for another", async () => {
+  await withClaims(async ({ Sessions }) => {
+    const store = new Map<string, unknown>();
+    class Shared extends Cache {
+      static override readonly [entityKind] = "Shared";
+      override strategy = () => "all" as const;
+      override get = (key: string) => Promise.resolve(store.get(key) as never);
+      override put = (key: string, value: unknown) =>
+        Promise.resolve(void store.set(key, value));
+      override onMutate = () => Promise.resolve();
+    }
+    const Cached = sessionmaker(Sessions.engine, {
+      schema,
+      cache: new Shared(),
+    });
+    for (const tenant of [1, 2]) {
+      await using db = Cached({ claims: { tenant } });
+      const rows = await db.select().from(docs);
+      assertEquals(new Set(rows.map((row) => row.tenant)), new Set([tenant]));
+      await db.commit();
+      await db.close();
+    }
   });
 });
 

@@ -6,11 +6,13 @@ import {
   assertThrows,
 } from "@std/assert";
 import { sql } from "drizzle-orm";
+import { integer, pgTable } from "drizzle-orm/pg-core";
 import {
   CommitOutcomeError,
   ConnectionError,
   createEngine,
   type Engine,
+  IntegrityError,
   mapTasks,
   NullPool,
   QueuePool,
@@ -97,8 +99,9 @@ deadlineTest("a read that is a flight of its own is cancelled", async (bed) => {
   const read = () => db.execute(sql`select * from notes`).then(() => {});
   const error = await refused(read());
   assertEquals(error.code, "STATEMENT_TIMEOUT");
-  await db.rollback();
+  // At once, and not when the session ends.
   await bed.database.waitFor(async () => await running(bed.database) === 0);
+  await db.rollback();
   await holder.rollback();
   await read();
   await db.close();
@@ -176,6 +179,50 @@ deadlineTest("a COMMIT that has left is waited for", async (bed) => {
   }]);
 });
 
+deadlineTest("within() waits for a COMMIT that has left", async (bed) => {
+  const { Session, database } = bed;
+  await using db = Session();
+  await issue(db, "insert into slow_commits values (1)");
+  await db.within(db.commit(), { timeout: 200 });
+  const insert = db.transaction((tx) =>
+    tx.execute("insert into slow_commits values (2)").then(() => {})
+  );
+  await db.within(insert, { timeout: 300 });
+  assertEquals(
+    (await database.query("select id from slow_commits")).length,
+    2,
+  );
+});
+
+deadlineTest("a savepoint has no deadline of its own", async (bed) => {
+  await using db = bed.Session({ atomic: true });
+  for (
+    const options of [
+      { statementTimeout: 100 },
+      { transactionTimeout: 100 },
+      { signal: new AbortController().signal },
+    ]
+  ) {
+    const error = await assertRejects(
+      () => db.transaction(() => Promise.resolve(), options),
+      StateError,
+    );
+    assertEquals(error.code, "TRANSACTION_OPEN");
+  }
+});
+
+deadlineTest("a handle that has ended waits for nothing", async (bed) => {
+  await using db = bed.Session();
+  const [ended] = await db.transaction((tx) => Promise.resolve([tx]));
+  await issue(db, "insert into notes values (1)");
+  assert(ended !== undefined);
+  await assertRejects(
+    () => ended.within(Promise.resolve(), { timeout: 1 }),
+    StateError,
+  );
+  await db.commit();
+});
+
 deadlineTest(
   "a COMMIT that is not answered has an unknown outcome",
   async (bed) => {
@@ -207,6 +254,19 @@ deadlineTest("within() ends one statement", async (bed) => {
     }),
   );
   assertEquals(before.code, "ABORTED");
+  // So is a promise of statements that have yet to begin.
+  await db.rollback();
+  const begun = await refused(
+    db.within(
+      Promise.all([
+        db.execute("insert into notes values (7)"),
+        db.execute("insert into notes values (8)"),
+      ]),
+      { signal: AbortSignal.abort() },
+    ),
+  );
+  assertEquals([begun.code, db.state], ["ABORTED", "failed"]);
+  await db.rollback();
   assertEquals(await database.query("select * from notes"), []);
   // A wait that was long enough leaves nothing behind.
   await db.within(db.execute("select 1"), {
@@ -237,6 +297,38 @@ deadlineTest("mapTasks cancels the siblings of a failure", async (bed) => {
   );
   assertEquals(error, failure);
   assertFalse(Reflect.has(failure, "suppressed"));
+});
+
+deadlineTest(
+  "a signal counts again behind a commit that a savepoint has survived",
+  async (bed) => {
+    const stop = new AbortController();
+    await using db = bed.Session({ signal: stop.signal });
+    await issue(db, "insert into notes values (1)");
+    const savepoint = await db.beginNested();
+    await issue(db, "select 1");
+    void db.enqueue(
+      db.insert(pgTable("notes", { id: integer() })).values({ id: 1 }),
+    )
+      .catch(() => {});
+    await assertRejects(() => db.commit(), IntegrityError);
+    await savepoint.rollback();
+    const sleeping = refused(issue(db, SLEEP));
+    await asleep(bed.database);
+    stop.abort();
+    assertEquals((await sleeping).code, "ABORTED");
+  },
+);
+
+deadlineTest("mapTasks keeps the signal of its factory", async (bed) => {
+  const stop = new AbortController();
+  const Session = bed.Session.with({ signal: stop.signal });
+  const running = refused(
+    mapTasks(Session, [1], async (db) => await issue(db, SLEEP)),
+  );
+  await asleep(bed.database);
+  stop.abort();
+  assertEquals((await running).code, "ABORTED");
 });
 
 Deno.test("deadline: a pool's slot is free, and its connection not lent again", async () => {

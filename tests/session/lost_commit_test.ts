@@ -286,6 +286,103 @@ Deno.test("a role without rights of its own writes to the ledger", async () => {
   assertEquals(row, { n: 1 });
 });
 
+/** What a caller is told when COMMIT never arrives, and what is there. */
+async function toldAfter(
+  lostCommit: "xid" | "ledger",
+  work: (db: Session<typeof schema>) => PromiseLike<unknown>,
+): Promise<Told> {
+  await using bed = await lossyBed("tcp");
+  const { database, relay, driver } = bed;
+  await database.query(`create function writing() returns int language plpgsql
+    volatile as 'begin insert into kept (n) values (1) on conflict do nothing; return 1; end';
+    create view writes as select writing() as n`);
+  await using engine = createEngine(driver, { transaction: { lostCommit } });
+  const Session = sessionmaker(engine, {
+    schema,
+    hooks: {
+      async afterBegin(tx) {
+        await tx.execute("select writing()");
+      },
+    },
+  });
+  await using db = Session();
+  await work(db);
+  relay.arm("before");
+  const told = await toldOf(db.commit());
+  assertEquals([relay.cuts, await database.query("select n from kept")], [
+    1,
+    [],
+  ]);
+  await db.close();
+  return told;
+}
+
+Deno.test("what nobody has issued as a write is proved as well: views, hooks", async () => {
+  const writes = pgTable("writes", { n: integer() });
+  for (const lostCommit of ["xid", "ledger"] as const) {
+    assertEquals(
+      await toldAfter(lostCommit, (db) => db.select().from(writes)),
+      "rolled back",
+    );
+    // The hook alone has written.
+    assertEquals(
+      await toldAfter(lostCommit, (db) => db.select().from(kept)),
+      "rolled back",
+    );
+  }
+});
+
+Deno.test("without a proof nobody says that it was committed", async () => {
+  await lose({ lostCommit: "xid" }, async (db, { relay }) => {
+    // It has no id before COMMIT.
+    await db.execute("notify jobs, 'x'");
+    relay.arm("before");
+    await assertRejects(() => db.commit(), CommitOutcomeError);
+  });
+});
+
+Deno.test("the ledger is not written by what only reads", async () => {
+  for (const isolationLevel of ["read committed", "serializable"] as const) {
+    await lose(
+      { lostCommit: "ledger", readOnly: true, isolationLevel },
+      async (db, { database }) => {
+        await db.execute("select 1");
+        await db.commit();
+        const rows = await database.query("select id from nullpool.commits");
+        assertEquals(rows, []);
+      },
+    );
+  }
+});
+
+Deno.test("a session that is thrown away waits for a request with COMMIT in it", async () => {
+  await using database = await testDatabase({
+    setup: "create table kept (id serial primary key, n int)",
+  });
+  await using server = await serveNeon({ backend: database.url, port: 0 });
+  const url = new URL(database.url);
+  url.port = String(server.port);
+  const arrived = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  await using engine = createEngine(neon(url.href, {
+    async fetch(asked, init) {
+      const response = await fetch(asked, init);
+      arrived.resolve();
+      await release.promise;
+      return response;
+    },
+  }));
+  const db = sessionmaker(engine, { schema })();
+  db.add(kept, { n: 1 });
+  const committing = db.commit();
+  await arrived.promise;
+  const closing = db.invalidate();
+  release.resolve();
+  await committing;
+  await closing;
+  assertEquals(await database.query("select n from kept"), [{ n: 1 }]);
+});
+
 Deno.test("what proves a commit costs what is said", async () => {
   const costs: Record<string, unknown> = {};
   for (const lostCommit of ["error", "xid", "ledger"] as const) {

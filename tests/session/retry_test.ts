@@ -16,6 +16,8 @@ import {
   sessionmaker,
   StaleDataError,
 } from "../../mod.ts";
+import { postgres } from "../../src/postgres/mod.ts";
+import { cuttingRelay } from "../support/cutting_relay.ts";
 import { neon } from "../../src/neon/mod.ts";
 import { type NeonFault, serveNeon } from "../../src/dev/mod.ts";
 import { isRetryable, retryDelay } from "../../src/session/retry_policy.ts";
@@ -213,6 +215,40 @@ sessionTest("a signal ends the wait between two runs", async (bed) => {
         retry: { times: 3, maxDelay: 100_000 },
       }),
     SerializationError,
+  );
+});
+
+sessionTest("the signal of a factory ends the wait as well", async (bed) => {
+  const abort = new AbortController();
+  bed.engine.on("retry", () => abort.abort());
+  let runs = 0;
+  const Session = bed.Session.with({ signal: abort.signal });
+  await assertRejects(() =>
+    Session.begin(() => {
+      runs++;
+      return Promise.reject(SERIALIZATION);
+    }, { retry: { times: 3, maxDelay: 100_000 } }), SerializationError);
+  assertEquals(runs, 1);
+});
+
+Deno.test("retry: a commit of which nobody knows is not followed by another run", async () => {
+  await using database = await testDatabase({
+    setup: "create table notes (id int)",
+  });
+  await using relay = cuttingRelay(database.url);
+  const url = new URL(database.url);
+  url.port = String(relay.port);
+  await using engine = createEngine(postgres(url.href));
+  const work = sessionmaker(engine).begin(async (db) => {
+    await issue(db, "insert into notes values (1)");
+    relay.arm("after");
+    await assertRejects(() => db.commit(), CommitOutcomeError);
+    await db.rollback();
+    throw SERIALIZATION;
+  }, { retry: { times: 3, maxDelay: 1 } });
+  await assertRejects(() => work, SerializationError);
+  await database.waitFor(async () =>
+    (await database.query("select id from notes")).length === 1
   );
 });
 
