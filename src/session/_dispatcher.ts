@@ -175,11 +175,11 @@ export class Dispatcher {
     try {
       answer = await this.#opening.stoppable(async (abort) => {
         const whole = this.#whole(abort);
-        const lagging = await this.#askReplica(batch, whole);
-        if (lagging !== undefined) {
-          return { flight: lagging, hasBegun: IS_DONE };
+        if (this.#parts.owner.engine.readers.length > 0) {
+          const flight = await this.#askReplica(batch, whole);
+          if (flight !== undefined) return { flight, hasBegun: IS_DONE };
+          abort.signal.throwIfAborted();
         }
-        abort.signal.throwIfAborted();
         const read = await this.server.readAlone(batch.statements, whole);
         const { flight: { failure } } = read;
         if (failure !== undefined) abort.signal.throwIfAborted();
@@ -231,9 +231,9 @@ export class Dispatcher {
     this.server.cut(error);
   }
 
-  /** Gives back what a replica has lent. */
-  leaveReplica(): void {
-    this.#replica?.giveBack();
+  /** Gives back what a replica has lent; `discard` ends what runs on it. */
+  leaveReplica(options: { readonly discard: boolean }): void {
+    this.#replica?.giveBack(options);
   }
 
   /** Settles when every connection is back in its pool, or closed. */

@@ -81,13 +81,13 @@ export class ReplicaReads {
       // It has no connection to lend.
     }
     this.#hasFailed = true;
-    this.giveBack();
+    this.giveBack({ discard: false });
     return undefined;
   }
 
-  /** Gives its connection back. */
-  giveBack(): void {
-    this.#server.giveBack({ discard: false });
+  /** Gives its connection back; `discard` ends what runs on it. */
+  giveBack(options: { readonly discard: boolean }): void {
+    this.#server.giveBack(options);
   }
 
   /** Ends at once what it runs. */

@@ -278,7 +278,7 @@ export class Transaction implements WatchableWork {
       this.#limits?.stop();
       // A savepoint may bring it back.
       this.#isWatched = false;
-      this.#dispatcher.leaveReplica();
+      this.#dispatcher.leaveReplica({ discard: false });
     }
   }
 
@@ -350,12 +350,13 @@ export class Transaction implements WatchableWork {
     // A request with COMMIT in it may have been done.
     if (!this.#server.isCommitting) this.#dispatcher.stopOpening();
     this.#server.giveBack({ discard: true });
+    this.#dispatcher.leaveReplica({ discard: true });
   }
 
   async #rollback({ reason }: RollbackOptions): Promise<void> {
     this.#limits?.stop();
     await this.#settle();
-    this.#dispatcher.leaveReplica();
+    this.#dispatcher.leaveReplica({ discard: false });
     const pending = this.#owner.work.countPending();
     await this.#server.rollback(() => {
       if (!this.used && pending === 0) return;
@@ -398,6 +399,7 @@ export class Transaction implements WatchableWork {
       await orGivenUp(pumping, { timeout: ROLLBACK_DEADLINE });
     } catch {
       this.#server.giveBack({ discard: true });
+      this.#dispatcher.leaveReplica({ discard: true });
       await pumping;
     }
   }
