@@ -6,7 +6,7 @@ import { createEngine, NullPool, sessionmaker } from "../../mod.ts";
 import { dbSession, type SessionVariables } from "../../src/hono/mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { scopedSession } from "../../src/scoped/mod.ts";
-import { collectGarbage } from "../support/collect_garbage.ts";
+import { heapUsed } from "../support/collect_garbage.ts";
 import { testDatabase } from "../support/postgres.ts";
 import { seeded, testSeed } from "../support/random.ts";
 
@@ -15,13 +15,6 @@ const REQUESTS = Number(Deno.env.get("NULLPOOL_TEST_LOAD") ?? 2_000);
 const AT_ONCE = 40;
 
 const hits = pgTable("hits", { id: serial().primaryKey(), n: integer() });
-
-/** Bytes in use after all garbage is gone. */
-function heapUsed(): number {
-  collectGarbage();
-  collectGarbage();
-  return Deno.memoryUsage().heapUsed;
-}
 
 const seed = testSeed();
 

@@ -10,7 +10,7 @@ import {
   StateError,
 } from "../../mod.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";
-import { collectGarbage } from "../support/collect_garbage.ts";
+import { collectGarbage, heapUsed } from "../support/collect_garbage.ts";
 import { driverBeds } from "../support/drivers.ts";
 import type { TestDatabase } from "../support/postgres.ts";
 
@@ -125,13 +125,6 @@ Deno.test("sessions that end are not told as leaks", async () => {
   }
   assertEquals(leaks, []);
 });
-
-/** Bytes in use after all garbage is gone. */
-function heapUsed(): number {
-  collectGarbage();
-  collectGarbage();
-  return Deno.memoryUsage().heapUsed;
-}
 
 Deno.test("a million sessions that do nothing leave nothing", async () => {
   const Session = sessionmaker(createEngine(recordingDriver()));
