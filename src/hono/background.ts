@@ -8,9 +8,10 @@ import { type SessionSource, sessionSource } from "./session_source.ts";
 /** How {@linkcode background} runs work. */
 export interface BackgroundOptions extends RequestOptions<"db"> {
   /**
-   * Told what the work, or its commit, failed with; the promise resolves then.
+   * Told what the work, or its commit, failed with.
    *
-   * @default {listeners of the engine's event "backgroundError", if there are any}
+   * @default {listeners of the engine's event "backgroundError"; without any it
+   * is an unhandled rejection, because a failure should be seen}
    */
   readonly onError?: (error: unknown) => void;
 }
@@ -19,9 +20,11 @@ export interface BackgroundOptions extends RequestOptions<"db"> {
  * Runs work behind the response, in a session of its own: it begins when the
  * request's session has ended, so that it sees what that has committed, commits
  * at its end, and rolls back when it throws. Where the runtime has a
- * `waitUntil`, the runtime waits for it.
+ * `waitUntil`, the runtime waits for it, and `engine.idle()` does everywhere.
  *
- * To run it only if the request commits, call it from `afterCommit`.
+ * To run it only if the request commits, call it from `afterCommit`. It returns
+ * nothing: whoever waited for it there would wait for ever, because the request
+ * ends behind its hooks.
  *
  * @example A mail that nobody waits for
  * ```ts
@@ -33,16 +36,15 @@ export interface BackgroundOptions extends RequestOptions<"db"> {
  *
  * await using engine = createEngine(pglite());
  * const Session = sessionmaker(engine);
- * let done: Promise<void> | undefined;
  * const app = new Hono().use(dbSession(Session)).post("/orders", (c) => {
- *   done = background(c, Session, async (db) => {
+ *   background(c, Session, async (db) => {
  *     await db.execute("create table mails (body text)");
  *   });
  *   return c.text("ordered", 201);
  * });
  * const response = await app.request("/orders", { method: "POST" });
  * assertEquals(response.status, 201);
- * await done;
+ * await engine.idle();
  * ```
  *
  * @typeParam Schema The schema of the sessions.
@@ -50,9 +52,6 @@ export interface BackgroundOptions extends RequestOptions<"db"> {
  * @param source A scoped session, a sessionmaker, or how to find an engine.
  * @param work Given the session.
  * @param options How its session runs.
- * @returns Settles when the work has ended; nobody has to wait for it. It
- * rejects with what the work failed with, unless somebody is told of that: a
- * failure that nobody handles should be seen.
  * @throws {TypeError} When the source is none of the three.
  */
 export function background<
@@ -62,7 +61,7 @@ export function background<
   source: SessionSource<Schema>,
   work: (db: Session<Schema>) => Promise<unknown>,
   options: BackgroundOptions = {},
-): Promise<void> {
+): void {
   const opened = sessionSource(source);
   // It outlives its client, unless somebody wants it otherwise.
   const request = c.get(options.key ?? "db");
@@ -76,15 +75,14 @@ export function background<
       await endOf(request);
       await own.enter(() => session.begin(() => work(session)));
     } catch (error) {
-      if (!isTold(session, error, options.onError)) throw error;
+      if (!isTold(session, error, options.onError)) failUnhandled(c, error);
     } finally {
       await session.close();
     }
   }
   const running = run();
-  backgroundOf(c)?.(running);
-  backgroundOf(c)?.(session.closed);
-  return running;
+  backgroundOf(c)?.(running.then(() => session.closed));
+  session.engine.settle(running);
 }
 
 /** Of the session that the request has, if it has one. */
@@ -92,6 +90,12 @@ async function endOf(session: unknown): Promise<void> {
   const isSession = typeof session === "object" && session !== null &&
     "closed" in session;
   if (isSession) await session.closed;
+}
+
+/** The runtime tells what nobody else does. */
+function failUnhandled(c: Context, error: unknown): void {
+  const failure = Promise.reject(error);
+  backgroundOf(c)?.(failure);
 }
 
 /** Whether somebody has heard what the work failed with. */

@@ -57,19 +57,36 @@ requestTest(
   },
 );
 
+requestTest("background() may wait for the commit", async (bed) => {
+  const { Session, engine, stored } = bed;
+  const app = appOf();
+  app.use(dbSession(Session)).post("/:status", async (c) => {
+    await insert(c.var.db, 1);
+    c.var.db.afterCommit(() =>
+      background(c, Session, async (db) => void await insert(db, 2))
+    );
+    return c.text("done", Number(c.req.param("status")) === 200 ? 200 : 400);
+  });
+  assertEquals((await post(app, "/400")).status, 400);
+  await engine.idle();
+  assertEquals(await stored(), []);
+  assertEquals((await post(app, "/200")).status, 200);
+  await engine.idle();
+  assertEquals(await stored(), [1, 2]);
+});
+
 requestTest(
   "background() needs no waitUntil, and no middleware",
   async (bed) => {
-    const { Session, stored } = bed;
+    const { Session, engine, stored } = bed;
     const scope = scopedSession(Session);
     const app = appOf();
-    let done: Promise<void> | undefined;
     app.post("/", (c) => {
-      done = background(c, scope, () => insert(scope.db, 3));
+      background(c, scope, () => insert(scope.db, 3));
       return c.text("ok");
     });
     assertEquals(await (await post(app, "/")).text(), "ok");
-    await done;
+    await engine.idle();
     assertEquals(await stored(), [3]);
   },
 );
@@ -82,29 +99,32 @@ requestTest(
     const told: unknown[] = [];
     const stop = engine.on("backgroundError", ({ error }) => told.push(error));
     const app = appOf();
-    const works: Promise<void>[] = [];
     app.post("/", (c) => {
       const work = async (db: Session) => {
         await insert(db, 4);
         throw failure;
       };
-      works.push(
-        background(c, Session, work),
-        background(c, Session, work, { onError: (error) => told.push(error) }),
-      );
+      background(c, Session, work);
+      background(c, Session, work, { onError: (error) => told.push(error) });
       return c.text("ok");
     });
-    // Nobody is told: whoever has the promise is.
-    app.get("/", async (c) => {
-      const work = background(c, Session, () => Promise.reject(failure));
-      await assertRejects(() => work, Error, "mine");
+    // Nobody is told: the runtime is.
+    app.get("/", (c) => {
+      background(c, Session, () => Promise.reject(failure));
       return c.text("ok");
     });
     await post(app, "/");
-    await Promise.all(works);
+    await engine.idle();
     assertEquals([told, await stored()], [[failure, failure], []]);
     stop();
+    const unhandled = new Promise((resolve) => {
+      globalThis.addEventListener("unhandledrejection", (event) => {
+        event.preventDefault();
+        resolve(event.reason);
+      }, { once: true });
+    });
     assertEquals((await app.request("/")).status, 200);
+    assertEquals(await unhandled, failure);
   },
 );
 

@@ -393,7 +393,7 @@ Deno.test("claims: what a factory says holds behind every entry point", async ()
     });
     const behind = Promise.withResolvers<unknown>();
     app.get("/behind", (c) => {
-      void background(
+      background(
         c,
         Sessions,
         async (db) => behind.resolve(await whoIs(db)),
