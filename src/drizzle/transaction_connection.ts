@@ -49,26 +49,37 @@ export interface TransactionConnection {
 export function transactionConnection(
   handle: SessionHandle,
 ): TransactionConnection {
-  const { core } = handle;
-  const transaction = core.join(handle);
-  return {
-    get isActive() {
-      return core.transaction === transaction && core.isAlive(handle);
-    },
-    async query<Row>(
-      text: string,
-      values: readonly unknown[] = [],
-      { rowMode = "object" }: RawQueryOptions = {},
-    ) {
-      core.checkTransaction(transaction);
-      const result = await core.execute(handle, {
-        text,
-        params: values.map(toWireParameter),
-        rowMode,
-        access: statementAccess(text, undefined),
-      });
-      // What a row looks like is the caller's word.
-      return result as QueryResult<Row>;
-    },
-  };
+  return new HandleConnection(handle);
+}
+
+class HandleConnection implements TransactionConnection {
+  readonly #handle: SessionHandle;
+  readonly #transaction: object;
+
+  constructor(handle: SessionHandle) {
+    this.#handle = handle;
+    this.#transaction = handle.core.join(handle);
+  }
+
+  get isActive(): boolean {
+    const { core } = this.#handle;
+    return core.transaction === this.#transaction && core.isAlive(this.#handle);
+  }
+
+  async query<Row>(
+    text: string,
+    values: readonly unknown[] = [],
+    { rowMode = "object" }: RawQueryOptions = {},
+  ): Promise<QueryResult<Row>> {
+    const { core } = this.#handle;
+    core.checkTransaction(this.#transaction);
+    const result = await core.execute(this.#handle, {
+      text,
+      params: values.map(toWireParameter),
+      rowMode,
+      access: statementAccess(text, undefined),
+    });
+    // What a row looks like is the caller's word.
+    return result as QueryResult<Row>;
+  }
 }

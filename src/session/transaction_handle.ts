@@ -26,6 +26,16 @@ export interface TransactionHandle extends AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** How a handle's transaction or savepoint ends. */
+interface HandleParts {
+  /** Whether it has not ended. */
+  readonly isActive: () => boolean;
+  /** Keeps its work. */
+  readonly commit: () => void | Promise<void>;
+  /** Undoes its work. */
+  readonly rollback: () => Promise<void>;
+}
+
 /**
  * Makes a handle that refuses after its end.
  *
@@ -34,25 +44,33 @@ export interface TransactionHandle extends AsyncDisposable {
  */
 export function makeHandle(
   isActive: () => boolean,
-  end: {
-    readonly commit: () => void | Promise<void>;
-    readonly rollback: () => Promise<void>;
-  },
+  end: Omit<HandleParts, "isActive">,
 ): TransactionHandle {
-  return {
-    get isActive() {
-      return isActive();
-    },
-    async commit() {
-      if (!isActive()) throw endedError("commit");
-      await end.commit();
-    },
-    async rollback() {
-      if (!isActive()) throw endedError("rollback");
-      await end.rollback();
-    },
-    async [Symbol.asyncDispose]() {
-      if (isActive()) await end.rollback();
-    },
-  };
+  return new Handle({ isActive, ...end });
+}
+
+class Handle implements TransactionHandle {
+  readonly #parts: HandleParts;
+
+  constructor(parts: HandleParts) {
+    this.#parts = parts;
+  }
+
+  get isActive(): boolean {
+    return this.#parts.isActive();
+  }
+
+  async commit(): Promise<void> {
+    if (!this.isActive) throw endedError("commit");
+    await this.#parts.commit();
+  }
+
+  async rollback(): Promise<void> {
+    if (!this.isActive) throw endedError("rollback");
+    await this.#parts.rollback();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.isActive) await this.#parts.rollback();
+  }
 }
