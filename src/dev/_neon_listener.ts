@@ -108,6 +108,14 @@ export class NeonListener {
     });
   }
 
+  /** Resolves when no request runs and no WebSocket is open. */
+  async idle(): Promise<void> {
+    while (this.#requests.size + this.#tunnels.size > 0) {
+      const tunnels = Array.from(this.#tunnels, ({ closed }) => closed);
+      await Promise.all([...this.#requests.values(), ...tunnels]);
+    }
+  }
+
   /** Stops listening, aborts requests and drops WebSockets. */
   async close(): Promise<void> {
     const stopped = new Promise<void>((resolve) =>
@@ -119,8 +127,7 @@ export class NeonListener {
       for (const tunnel of this.#tunnels) tunnel.drop();
     }, GOODBYE_MS);
     try {
-      const tunnels = Array.from(this.#tunnels, ({ closed }) => closed);
-      await Promise.all([...this.#requests.values(), ...tunnels]);
+      await this.idle();
     } finally {
       clearTimeout(timer);
     }

@@ -83,6 +83,13 @@ export interface NeonServer {
   readonly url: string;
 
   /**
+   * Resolves when no request runs and no WebSocket is open: in a test that
+   * shares a server with others, behind the clients' own end. Until a client has
+   * answered a WebSocket's goodbye, the server keeps a timer for it.
+   */
+  idle(): Promise<void>;
+
+  /**
    * Stops listening, drops every client and closes the connections to the
    * backend. Calling it again does nothing more.
    *
@@ -171,6 +178,7 @@ export async function serveNeon(
   return {
     port: boundPort,
     url: serverUrl(backend, hostname, boundPort),
+    idle: () => listener.idle(),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertFalse, assertStringIncludes } from "@std/assert";
 import { cancelRequest } from "../../src/dev/_messages.ts";
 import { connectClient, testEndpoint, withPassword } from "./neon_client.ts";
 import {
@@ -164,4 +164,31 @@ Deno.test("a WebSocket that has more to send than its backend reads is closed wi
   await database.terminateAll();
 
   await tunnel.closed;
+});
+
+Deno.test("idle() waits for a goodbye that was not answered", async () => {
+  await using endpoint = await testEndpoint();
+  const { server } = endpoint;
+  await server.idle();
+  const socket = await Deno.connect({
+    hostname: "127.0.0.1",
+    port: server.port,
+  });
+  const buffer = new Uint8Array(1_000);
+  await socket.write(
+    new TextEncoder().encode(
+      "GET /v2 HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\n" +
+        "connection: upgrade\r\nsec-websocket-version: 13\r\n" +
+        "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    ),
+  );
+  await socket.read(buffer);
+  let isIdle = false;
+  const idle = server.idle().then(() => isIdle = true);
+  // A text frame, which is answered with a goodbye.
+  await socket.write(new Uint8Array([0x81, 0x80, 0, 0, 0, 0]));
+  await socket.read(buffer);
+  assertFalse(isIdle);
+  socket.close();
+  await idle;
 });
