@@ -99,6 +99,7 @@ export type { IdentityRules } from "./src/session/claims.ts";
 export { ledgerMigration } from "./src/session/ledger.ts";
 export type { RetryOptions } from "./src/session/retry_policy.ts";
 export type { WithinOptions } from "./src/session/within.ts";
+export type { StatementMethods } from "./src/drizzle/statement_methods.ts";
 export type { StreamOptions } from "./src/drizzle/stream_rows.ts";
 export type {
   RawQueryOptions,

@@ -223,7 +223,7 @@ export interface EntityMethods<Schema extends Record<string, unknown>> {
 type Method = (this: HandleDatabase, ...args: never[]) => unknown;
 
 /** Written once for both classes, which extend different ones of Drizzle's. */
-const METHODS = {
+export const ENTITY_METHODS = {
   add(table: EntityTable, values: AnyValues) {
     return runnerOf(this).entities.add(table, values);
   },
@@ -266,18 +266,3 @@ const METHODS = {
 } satisfies
   & Record<keyof EntityMethods<Record<string, never>>, Method>
   & ThisType<HandleDatabase>;
-
-/**
- * Gives a class its methods.
- *
- * @param prototype Of a class whose interface says that it has them.
- */
-export function installEntityMethods(prototype: HandleDatabase): void {
-  for (const [name, value] of Object.entries(METHODS)) {
-    Object.defineProperty(prototype, name, {
-      value,
-      writable: true,
-      configurable: true,
-    });
-  }
-}

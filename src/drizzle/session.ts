@@ -11,12 +11,12 @@ import { type IdentityRules, identitySettings } from "../session/claims.ts";
 import { SessionCore } from "../session/session_core.ts";
 import type { SessionState } from "../session/session_state.ts";
 import type { SessionStats } from "../session/session_stats.ts";
-import { within, type WithinOptions } from "../session/within.ts";
 import type { TransactionHandle } from "../session/transaction_handle.ts";
 import type { RollbackOptions } from "../session/transaction.ts";
 import { defineStructure } from "./_define_structure.ts";
-import { type EntityMethods, installEntityMethods } from "./entity_methods.ts";
+import { ENTITY_METHODS, type EntityMethods } from "./entity_methods.ts";
 import { hearFlush } from "./hear_flush.ts";
+import { installMethods } from "./install_methods.ts";
 import { runnerFor } from "./runner_for.ts";
 import { coreHooks, type SessionHooks } from "./session_hooks.ts";
 import type { SessionIdentity, SessionOptions } from "./session_options.ts";
@@ -26,13 +26,11 @@ import type {
   BlockOptions,
   SessionQueryResultHKT,
   StatementRunner,
-  StreamableQuery,
 } from "./statement_runner.ts";
-import type { StreamOptions } from "./stream_rows.ts";
 import {
-  type TransactionConnection,
-  transactionConnection,
-} from "./transaction_connection.ts";
+  STATEMENT_METHODS,
+  type StatementMethods,
+} from "./statement_methods.ts";
 
 /**
  * What a session is made of; a sessionmaker prepares it once.
@@ -95,7 +93,8 @@ export class Session<
   static override readonly [entityKind]: string = "NullpoolSession";
 
   static {
-    installEntityMethods(this.prototype);
+    installMethods(this.prototype, ENTITY_METHODS);
+    installMethods(this.prototype, STATEMENT_METHODS);
   }
 
   readonly #core: SessionCore;
@@ -346,127 +345,6 @@ export class Session<
   }
 
   /**
-   * Waits for statements of this session no longer than they may take, or until
-   * a signal fires. The transaction fails then, and what runs is cancelled on
-   * the server; a COMMIT that has left is waited for, and counts.
-   *
-   * @example A search that may take half a second
-   * ```ts
-   * import { createEngine, sessionmaker } from "@nullpool/db";
-   * import { pglite } from "@nullpool/db/pglite";
-   * import { assertEquals } from "@std/assert";
-   *
-   * await using engine = createEngine(pglite());
-   * await using db = sessionmaker(engine)();
-   * const search = db.execute("select 1 as found");
-   * const { rows } = await db.within(search, { timeout: 500 });
-   * assertEquals(rows, [{ found: 1 }]);
-   * ```
-   *
-   * @typeParam T What the statements give.
-   * @param work A query, or a promise of what several give.
-   * @param options What ends the wait.
-   * @returns What the work gives.
-   * @throws {ConnectionError} `STATEMENT_TIMEOUT` or `ABORTED`.
-   * @throws {RangeError} When the timeout is no number of milliseconds.
-   * @throws {TypeError} When the signal is none.
-   */
-  within<T>(work: PromiseLike<T>, options: WithinOptions): Promise<T> {
-    return within(work, options, (error) => this.#core.interrupt(error));
-  }
-
-  /**
-   * Reads a query row by row, a batch per round trip, through a cursor in the
-   * session's transaction. It is closed when the loop ends, breaks or throws;
-   * a commit or rollback inside the loop ends it as well.
-   *
-   * @example A report that never holds all rows
-   * ```ts
-   * import { createEngine, sessionmaker } from "@nullpool/db";
-   * import { pglite } from "@nullpool/db/pglite";
-   * import { sql } from "drizzle-orm";
-   * import { assertEquals } from "@std/assert";
-   *
-   * await using engine = createEngine(pglite());
-   * await using db = sessionmaker(engine)();
-   * let sum = 0;
-   * const numbers = sql<{ n: number }>`select n from generate_series(1, 1000) n`;
-   * for await (const { n } of db.stream(numbers, { batchSize: 250 })) sum += n;
-   * assertEquals(sum, 500_500);
-   * ```
-   *
-   * @typeParam Row What the query gives for a row.
-   * @param query A select builder, a relational query, or SQL.
-   * @param options How it reads.
-   * @returns The rows.
-   * @throws {TypeError} When the query is none of the three.
-   * @throws {RangeError} When `batchSize` is not a whole number above zero.
-   */
-  stream<Row>(
-    query: StreamableQuery<Row>,
-    options: StreamOptions = {},
-  ): AsyncGenerator<Row, void, void> {
-    // The query's own type says what its rows are.
-    return this.#runner.stream(query, options) as AsyncGenerator<Row>;
-  }
-
-  /**
-   * The connection of the session's transaction, for what Drizzle cannot
-   * express; begins a transaction if there is none, and sends nothing. It
-   * belongs to the session, which alone gives it back.
-   *
-   * @example Columns of the same name
-   * ```ts
-   * import { createEngine, sessionmaker } from "@nullpool/db";
-   * import { pglite } from "@nullpool/db/pglite";
-   * import { assertEquals } from "@std/assert";
-   *
-   * await using engine = createEngine(pglite());
-   * await using db = sessionmaker(engine)();
-   * const connection = await db.connection();
-   * const { rows } = await connection.query<number[]>(
-   *   "select $1::int as n, $2::int as n",
-   *   [1, 2],
-   *   { rowMode: "array" },
-   * );
-   * assertEquals(rows, [[1, 2]]);
-   * ```
-   *
-   * @returns It; when the transaction has ended, so has this.
-   * @throws {StateError} When the session cannot run statements now.
-   */
-  async connection(): Promise<TransactionConnection> {
-    return await Promise.resolve(transactionConnection(this.#core));
-  }
-
-  /**
-   * Registers what is to run after the commit, when the connection is given
-   * back: it may use a session of its own. A rollback drops it, also that of
-   * a savepoint that is open now.
-   *
-   * @param hook Runs, and is waited for by `commit()`; what it throws is told
-   * as a `listenerError` event.
-   * @throws {StateError} When the session cannot run statements now.
-   */
-  afterCommit(hook: () => unknown): void {
-    this.#core.hooks.afterCommit(hook);
-  }
-
-  /**
-   * Registers what is to run when the work so far is undone, with the
-   * transaction or with the savepoint that is open now: a file to delete, a
-   * counter to set back. It runs when the transaction has ended and the
-   * connection is given back.
-   *
-   * @param hook Runs, and is waited for; what it throws is told as a
-   * `listenerError` event.
-   * @throws {StateError} When the session cannot run statements now.
-   */
-  afterRollback(hook: () => unknown): void {
-    this.#core.hooks.afterRollback(hook);
-  }
-
-  /**
    * Marks the transaction: whoever owns it rolls back, and `commit()` is
    * refused.
    *
@@ -510,10 +388,10 @@ export class Session<
 }
 
 /**
- * What a session does with entities.
+ * What a session does with statements and entities, in a block or not.
  *
  * @typeParam Schema The schema that was given to `sessionmaker`.
  */
 export interface Session<
   Schema extends Record<string, unknown> = Record<string, never>,
-> extends EntityMethods<Schema> {}
+> extends StatementMethods, EntityMethods<Schema> {}

@@ -1,20 +1,18 @@
 import { entityKind, type ExtractTablesWithRelations } from "drizzle-orm";
 import { PgTransaction } from "drizzle-orm/pg-core";
-import { within, type WithinOptions } from "../session/within.ts";
 import type { TransactionHandle } from "../session/transaction_handle.ts";
 import { defineStructure } from "./_define_structure.ts";
-import { type EntityMethods, installEntityMethods } from "./entity_methods.ts";
+import { ENTITY_METHODS, type EntityMethods } from "./entity_methods.ts";
+import { installMethods } from "./install_methods.ts";
 import type { SessionShape } from "./session_shape.ts";
+import {
+  STATEMENT_METHODS,
+  type StatementMethods,
+} from "./statement_methods.ts";
 import type {
   SessionQueryResultHKT,
   StatementRunner,
-  StreamableQuery,
 } from "./statement_runner.ts";
-import type { StreamOptions } from "./stream_rows.ts";
-import {
-  type TransactionConnection,
-  transactionConnection,
-} from "./transaction_connection.ts";
 
 /**
  * What `transaction(fn)` hands out: a Drizzle transaction whose statements run
@@ -54,7 +52,8 @@ export class SessionTransaction<
   static override readonly [entityKind]: string = "NullpoolTransaction";
 
   static {
-    installEntityMethods(this.prototype);
+    installMethods(this.prototype, ENTITY_METHODS);
+    installMethods(this.prototype, STATEMENT_METHODS);
   }
 
   readonly #runner: StatementRunner;
@@ -116,82 +115,14 @@ export class SessionTransaction<
       block && ((tx) => block(tx as SessionTransaction<Schema>)),
     );
   }
-
-  /**
-   * Waits for statements no longer than they may take, as `Session.within`
-   * does.
-   *
-   * @typeParam T What the statements give.
-   * @param work A query, or a promise of what several give.
-   * @param options What ends the wait.
-   * @returns What the work gives.
-   * @throws {ConnectionError} `STATEMENT_TIMEOUT` or `ABORTED`.
-   * @throws {StateError} When this one has ended, or a block is open inside.
-   * @throws {RangeError} When the timeout is no number of milliseconds.
-   * @throws {TypeError} When the signal is none.
-   */
-  async within<T>(work: PromiseLike<T>, options: WithinOptions): Promise<T> {
-    const { handle, handle: { core } } = this.#runner;
-    core.checkUse(handle);
-    return await within(work, options, (error) => core.interrupt(error));
-  }
-
-  /**
-   * Reads a query row by row, as `Session.stream` does.
-   *
-   * @typeParam Row What the query gives for a row.
-   * @param query A select builder, a relational query, or SQL.
-   * @param options How it reads.
-   * @returns The rows.
-   * @throws {TypeError} When the query is none of the three.
-   * @throws {RangeError} When `batchSize` is not a whole number above zero.
-   */
-  stream<Row>(
-    query: StreamableQuery<Row>,
-    options: StreamOptions = {},
-  ): AsyncGenerator<Row, void, void> {
-    // The query's own type says what its rows are.
-    return this.#runner.stream(query, options) as AsyncGenerator<Row>;
-  }
-
-  /**
-   * The connection of the transaction, as `Session.connection` gives it.
-   *
-   * @returns It; when the transaction has ended, so has this.
-   * @throws {StateError} When this one has ended, or a block is open inside.
-   */
-  async connection(): Promise<TransactionConnection> {
-    return await Promise.resolve(transactionConnection(this.#runner.handle));
-  }
-
-  /**
-   * Registers what is to run after the commit, as `Session.afterCommit` does.
-   *
-   * @param hook What to run.
-   * @throws {StateError} When the session cannot run statements now.
-   */
-  afterCommit(hook: () => unknown): void {
-    this.#runner.handle.core.hooks.afterCommit(hook);
-  }
-
-  /**
-   * Registers what is to run when this work is undone, as
-   * `Session.afterRollback` does.
-   *
-   * @param hook What to run.
-   * @throws {StateError} When the session cannot run statements now.
-   */
-  afterRollback(hook: () => unknown): void {
-    this.#runner.handle.core.hooks.afterRollback(hook);
-  }
 }
 
 /**
- * What a transaction does with entities: what its session does, inside the
- * block.
+ * What a transaction does with statements and entities: what its session does,
+ * inside the block.
  *
  * @typeParam Schema The schema that was given to `sessionmaker`.
  */
 export interface SessionTransaction<
   Schema extends Record<string, unknown> = Record<string, never>,
-> extends EntityMethods<Schema> {}
+> extends StatementMethods, EntityMethods<Schema> {}

@@ -158,6 +158,16 @@ export class SessionCore implements SessionHandle {
     return authToken !== undefined || Object.keys(identity).length > 0;
   }
 
+  /**
+   * Refuses a handle whose block has ended.
+   *
+   * @param handle Who asks.
+   * @throws {StateError} When it has.
+   */
+  checkAlive(handle: SessionHandle): void {
+    if (!this.isAlive(handle)) throw endedError("execute");
+  }
+
   /** Whether a handle's block has not ended. */
   isAlive(handle: SessionHandle): boolean {
     return this.#gate.blocks.has(handle);
