@@ -249,7 +249,7 @@ export function sessionmaker<
       engine,
       unbound,
       on: (other: Engine) => sessionmaker(other, options).with(usual),
-      with: (more: SessionOptions) => makerWith({ ...usual, ...more }),
+      with: (more: SessionOptions) => makerWith(mergedOptions(usual, more)),
     });
   }
   return makerWith({});

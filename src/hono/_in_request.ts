@@ -1,9 +1,10 @@
 import type { Context } from "hono";
 import type { Session } from "../drizzle/session.ts";
 import { discardAnswer } from "./_discard_answer.ts";
+import type { ReadYourWritesOptions } from "./bookmark_cookie.ts";
 import type { OpenRequest, RequestOptions } from "./_open_request.ts";
 
-/** When the session of a request commits. */
+/** When the session of a request commits, and who sees what it has written. */
 export interface CommitOptions {
   /**
    * Whether to commit after the handler. It is not asked when the handler
@@ -12,6 +13,14 @@ export interface CommitOptions {
    * @default {(c) => c.res.status < 400}
    */
   readonly commitWhen?: (c: Context) => boolean;
+  /**
+   * Whether a user's next requests see what this one has written, although
+   * replicas lag: a signed cookie says how far a replica has to be to answer
+   * them. Without replicas it does nothing but that.
+   *
+   * @default {none: a replica may be behind}
+   */
+  readonly readYourWrites?: ReadYourWritesOptions;
   /**
    * Makes the response when the commit failed.
    *

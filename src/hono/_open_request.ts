@@ -1,9 +1,11 @@
 import type { Context } from "hono";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { Session } from "../drizzle/session.ts";
-import type { SessionOptions } from "../drizzle/session_options.ts";
+import {
+  mergedOptions,
+  type SessionOptions,
+} from "../drizzle/session_options.ts";
 import { type Background, backgroundOf } from "./_background_of.ts";
-import type { ReadYourWritesOptions } from "./bookmark_cookie.ts";
 import { clientGone } from "./_client_gone.ts";
 import type { OpenedSource } from "./session_source.ts";
 
@@ -34,18 +36,10 @@ export interface RequestOptions<Key extends string = "db"> {
    */
   readonly interactive?: (c: Context) => boolean;
   /**
-   * Whether a user's next requests see what this one has written, although
-   * replicas lag: a signed cookie says how far a replica has to be to answer
-   * them. Without replicas it does nothing but that.
-   *
-   * @default {none: a replica may be behind}
-   */
-  readonly readYourWrites?: ReadYourWritesOptions;
-  /**
    * For whom the request speaks: what a verified token says of its bearer, such
-   * as `c.var.jwtPayload` (an object; Hono does not know its type). A request without claims is refused as soon as it
-   * would send anything: give those who are not logged in some as well, such as
-   * `{ role: "anon" }`.
+   * as `c.var.jwtPayload` (an object; Hono does not know its type). A request
+   * without claims is refused as soon as it would send anything: give those who
+   * are not logged in some as well, such as `{ role: "anon" }`.
    *
    * @default {nobody: policies do not know}
    */
@@ -66,9 +60,10 @@ export interface RequestOptions<Key extends string = "db"> {
   readonly authToken?: (c: Context) => string | undefined;
   /**
    * What ends the request's work early: its transaction is rolled back when the
-   * signal fires, and what runs is cancelled on the server. Nothing turns it
-   * off. On Deno, whose signal also fires after each answer (and says so once
-   * on the console when it is listened to), it is off unless it is asked for.
+   * signal fires, and what runs is cancelled on the server. `() => undefined`
+   * turns it off. On Deno, whose signal also fires after each answer (and says
+   * so once on the console when it is listened to), it is off unless it is asked
+   * for.
    *
    * @default {(c) => c.req.raw.signal}
    */
@@ -88,18 +83,17 @@ export class OpenRequest<Schema extends Record<string, unknown>> {
    * @param c Context of the request.
    * @param source Where sessions come from.
    * @param options How it runs.
-   * @param own What only this request has.
+   * @param usual What counts where the options say nothing.
    */
   constructor(
     c: Context,
     source: OpenedSource<Schema>,
     options: RequestOptions<string>,
-    own: SessionOptions = {},
+    usual: SessionOptions = {},
   ) {
     this.#source = source;
     this.session = source.open(c, {
-      ...sessionOptions(c, options),
-      ...own,
+      ...mergedOptions(usual, sessionOptions(c, options)),
       whenUsed: () => this.#keepAlive(c),
     });
   }

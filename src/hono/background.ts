@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import type { Session } from "../drizzle/session.ts";
 import { backgroundOf } from "./_background_of.ts";
-import { identityOf } from "./_identity_of.ts";
+import { sessionOf } from "./_session_of.ts";
 import { OpenRequest, type RequestOptions } from "./_open_request.ts";
 import { type SessionSource, sessionSource } from "./session_source.ts";
 
@@ -64,15 +64,15 @@ export function background<
 ): void {
   const opened = sessionSource(source);
   // It outlives its client, unless somebody wants it otherwise.
-  const request = c.get(options.key ?? "db");
+  const request = sessionOf(c, options.key);
   const own = new OpenRequest(c, opened, {
     signal: () => undefined,
     ...options,
-  }, identityOf(request, options));
+  }, request?.identity);
   const { session } = own;
   async function run(): Promise<void> {
     try {
-      await endOf(request);
+      await request?.closed;
       await own.enter(() => session.begin(() => work(session)));
     } catch (error) {
       if (!isTold(session, error, options.onError)) failUnhandled(c, error);
@@ -83,13 +83,6 @@ export function background<
   const running = run();
   backgroundOf(c)?.(running.then(() => session.closed));
   session.engine.settle(running);
-}
-
-/** Of the session that the request has, if it has one. */
-async function endOf(session: unknown): Promise<void> {
-  const isSession = typeof session === "object" && session !== null &&
-    "closed" in session;
-  if (isSession) await session.closed;
 }
 
 /** The runtime tells what nobody else does. */

@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import type { Session } from "../drizzle/session.ts";
 import { backgroundOf } from "./_background_of.ts";
-import { identityOf } from "./_identity_of.ts";
+import { sessionOf } from "./_session_of.ts";
 import { OpenRequest, type RequestOptions } from "./_open_request.ts";
 import { type SessionSource, sessionSource } from "./session_source.ts";
 
@@ -54,8 +54,8 @@ export async function streamSession<
   options: RequestOptions<"db"> = {},
 ): Promise<Response> {
   const opened = sessionSource(source);
-  const own = identityOf(c.get(options.key ?? "db"), options);
-  const request = new OpenRequest(c, opened, options, own);
+  const { identity } = sessionOf(c, options.key) ?? {};
+  const request = new OpenRequest(c, opened, options, identity);
   const { session } = request;
   let response: Response;
   try {

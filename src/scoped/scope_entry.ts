@@ -1,4 +1,5 @@
 import type { Session } from "../drizzle/session.ts";
+import type { SessionIdentity } from "../drizzle/session_options.ts";
 import type { SessionDatabase } from "../drizzle/sessionmaker.ts";
 import type { PoolHolder } from "../pool/pool_holder.ts";
 
@@ -10,6 +11,8 @@ import type { PoolHolder } from "../pool/pool_holder.ts";
 export class ScopeEntry<Schema extends Record<string, unknown>> {
   /** The session as a pool sees it. */
   readonly holder: PoolHolder;
+  /** For whom the task speaks, also when its session has closed. */
+  readonly identity: SessionIdentity;
   #session: Session<Schema>;
   #database: SessionDatabase<Schema>;
 
@@ -19,6 +22,7 @@ export class ScopeEntry<Schema extends Record<string, unknown>> {
    */
   constructor(session: Session<Schema>, database: SessionDatabase<Schema>) {
     this.holder = session.holder;
+    this.identity = session.identity;
     this.#session = session;
     this.#database = database;
   }

@@ -255,7 +255,7 @@ export class ScopedSession<
     const session: Session<Schema> = this.Session({
       parent: outer?.holder,
       // Whoever is current is so here as well, unless somebody else is named.
-      ...mergedOptions(outer?.session.identity ?? {}, options),
+      ...mergedOptions(outer?.identity ?? {}, options),
       context: {
         ...this.#context,
         // Its own blocks, whoever is current when one is opened.

@@ -88,8 +88,27 @@ export class Dispatcher {
   }
 
   /** Gives up waiting for a connection, for the hook, or for a request. */
-  stopOpening(reason?: NullpoolError): void {
-    this.#opening.stop(reason);
+  stopOpening(): void {
+    this.#opening.stop();
+  }
+
+  /** Ends at once what runs, on a replica as well. */
+  cut(error: NullpoolError): void {
+    this.#opening.stop(error);
+    this.#replica?.cut(error);
+    this.server.cut(error);
+  }
+
+  /** Gives back what a replica has lent; `discard` ends what runs on it. */
+  leaveReplica(options: { readonly discard: boolean }): void {
+    this.#replica?.giveBack(options);
+  }
+
+  /** Settles when every connection is back in its pool, or closed. */
+  get returned(): Promise<void> {
+    const { returned } = this.server;
+    const replica = this.#replica?.returned;
+    return replica === undefined ? returned : returned.then(() => replica);
   }
 
   async #pump(): Promise<void> {
@@ -222,25 +241,6 @@ export class Dispatcher {
     return this.#replica.mayAnswer(batch, whole)
       ? await this.#replica.read(batch, whole)
       : undefined;
-  }
-
-  /** Ends at once what runs, on a replica as well. */
-  cut(error: NullpoolError): void {
-    this.#opening.stop(error);
-    this.#replica?.cut(error);
-    this.server.cut(error);
-  }
-
-  /** Gives back what a replica has lent; `discard` ends what runs on it. */
-  leaveReplica(options: { readonly discard: boolean }): void {
-    this.#replica?.giveBack(options);
-  }
-
-  /** Settles when every connection is back in its pool, or closed. */
-  get returned(): Promise<void> {
-    const { returned } = this.server;
-    const replica = this.#replica?.returned;
-    return replica === undefined ? returned : returned.then(() => replica);
   }
 
   /** Sends what waits and COMMIT as one request. */

@@ -10,29 +10,27 @@ import { unwatchLeak, watchLeak } from "./_leaks.ts";
 import { answerDeadline, type ToldStatement } from "./_told_statement.ts";
 import type { SessionStats } from "./session_stats.ts";
 
-/** What a transaction on the server needs of its session. */
-export interface ServerTransactionParts {
+/** Who borrows connections. */
+export interface Borrower {
   /** Lends the connection. */
   readonly engine: Engine;
   /** Counted on. */
   readonly stats: SessionStats;
   /** Whom the pool lends to. */
   readonly holder: PoolHolder;
-  /** Whether a commit is to tell how far the log is. */
-  readonly notesPosition: boolean;
   /** Where the last call of a kind came from, in development mode. */
   readonly placeOf: (call: string) => string;
 }
 
 /** The connection that a transaction has borrowed, from checkout to checkin. */
 export class LentConnection {
-  readonly #parts: ServerTransactionParts;
+  readonly #borrower: Borrower;
   #connection: EngineConnection | undefined;
   #released: Promise<void> = Promise.resolve();
 
-  /** @param parts What it needs of its session. */
-  constructor(parts: ServerTransactionParts) {
-    this.#parts = parts;
+  /** @param borrower Who borrows it. */
+  constructor(borrower: Borrower) {
+    this.#borrower = borrower;
   }
 
   /** Whether it can carry another flight. */
@@ -53,7 +51,7 @@ export class LentConnection {
    * @throws {PoolError} When the pool has none to lend.
    */
   async borrow(signal: AbortSignal): Promise<void> {
-    const { engine, stats, holder, placeOf } = this.#parts;
+    const { engine, stats, holder, placeOf } = this.#borrower;
     const start = performance.now();
     try {
       this.#connection = await engine.connect({ signal, holder });
@@ -82,7 +80,7 @@ export class LentConnection {
   ): Promise<WrappedFlight> {
     const connection = this.#connection;
     if (connection === undefined) throw new TypeError("Nothing is open");
-    const { stats } = this.#parts;
+    const { stats } = this.#borrower;
     const start = performance.now();
     const deadline = answerDeadline(options, (error) => connection.cut(error));
     const flight = await connection.send(

@@ -10,10 +10,7 @@ import type { Engine } from "../engine/engine.ts";
 import { ConnectionError } from "../errors/connection_error.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import { ASK_POSITION, notePosition } from "./_log_position.ts";
-import {
-  LentConnection,
-  type ServerTransactionParts,
-} from "./_lent_connection.ts";
+import { type Borrower, LentConnection } from "./_lent_connection.ts";
 import { type CommitEnd, CommitProof } from "./_commit_proof.ts";
 import {
   ownFlight,
@@ -26,6 +23,14 @@ import { sendWhole, type WholeOptions } from "./_whole_transaction.ts";
 
 /** Milliseconds that the answer to ROLLBACK is awaited before the connection is dropped. */
 export const ROLLBACK_DEADLINE = 5_000;
+
+/** What a transaction on the server needs of its session. */
+export interface ServerTransactionParts extends Borrower {
+  /** Whether a commit is to tell how far the log is. */
+  readonly notesPosition: boolean;
+  /** Who asks, where there is no connection that says so. */
+  readonly authToken?: string | undefined;
+}
 
 /** What is known of a transaction that is to be committed. */
 export interface CommitTerms {

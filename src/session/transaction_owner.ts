@@ -1,4 +1,4 @@
-import type { ServerTransactionParts } from "./_lent_connection.ts";
+import type { ServerTransactionParts } from "./_server_transaction.ts";
 import type { ExecuteFirst, Settings } from "./settings.ts";
 
 /** Changes that a savepoint may undo, of those a session has pending. */
@@ -19,8 +19,6 @@ export interface TransactionOwner extends ServerTransactionParts {
   readonly work: UndoableWork;
   /** Whether reads of one turn travel together. */
   readonly sharesReads: boolean;
-  /** Who asks, where there is no connection that says so. */
-  readonly authToken?: string | undefined;
   /** What is set in every transaction; nothing where none may be begun. */
   readonly identity: Settings | undefined;
   /** A position of the log that a replica must have replayed. */

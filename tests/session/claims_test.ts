@@ -379,6 +379,7 @@ Deno.test("claims: what a factory says holds behind every entry point", async ()
   await withClaims(async ({ Sessions }) => {
     const Anon = Sessions.with({ role: "anon" });
     const scope = scopedSession(Sessions);
+    const requiresNew = { propagation: "requiresNew" } as const;
     const app = new Hono<{ Variables: SessionVariables<typeof schema> }>();
     app.get(
       "/role",
@@ -387,7 +388,7 @@ Deno.test("claims: what a factory says holds behind every entry point", async ()
     );
     app.use(dbSession(scope, { claims: () => CLAIMS }));
     app.get("/own", async (c) => {
-      const own = await scope.begin(whoIs, { propagation: "requiresNew" });
+      const own = await scope.begin(whoIs, requiresNew);
       const apart = await scope.run(whoIs);
       return c.json([own, apart]);
     });
@@ -400,12 +401,22 @@ Deno.test("claims: what a factory says holds behind every entry point", async ()
       );
       return streamSession(c, Sessions, async (db) => c.json(await whoIs(db)));
     });
+    // A callback that comes late, when the request's session has closed.
+    let late: () => Promise<unknown> = () => Promise.resolve();
+    app.get("/late", (c) => {
+      late = scope.bind(() =>
+        Promise.all([scope.begin(whoIs, requiresNew), scope.run(whoIs)])
+      );
+      return c.json(null);
+    });
     const ask = async (path: string) => await (await app.request(path)).json();
     const mine = { role: "authenticated", claims: CLAIMS };
     assertEquals(await ask("/role"), { role: "anon", claims: null });
     assertEquals(await ask("/own"), [mine, mine]);
     assertEquals(await ask("/behind"), mine);
     assertEquals(await behind.promise, mine);
+    await ask("/late");
+    assertEquals(await late(), [mine, mine]);
     await Sessions.engine.idle();
     // Who is asked for claims and has none gets nobody else's.
     const strict = new Hono<{ Variables: SessionVariables<typeof schema> }>();
