@@ -122,6 +122,7 @@ export {
   type EngineMode,
   type EngineParts,
   type EngineVariant,
+  type Sender,
 } from "./src/engine/engine.ts";
 export { Emitter, type Listener } from "./src/events/emitter.ts";
 export type { ErrorCode, ErrorCodes } from "./src/errors/codes.ts";
@@ -160,7 +161,7 @@ export type {
   PoolFactory,
   PoolStatus,
 } from "./src/pool/pool.ts";
-export type { PoolHolder } from "./src/pool/pool_holder.ts";
+export type { PoolHolder } from "./src/driver/pool_holder.ts";
 export {
   type InvalidateOptions,
   QueuePool,

@@ -46,7 +46,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   hono: {
     rooms: ["drizzle", "session"],
     typeRooms: ["driver", "engine", "scoped"],
-    typePackages: ["hono"],
+    packages: ["hono"],
   },
   otel: { rooms: ["events"], packages: ["@opentelemetry/api"] },
   wire: { rooms: ["driver"], packages: ["pg-types"] },

@@ -1,4 +1,5 @@
 import type { Connection } from "./connection.ts";
+import type { PoolHolder } from "./pool_holder.ts";
 import type { FlightResult, Statement } from "./statement.ts";
 import type { TransactionOptions } from "./transaction_sql.ts";
 
@@ -6,6 +7,8 @@ import type { TransactionOptions } from "./transaction_sql.ts";
 export interface ConnectOptions {
   /** Gives up waiting for the connection. */
   readonly signal?: AbortSignal | undefined;
+  /** For whom it is opened, as events tell it; a driver has no use for it. */
+  readonly holder?: PoolHolder | undefined;
 }
 
 /** How a whole transaction is sent. */

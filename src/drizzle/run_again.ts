@@ -11,7 +11,10 @@ import type { Session } from "./session.ts";
 /** What runs a unit of work, by the session that it does so with. */
 export interface WithSession {
   /** Each run has its own, whatever its schema. */
-  readonly session: Pick<Session, "engine" | "stats" | "close" | "closed">;
+  readonly session: Pick<
+    Session,
+    "engine" | "holder" | "stats" | "close" | "closed"
+  >;
 }
 
 /**
@@ -67,7 +70,13 @@ export async function runAgain<Run extends WithSession, T>(
       if (reason !== undefined) throw refusedError(reason, error);
       const delay = retryDelay(failures, retry ?? {}, Math.random());
       const code = error instanceof NullpoolError ? error.code : undefined;
-      session.engine.emit({ type: "retry", failures, delay, error: code });
+      session.engine.emit({
+        type: "retry",
+        session: session.holder,
+        failures,
+        delay,
+        error: code,
+      });
       // Its locks would be in the way.
       await session.close();
       await session.closed;

@@ -1,4 +1,4 @@
-import type { PoolHolder } from "../pool/pool_holder.ts";
+import type { PoolHolder } from "../driver/pool_holder.ts";
 
 /** A Drizzle database that issues statements through one handle. */
 export interface HandleDatabase {

@@ -1,5 +1,5 @@
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
-import type { PoolHolder } from "../pool/pool_holder.ts";
+import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { SessionContext } from "./session_context.ts";
 
 /** For whom a session speaks. */

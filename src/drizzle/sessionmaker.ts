@@ -8,7 +8,7 @@ import {
 import type { Engine } from "../engine/engine.ts";
 import { USUAL_ROLES } from "../session/claims.ts";
 import { checkRetry, type RetryOptions } from "../session/retry_policy.ts";
-import type { PoolHolder } from "../pool/pool_holder.ts";
+import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { MappedTable } from "./map_table.ts";
 import { defineStructure } from "./_define_structure.ts";
 import { runAgain } from "./run_again.ts";

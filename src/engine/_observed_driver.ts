@@ -18,7 +18,11 @@ export function observedDriver(driver: Driver, emitter: Emitter): Driver {
     async connect(options?: ConnectOptions): Promise<Connection> {
       const start = performance.now();
       const connection = await driver.connect(options);
-      emitter.emit({ type: "connect", duration: performance.now() - start });
+      emitter.emit({
+        type: "connect",
+        session: options?.holder,
+        duration: performance.now() - start,
+      });
       return new ObservedConnection(connection, emitter);
     },
   };

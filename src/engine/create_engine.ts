@@ -81,6 +81,13 @@ export interface EngineOptions {
    * @default {false}
    */
   readonly exposeServerDetail?: boolean;
+  /**
+   * Whether `statement` events carry the parameters of statements, which the
+   * inspector then shows when it is asked to. Only in `mode: "development"`.
+   *
+   * @default {false}
+   */
+  readonly exposeParameters?: boolean;
 }
 
 /**
@@ -120,6 +127,12 @@ export function createEngine(
       'Cannot use option "mode": it is "production" or "development"',
     );
   }
+  const { exposeParameters = false } = options;
+  if (exposeParameters && mode === "production") {
+    throw new RangeError(
+      'Cannot use option "exposeParameters": it needs mode: "development"',
+    );
+  }
   checkSettings(settings);
   checkTransactionOptions(transaction);
   const { pureFunctions = [] } = options;
@@ -135,6 +148,7 @@ export function createEngine(
     settings,
     transaction,
     exposeServerDetail: options.exposeServerDetail ?? false,
+    exposeParameters,
     pureFunctions: new Set(pureFunctions),
   };
   function engineOf(own: Driver, readers: readonly Engine[]): Engine {

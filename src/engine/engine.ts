@@ -1,11 +1,13 @@
 import type { Connection } from "../driver/connection.ts";
 import type { Driver, SendOptions } from "../driver/driver.ts";
+import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { Statement } from "../driver/statement.ts";
 import {
   checkSettings,
   checkTransactionOptions,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
+import { NullpoolError } from "../errors/error.ts";
 import { wrapDriverError } from "../errors/wrap_driver_error.ts";
 import type { Emitter, Listener } from "../events/emitter.ts";
 import type { EngineEvent, EventMap } from "../events/event.ts";
@@ -17,7 +19,7 @@ import type {
 } from "../pool/pool.ts";
 import {
   EngineConnection,
-  type Teller,
+  type FlightListeners,
   type WrappedFlight,
 } from "./engine_connection.ts";
 
@@ -48,12 +50,20 @@ export interface EngineParts {
   readonly transaction: TransactionOptions;
   /** Whether server texts that may quote values are passed on. */
   readonly exposeServerDetail: boolean;
+  /** Whether events have the parameters of statements. */
+  readonly exposeParameters: boolean;
   /** Functions that do nothing but compute, by name. */
   readonly pureFunctions: ReadonlySet<string>;
   /** Replicas, which answer reads that may be a little old. */
   readonly readers: readonly Engine[];
   /** Whether it answers from a cache, which transactions go around. */
   readonly isCache: boolean;
+}
+
+/** Who sends a transaction without a connection. */
+export interface Sender extends Pick<FlightListeners, "tellers"> {
+  /** As events tell it. */
+  readonly holder?: PoolHolder | undefined;
 }
 
 /** What is going on that nobody waits for, by pool. */
@@ -236,21 +246,29 @@ export class Engine {
    */
   async connect(options: CheckoutOptions = {}): Promise<EngineConnection> {
     const { driver, pool, emitter, exposeServerDetail } = this.#parts;
+    const { holder: session } = options;
     const start = performance.now();
     let connection;
     try {
       connection = await pool.checkout(options);
     } catch (error) {
-      if (options.signal?.aborted) throw error;
-      throw wrapDriverError(error, {
+      const failure = options.signal?.aborted ? error : wrapDriverError(error, {
         attempt: `Cannot connect to ${driver.describe()}`,
         connecting: true,
         maybeExecuted: false,
         exposeServerDetail,
       });
+      emitter.emit({
+        type: "checkoutError",
+        session,
+        duration: performance.now() - start,
+        error: failure instanceof NullpoolError ? failure.code : undefined,
+      });
+      throw failure;
     }
-    emitter.emit({ type: "checkout", duration: performance.now() - start });
-    return new EngineConnection(connection, this.#parts);
+    const duration = performance.now() - start;
+    emitter.emit({ type: "checkout", session, duration });
+    return new EngineConnection(connection, this.#parts, session);
   }
 
   /** Whether there can be connections. */
@@ -278,14 +296,15 @@ export class Engine {
    *
    * @param statements What it does.
    * @param options How it runs.
-   * @param tellers By place: for statements with an event of their own.
+   * @param sender Who sends it, and by place who hears of statements that have
+   * an event of their own.
    * @returns Its results; it never rejects.
    * @throws {TypeError} When the driver has no such transport.
    */
   async sendTransaction(
     statements: readonly Statement[],
     options: SendOptions,
-    tellers: readonly (Teller | undefined)[] = [],
+    sender: Sender = {},
   ): Promise<WrappedFlight> {
     const { driver } = this.#parts;
     if (driver.sendTransaction === undefined) {
@@ -300,9 +319,8 @@ export class Engine {
       close: () => Promise.resolve(),
     };
     const parts = { ...this.#parts, isAtomic: true };
-    return await new EngineConnection(once, parts).send(statements, {
-      tellers,
-    });
+    const connection = new EngineConnection(once, parts, sender.holder);
+    return await connection.send(statements, sender);
   }
 
   /** Resolves when no connection is being given back or closed. */

@@ -1,5 +1,6 @@
 import type { Connection } from "../driver/connection.ts";
 import type { Driver } from "../driver/driver.ts";
+import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { FlightResult, Result, Statement } from "../driver/statement.ts";
 import { endsTransaction } from "../driver/transaction_sql.ts";
 import type { NullpoolError } from "../errors/error.ts";
@@ -22,6 +23,8 @@ export interface ConnectionParts {
   readonly emitter: Emitter;
   /** Whether server texts that may quote values are passed on. */
   readonly exposeServerDetail: boolean;
+  /** Whether events have the parameters of statements. */
+  readonly exposeParameters: boolean;
   /** Whether a flight is answered as a whole, so that nobody knows what failed. */
   readonly isAtomic?: boolean;
 }
@@ -41,9 +44,9 @@ export interface WrappedFlight {
 
 /**
  * Tells what the answer to a statement means, such as `begin`, in place of the
- * `statement` event.
+ * `statement` event; given the milliseconds of its flight as well.
  */
-export type Teller = (result: Result) => void;
+export type Teller = (result: Result, duration: number) => void;
 
 /** Who hears of the statements of a flight. */
 export interface FlightListeners {
@@ -78,6 +81,7 @@ export interface FlightListeners {
 export class EngineConnection {
   readonly #connection: Connection;
   readonly #parts: ConnectionParts;
+  readonly #holder: PoolHolder | undefined;
   #broken = false;
   #inTransaction = false;
   /** Ends the flight that is in the air. */
@@ -89,10 +93,16 @@ export class EngineConnection {
    *
    * @param connection A connection of the pool.
    * @param parts What the engine lends along with it.
+   * @param holder Who borrows it.
    */
-  constructor(connection: Connection, parts: ConnectionParts) {
+  constructor(
+    connection: Connection,
+    parts: ConnectionParts,
+    holder?: PoolHolder,
+  ) {
     this.#connection = connection;
     this.#parts = parts;
+    this.#holder = holder;
   }
 
   /** Whether it can carry another flight. */
@@ -174,7 +184,7 @@ export class EngineConnection {
 
   async #release(discard: boolean): Promise<void> {
     const discarded = discard || this.#broken || !this.#connection.usable;
-    this.#parts.emitter.emit({ type: "checkin", discarded });
+    const start = performance.now();
     try {
       await this.#parts.pool.checkin(this.#connection, {
         discard: discarded,
@@ -183,6 +193,12 @@ export class EngineConnection {
     } catch {
       // Nobody waits for it, and the work it was borrowed for has ended.
     }
+    this.#parts.emitter.emit({
+      type: "checkin",
+      session: this.#holder,
+      discarded,
+      duration: performance.now() - start,
+    });
   }
 
   #wrap(
@@ -238,16 +254,25 @@ export class EngineConnection {
     tellers: readonly (Teller | undefined)[],
     duration: number,
   ): void {
-    const { emitter } = this.#parts;
+    const { emitter, exposeParameters } = this.#parts;
     const isHeard = emitter.hears("statement");
-    for (const [index, { text }] of statements.entries()) {
+    for (const [index, { text, params }] of statements.entries()) {
       const result = results[index];
       const teller = tellers[index];
-      if (result !== undefined && teller !== undefined) teller(result);
-      else if (isHeard) {
+      if (result !== undefined && teller !== undefined) {
+        teller(result, duration);
+      } else if (isHeard) {
         const rowCount = result?.rowCount ?? null;
         const error = result === undefined ? failure?.code : undefined;
-        emitter.emit({ type: "statement", text, duration, rowCount, error });
+        emitter.emit({
+          type: "statement",
+          session: this.#holder,
+          text,
+          duration,
+          rowCount,
+          error,
+          ...(exposeParameters && { parameters: params }),
+        });
       }
       if (result === undefined) break; // The server skipped the rest.
     }

@@ -1,7 +1,31 @@
+import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 
+/** What is told of one session, or of whoever else borrows connections. */
+export interface HolderEvent {
+  /**
+   * Whose it is: the same object in all events of one session, with a name and
+   * the session that waits for it. Nothing where nobody has said so.
+   */
+  readonly session: PoolHolder | undefined;
+}
+
+/** A session was made; nothing is opened or sent yet. */
+export interface SessionOpenEvent extends HolderEvent {
+  /** Tells the events apart. */
+  readonly type: "sessionOpen";
+  /** Where it was made, such as ` (called at file:12:3)`; empty in production. */
+  readonly place: string;
+}
+
+/** A session has ended, and its connection is returned or closed. */
+export interface SessionCloseEvent extends HolderEvent {
+  /** Tells the events apart. */
+  readonly type: "sessionClose";
+}
+
 /** A connection was opened. */
-export interface ConnectEvent {
+export interface ConnectEvent extends HolderEvent {
   /** Tells the events apart. */
   readonly type: "connect";
   /** Milliseconds that it took. */
@@ -15,48 +39,69 @@ export interface CloseEvent {
 }
 
 /** A session borrowed a connection. */
-export interface CheckoutEvent {
+export interface CheckoutEvent extends HolderEvent {
   /** Tells the events apart. */
   readonly type: "checkout";
   /** Milliseconds waited, opening included. */
   readonly duration: number;
 }
 
+/** A session got no connection. */
+export interface CheckoutErrorEvent extends HolderEvent {
+  /** Tells the events apart. */
+  readonly type: "checkoutError";
+  /** Milliseconds waited. */
+  readonly duration: number;
+  /** The code of the error. */
+  readonly error: string | undefined;
+}
+
 /** A session gave its connection back. */
-export interface CheckinEvent {
+export interface CheckinEvent extends HolderEvent {
   /** Tells the events apart. */
   readonly type: "checkin";
   /** Whether it was thrown away because its state is in doubt. */
   readonly discarded: boolean;
+  /** Milliseconds until it was free for others, or closed. */
+  readonly duration: number;
 }
 
 /** A transaction began on the server. */
-export interface BeginEvent {
+export interface BeginEvent extends HolderEvent {
   /** Tells the events apart. */
   readonly type: "begin";
   /** How it runs. */
   readonly options: TransactionOptions;
+  /** Milliseconds of the flight that BEGIN was part of. */
+  readonly duration: number;
 }
 
 /** A savepoint was opened, kept or undone on the server. */
-export interface SavepointEvent {
+export interface SavepointEvent extends HolderEvent {
   /** Tells the events apart. */
   readonly type: "savepoint";
   /** Its name, which is never used twice in a transaction. */
   readonly name: string;
   /** What became of it. */
   readonly action: "begin" | "release" | "rollback";
+  /** Milliseconds of the flight that it was part of. */
+  readonly duration: number;
 }
 
 /**
  * A statement was answered; BEGIN, COMMIT, ROLLBACK and savepoints have events
  * of their own.
  */
-export interface StatementEvent {
+export interface StatementEvent extends HolderEvent {
   /** Tells the events apart. */
   readonly type: "statement";
-  /** SQL text; parameters are never part of an event. */
+  /** SQL text, with placeholders. */
   readonly text: string;
+  /**
+   * Parameters in placeholder order; only with the engine's option
+   * `exposeParameters`, which production refuses.
+   */
+  readonly parameters?: readonly unknown[];
   /** Milliseconds from sending its flight to the flight's answer. */
   readonly duration: number;
   /** Rows returned or affected, where the command counts them. */
@@ -74,7 +119,7 @@ export interface StatementEvent {
 export type Transport = "one-shot" | "batch" | "interactive";
 
 /** Statements of a session were sent together, and answered. */
-export interface FlightEvent {
+export interface FlightEvent extends HolderEvent {
   /** Tells the events apart. */
   readonly type: "flight";
   /** How they travelled. */
@@ -90,7 +135,7 @@ export interface FlightEvent {
 }
 
 /** The pending changes of a session were written; a commit has yet to come. */
-export interface FlushEvent {
+export interface FlushEvent extends HolderEvent {
   /** Tells the events apart. */
   readonly type: "flush";
   /** Rows inserted. */
@@ -106,15 +151,19 @@ export interface FlushEvent {
 }
 
 /** A transaction was committed. */
-export interface CommitEvent {
+export interface CommitEvent extends HolderEvent {
   /** Tells the events apart. */
   readonly type: "commit";
+  /** Milliseconds of the flight that COMMIT was part of. */
+  readonly duration: number;
 }
 
 /** A transaction was rolled back. */
-export interface RollbackEvent {
+export interface RollbackEvent extends HolderEvent {
   /** Tells the events apart. */
   readonly type: "rollback";
+  /** Milliseconds of the flight that ROLLBACK was; 0 where nothing was sent. */
+  readonly duration: number;
   /** Why, where the caller said so, such as `response status 404`. */
   readonly reason: string | undefined;
   /** How many statements that may have written, and pending changes, were dropped. */
@@ -122,7 +171,7 @@ export interface RollbackEvent {
 }
 
 /** A unit of work lost against another one, and is about to be run again. */
-export interface RetryEvent {
+export interface RetryEvent extends HolderEvent {
   /** Tells the events apart. */
   readonly type: "retry";
   /** How many runs have failed so far. */
@@ -133,8 +182,22 @@ export interface RetryEvent {
   readonly error: string | undefined;
 }
 
+/** A request was answered, as far as its handler is concerned. */
+export interface RequestEvent extends HolderEvent {
+  /** Tells the events apart. */
+  readonly type: "request";
+  /** Its method. */
+  readonly method: string;
+  /** The pattern of its route, such as `/orders/:id`: never a path or a query. */
+  readonly route: string;
+  /** Status of the answer; nothing where the handler threw on. */
+  readonly status: number | undefined;
+  /** Milliseconds from its session's opening to the answer. */
+  readonly duration: number;
+}
+
 /** A session that had a connection was dropped without `close()`. */
-export interface LeakEvent {
+export interface LeakEvent extends HolderEvent {
   /** Tells the events apart. */
   readonly type: "leak";
   /** The session's name, such as `a GET request`. */
@@ -161,12 +224,18 @@ export interface ListenerErrorEvent {
 
 /** Everything that an engine tells, by type. */
 export interface EventMap {
+  /** A session was made. */
+  sessionOpen: SessionOpenEvent;
+  /** A session has ended. */
+  sessionClose: SessionCloseEvent;
   /** A connection was opened. */
   connect: ConnectEvent;
   /** A connection was closed. */
   close: CloseEvent;
   /** A session borrowed a connection. */
   checkout: CheckoutEvent;
+  /** A session got no connection. */
+  checkoutError: CheckoutErrorEvent;
   /** A session gave its connection back. */
   checkin: CheckinEvent;
   /** A transaction began on the server. */
@@ -185,6 +254,8 @@ export interface EventMap {
   rollback: RollbackEvent;
   /** A unit of work is run again. */
   retry: RetryEvent;
+  /** A request was answered. */
+  request: RequestEvent;
   /** A session was dropped without `close()`. */
   leak: LeakEvent;
   /** Work behind a response failed. */

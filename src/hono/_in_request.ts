@@ -3,6 +3,7 @@ import type { Session } from "../drizzle/session.ts";
 import { discardAnswer } from "./_discard_answer.ts";
 import type { ReadYourWritesOptions } from "./bookmark_cookie.ts";
 import type { OpenRequest, RequestOptions } from "./_open_request.ts";
+import { tellRequest } from "./_tell_request.ts";
 
 /** When the session of a request commits, and who sees what it has written. */
 export interface CommitOptions {
@@ -21,6 +22,13 @@ export interface CommitOptions {
    * @default {none: a replica may be behind}
    */
   readonly readYourWrites?: ReadYourWritesOptions;
+  /**
+   * Whether the answer says, in `Server-Timing`, what its session has cost: time,
+   * statements, round trips. Hono's `timing()` sends it along where it is there.
+   *
+   * @default {in mode "development"}
+   */
+  readonly serverTiming?: boolean;
   /**
    * Makes the response when the commit failed.
    *
@@ -63,6 +71,9 @@ export async function inRequest<
     reason = rollbackReason(c, session, commitWhen);
     if (reason === undefined) await commit(c, session, onError);
   } finally {
+    const { mode } = session.engine;
+    const { serverTiming = mode === "development" } = options;
+    tellRequest(c, request, serverTiming);
     // Mounted twice: the outer one's session is the request's again.
     if (outer !== undefined) c.set(key, outer);
     const closing = session.rollback({ reason }).then(() => session.close());

@@ -74,6 +74,8 @@ export interface RequestOptions<Key extends string = "db"> {
 export class OpenRequest<Schema extends Record<string, unknown>> {
   /** It. */
   readonly session: Session<Schema>;
+  /** When that was opened, as `performance.now()` tells. */
+  readonly openedAt: number = performance.now();
   readonly #source: OpenedSource<Schema>;
   #background: Background | undefined;
 

@@ -1,4 +1,4 @@
-import { lineage, type PoolHolder } from "./pool_holder.ts";
+import { lineage, type PoolHolder } from "../driver/pool_holder.ts";
 
 /**
  * What becomes of a slot: a connection is being opened on it, a holder has

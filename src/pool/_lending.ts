@@ -91,8 +91,8 @@ export class Lending {
   async open(slot: Slot, options: CheckoutOptions): Promise<Connection> {
     try {
       this.#check(options);
-      const { signal } = options;
-      slot.connection = await this.#driver.connect({ signal });
+      const { signal, holder } = options;
+      slot.connection = await this.#driver.connect({ signal, holder });
       this.#check(options);
       return this.#lend(slot, slot.connection);
     } catch (error) {

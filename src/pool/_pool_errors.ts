@@ -1,5 +1,5 @@
 import { PoolError } from "../errors/pool_error.ts";
-import type { PoolHolder } from "./pool_holder.ts";
+import type { PoolHolder } from "../driver/pool_holder.ts";
 
 /** The error of a checkout after `dispose`. */
 export function disposedError(): PoolError {

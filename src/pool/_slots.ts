@@ -3,7 +3,7 @@ import { checkMilliseconds } from "./_check_options.ts";
 import { deadlockedBy, describeSlots, type SlotState } from "./_holders.ts";
 import { selfDeadlockError, timeoutError } from "./_pool_errors.ts";
 import type { CheckoutOptions } from "./pool.ts";
-import type { PoolHolder } from "./pool_holder.ts";
+import type { PoolHolder } from "../driver/pool_holder.ts";
 import { WaiterQueue } from "./waiter_queue.ts";
 
 /** The right to have one connection open. */

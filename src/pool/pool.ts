@@ -1,6 +1,6 @@
 import type { Connection } from "../driver/connection.ts";
 import type { Driver } from "../driver/driver.ts";
-import type { PoolHolder } from "./pool_holder.ts";
+import type { PoolHolder } from "../driver/pool_holder.ts";
 
 /** How a connection is borrowed. */
 export interface CheckoutOptions {

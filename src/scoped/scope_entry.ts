@@ -1,7 +1,7 @@
 import type { Session } from "../drizzle/session.ts";
 import type { SessionIdentity } from "../drizzle/session_options.ts";
 import type { SessionDatabase } from "../drizzle/sessionmaker.ts";
-import type { PoolHolder } from "../pool/pool_holder.ts";
+import type { PoolHolder } from "../driver/pool_holder.ts";
 
 /**
  * Who is current in an async context.

@@ -15,7 +15,7 @@ import {
   type AsyncStorageClass,
 } from "./async_context.ts";
 import { ScopeError, StateError } from "../errors/state_error.ts";
-import type { PoolHolder } from "../pool/pool_holder.ts";
+import type { PoolHolder } from "../driver/pool_holder.ts";
 import { KeyedSessions } from "./keyed_sessions.ts";
 import { noScopeError } from "./no_scope_error.ts";
 import {

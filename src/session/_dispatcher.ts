@@ -127,7 +127,7 @@ export class Dispatcher {
     }
     // Rolled back meanwhile: nothing is sent any more.
     if (this.queue.isEmpty) return await this.server.rollback();
-    const { owner: { engine, stats } } = this.#parts;
+    const { owner: { engine, stats, holder: session } } = this.#parts;
     const { transport, reason } = this.#plan();
     const before = stats.statements;
     const start = performance.now();
@@ -138,6 +138,7 @@ export class Dispatcher {
     stats.reason = reason;
     engine.emit({
       type: "flight",
+      session,
       transport,
       reason,
       isRequest: engine.sendsTransactions && transport !== "interactive",
@@ -246,7 +247,8 @@ export class Dispatcher {
   /** Sends what waits and COMMIT as one request. */
   async #sendWhole(): Promise<void> {
     const batch = this.#take();
-    const { engine, work } = this.#parts.owner;
+    const { engine, work, holder: session } = this.#parts.owner;
+    const start = performance.now();
     const answering = this.#opening.stoppable((abort) => {
       const whole = this.#whole(abort);
       return this.server.commitWhole(batch.statements, whole, this.#terms);
@@ -260,8 +262,10 @@ export class Dispatcher {
     }
     if (isAnswerLost) batch.settleLost();
     else batch.settle(flight);
-    engine.emit({ type: "begin", options: this.#parts.options() });
-    engine.emit({ type: "commit" });
+    const duration = performance.now() - start;
+    const options = this.#parts.options();
+    engine.emit({ type: "begin", session, options, duration });
+    engine.emit({ type: "commit", session, duration });
   }
 
   get #terms(): CommitTerms {

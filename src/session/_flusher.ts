@@ -1,3 +1,4 @@
+import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { Statement } from "../driver/statement.ts";
 import { isAutocommit } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -14,6 +15,16 @@ export type FlushListener = (
   statements: readonly Statement[],
 ) => void;
 
+/** What the changes of a session have to do with. */
+interface FlusherOptions {
+  /** The session, as events tell it. */
+  readonly holder: PoolHolder;
+  /** Told of every flush. */
+  readonly onFlush?: FlushListener | undefined;
+  /** Knows the entities of all sessions. */
+  readonly known?: KnownEntities | undefined;
+}
+
 /** How a flush is sent. */
 interface RunOptions {
   /** Whether statements yet unknown may refer to what it makes. */
@@ -29,7 +40,7 @@ export class Flusher {
   /** The changes, and what is known of rows. */
   readonly work: UnitOfWork;
   readonly #engine: Engine;
-  readonly #listener: FlushListener | undefined;
+  readonly #options: FlusherOptions;
   /** Flushes whose answers were not taken in yet. */
   readonly #running = new Set<Promise<unknown>>();
   /** How many `noAutoflush` blocks run. */
@@ -37,17 +48,12 @@ export class Flusher {
 
   /**
    * @param engine Told of every flush.
-   * @param listener Told of every flush, too.
-   * @param known Knows the entities of all sessions.
+   * @param options Of its session.
    */
-  constructor(
-    engine: Engine,
-    listener: FlushListener | undefined,
-    known?: KnownEntities,
-  ) {
-    this.work = new UnitOfWork(known);
+  constructor(engine: Engine, options: FlusherOptions) {
+    this.work = new UnitOfWork(options.known);
     this.#engine = engine;
-    this.#listener = listener;
+    this.#options = options;
   }
 
   /**
@@ -179,12 +185,16 @@ export class Flusher {
       first?.kind === "delete"
     );
     if (deletes) this.work.invalidate(undefined);
-    this.#listener?.([...tables], planned.map(({ statement }) => statement));
+    this.#options.onFlush?.(
+      [...tables],
+      planned.map(({ statement }) => statement),
+    );
     const isKept = transaction.watch();
     const { epoch } = this.work;
     const flush = new RunningFlush(planned, {
       work: this.work,
       engine: this.#engine,
+      holder: this.#options.holder,
       isLive: () => epoch === this.work.epoch && isKept(),
     });
     const answers = flush.statements({ isEarly }).map((statement) =>

@@ -1,3 +1,4 @@
+import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { EngineConnection } from "../engine/engine_connection.ts";
 import { StateError } from "../errors/state_error.ts";
@@ -8,8 +9,8 @@ interface Lent {
   readonly connection: EngineConnection;
   /** Told. */
   readonly engine: Engine;
-  /** Of the session. */
-  readonly name: string;
+  /** The session as a pool sees it. */
+  readonly holder: PoolHolder;
   /** Where the session was made, in development mode. */
   readonly place: string;
 }
@@ -39,9 +40,10 @@ export function unwatchLeak(transaction: object): void {
 }
 
 /** Nobody can close its session any more, so this does. */
-function closeDropped({ connection, engine, name, place }: Lent): void {
+function closeDropped({ connection, engine, holder, place }: Lent): void {
+  const { name } = holder;
   const isHeard = engine.hears("leak");
-  engine.emit({ type: "leak", name, place });
+  engine.emit({ type: "leak", session: holder, name, place });
   if (!isHeard && engine.mode === "development") {
     globalThis.reportError?.(leakError(name, place));
   }

@@ -5,7 +5,7 @@ import type {
   WrappedFlight,
 } from "../engine/engine_connection.ts";
 import type { NullpoolError } from "../errors/error.ts";
-import type { PoolHolder } from "../pool/pool_holder.ts";
+import type { PoolHolder } from "../driver/pool_holder.ts";
 import { unwatchLeak, watchLeak } from "./_leaks.ts";
 import { answerDeadline, type ToldStatement } from "./_told_statement.ts";
 import type { SessionStats } from "./session_stats.ts";
@@ -62,7 +62,7 @@ export class LentConnection {
     watchLeak(this, {
       connection: this.#connection,
       engine,
-      name: holder.name,
+      holder,
       place: placeOf("open"),
     });
   }

@@ -1,3 +1,4 @@
+import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { Result, Statement } from "../driver/statement.ts";
 import type { Engine } from "../engine/engine.ts";
 import { StaleDataError } from "../errors/database_error.ts";
@@ -12,6 +13,8 @@ interface FlushParts {
   readonly work: UnitOfWork;
   /** Told when it is done. */
   readonly engine: Engine;
+  /** Whose it is, as events tell it. */
+  readonly holder: PoolHolder | undefined;
   /** Whether nothing has undone it. */
   readonly isLive: () => boolean;
 }
@@ -102,6 +105,7 @@ export class RunningFlush {
   #tell(): void {
     this.#parts.engine.emit({
       type: "flush",
+      session: this.#parts.holder,
       inserted: this.#count("insert"),
       updated: this.#count("update"),
       deleted: this.#count("delete"),

@@ -108,7 +108,7 @@ export class ServerTransaction {
    * @throws {PoolError} When the pool has none to lend.
    */
   async open(signal: AbortSignal): Promise<void> {
-    const { engine } = this.#parts;
+    const { engine, holder: session } = this.#parts;
     await this.#borrow(signal);
     const options = this.#options;
     this.#isOpen = true;
@@ -116,7 +116,8 @@ export class ServerTransaction {
     if (this.#hasBegun) return;
     this.lead(
       beginStatement(options),
-      () => engine.emit({ type: "begin", options }),
+      (_, duration) =>
+        engine.emit({ type: "begin", session, options, duration }),
     );
   }
 
@@ -324,6 +325,7 @@ export class ServerTransaction {
     { hasWritten }: CommitTerms,
   ): Promise<CommitEnd> {
     this.#isCommitting = true;
+    const start = performance.now();
     const ending = untold(this.#proof.beforeCommit(hasWritten));
     const isAsked = hasWritten && this.#parts.notesPosition;
     const count = statements.length + ending.length + 1;
@@ -332,8 +334,8 @@ export class ServerTransaction {
       ...ending,
       {
         statement: command("commit"),
-        tell: ({ command }) => {
-          if (command !== "ROLLBACK") this.#engine.emit({ type: "commit" });
+        tell: ({ command }, duration) => {
+          if (command !== "ROLLBACK") this.#tellCommit(duration);
         },
       },
       ...(isAsked ? untold([ASK_POSITION]) : []),
@@ -352,19 +354,26 @@ export class ServerTransaction {
     }
     if (isLost) this.giveBack({ discard: true });
     const end = await this.#proof.endOf(flight);
-    if (end.isAnswerLost) this.#engine.emit({ type: "commit" });
+    if (end.isAnswerLost) this.#tellCommit(performance.now() - start);
     this.giveBack({ discard: end.error !== undefined });
     return end;
+  }
+
+  #tellCommit(duration: number): void {
+    const { holder: session } = this.#parts;
+    this.#engine.emit({ type: "commit", session, duration });
   }
 
   /**
    * Rolls back, and gives the connection back; one that cannot deliver
    * ROLLBACK is dropped, which has the same effect.
    *
-   * @param tell Told when there is no transaction any more.
+   * @param tell Told when there is no transaction any more, and how many
+   * milliseconds that took.
    */
-  async rollback(tell = () => {}): Promise<void> {
+  async rollback(tell: (duration: number) => void = () => {}): Promise<void> {
     this.#lead = [];
+    const start = performance.now();
     const isOver = !this.#hasBegun || isAutocommit(this.#options);
     const isSent = !isOver && this.isUsable;
     // Dropping the connection has the same effect, so nobody waits for long.
@@ -372,12 +381,15 @@ export class ServerTransaction {
     const patience = Math.min(statementTimeout || Infinity, ROLLBACK_DEADLINE);
     const flight = isSent
       ? await this.#exchange(
-        [{ statement: command("rollback"), tell }],
+        [{
+          statement: command("rollback"),
+          tell: (_, duration) => tell(duration),
+        }],
         { statementTimeout: patience },
       )
       : undefined;
     const isAnswered = flight?.results.length === 1;
-    if (!isAnswered) tell();
+    if (!isAnswered) tell(performance.now() - start);
     this.giveBack({ discard: !isOver && !isAnswered });
   }
 

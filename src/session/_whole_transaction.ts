@@ -1,3 +1,4 @@
+import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { Statement } from "../driver/statement.ts";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -31,6 +32,8 @@ interface WholeParts {
   readonly engine: Engine;
   /** Counted on. */
   readonly stats: SessionStats;
+  /** As events tell it. */
+  readonly holder: PoolHolder;
 }
 
 /**
@@ -44,7 +47,7 @@ interface WholeParts {
 export async function sendWhole(
   statements: readonly ToldStatement[],
   { options, settings, lead: ahead = [], abort, authToken }: WholeOptions,
-  { engine, stats }: WholeParts,
+  { engine, stats, holder }: WholeParts,
 ): Promise<WrappedFlight> {
   const lead = [...settingsOf(settings), ...untold(ahead)];
   const all = [...lead, ...statements];
@@ -53,7 +56,7 @@ export async function sendWhole(
   const { results, failure, failedAt } = await engine.sendTransaction(
     all.map(({ statement }) => statement),
     { ...options, signal: abort.signal, authToken },
-    all.map(({ tell }) => tell),
+    { holder, tellers: all.map(({ tell }) => tell) },
   );
   deadline.clear();
   stats.roundTrips++;

@@ -3,7 +3,7 @@ import { command, type Statement } from "../driver/statement.ts";
 import { beginStatement } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { WrappedFlight } from "../engine/engine_connection.ts";
-import type { PoolHolder } from "../pool/pool_holder.ts";
+import type { PoolHolder } from "../driver/pool_holder.ts";
 
 /** What a commit whose answer was lost can be told by. */
 export type CommitEvidence =
@@ -106,7 +106,9 @@ async function send(
   signal: AbortSignal,
 ): Promise<WrappedFlight> {
   if (engine.sendsTransactions) {
-    return await engine.sendTransaction([statement], { signal, authToken });
+    return await engine.sendTransaction([statement], { signal, authToken }, {
+      holder,
+    });
   }
   const connection = await engine.connect({ signal, holder });
   const cut = () => connection.release({ discard: true });

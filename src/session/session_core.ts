@@ -19,6 +19,7 @@ import {
   joinExplicitly,
   joinWithOptions,
 } from "./_join_options.ts";
+import { Lifetime } from "./_lifetime.ts";
 import { Nesting } from "./_nesting.ts";
 import { autocommitError, endedError, openError } from "./_refusals.ts";
 import type { WatchableWork } from "./savepoint.ts";
@@ -45,12 +46,9 @@ export interface SessionHandle {
 export class SessionCore implements SessionHandle {
   /** What it has cost so far. */
   readonly stats: SessionStats = newStats();
-  /** Resolves when the session is closed and its connection is returned. */
-  readonly closed: Promise<void>;
-
+  readonly #lifetime: Lifetime;
   readonly #options: SessionCoreOptions<SessionHandle>;
   readonly #hooks: HookRunner<SessionHandle>;
-  #markClosed = () => {};
   readonly #gate: Gate<SessionHandle>;
   readonly #nesting: Nesting<SessionHandle>;
   readonly #flusher: Flusher;
@@ -74,11 +72,7 @@ export class SessionCore implements SessionHandle {
       sites,
       options,
     );
-    this.#flusher = new Flusher(
-      engine,
-      options.onFlush,
-      options.known,
-    );
+    this.#flusher = new Flusher(engine, options);
     this.#current = new CurrentTransaction(this.#gate, options, {
       engine,
       stats: this.stats,
@@ -106,7 +100,13 @@ export class SessionCore implements SessionHandle {
     };
     this.#nesting = new Nesting(parts);
     this.#ending = new Ending(parts);
-    this.closed = new Promise((resolve) => this.#markClosed = resolve);
+    const place = sites?.of("open") ?? "";
+    this.#lifetime = new Lifetime(engine, options.holder, place);
+  }
+
+  /** Resolves when the session is closed and its connection is returned. */
+  get closed(): Promise<void> {
+    return this.#lifetime.over;
   }
 
   /** The session is its own outermost handle. */
@@ -508,7 +508,7 @@ export class SessionCore implements SessionHandle {
     this.#closing = this.#ending.rollback();
     const hooks = await this.#closing;
     if (hooks !== undefined) await this.#hooks.afterRollback(hooks);
-    void this.#current.returned.then(this.#markClosed);
+    void this.#lifetime.endAfter(this.#current.returned);
   }
 
   /**

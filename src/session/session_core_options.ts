@@ -1,5 +1,5 @@
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
-import type { PoolHolder } from "../pool/pool_holder.ts";
+import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { KnownEntities } from "../unit_of_work/known_entities.ts";
 import type { GateOptions } from "./_gate.ts";
 import type { FlushListener } from "./_flusher.ts";

@@ -6,6 +6,7 @@ import {
   isAutocommit,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
+import type { Teller } from "../engine/engine_connection.ts";
 import { NullpoolError } from "../errors/error.ts";
 import type { SavepointEvent } from "../events/event.ts";
 import { HookList } from "./_hook_list.ts";
@@ -358,10 +359,11 @@ export class Transaction implements WatchableWork {
     await this.#settle();
     this.#dispatcher.leaveReplica({ discard: false });
     const pending = this.#owner.work.countPending();
-    await this.#server.rollback(() => {
+    const { engine, holder: session } = this.#owner;
+    await this.#server.rollback((duration) => {
       if (!this.used && pending === 0) return;
       const changes = this.#writes + pending;
-      this.#owner.engine.emit({ type: "rollback", reason, changes });
+      engine.emit({ type: "rollback", session, reason, changes, duration });
     });
   }
 
@@ -411,8 +413,10 @@ export class Transaction implements WatchableWork {
     return error;
   }
 
-  #teller(savepoint: Savepoint, action: SavepointEvent["action"]): () => void {
+  #teller(savepoint: Savepoint, action: SavepointEvent["action"]): Teller {
     const { name } = savepoint;
-    return () => this.#owner.engine.emit({ type: "savepoint", name, action });
+    const { engine, holder: session } = this.#owner;
+    return (_, duration) =>
+      engine.emit({ type: "savepoint", session, name, action, duration });
   }
 }

@@ -2,7 +2,7 @@ import type { Connection } from "../driver/connection.ts";
 import { orGivenUp } from "../driver/give_up.ts";
 import { PoolError } from "../errors/pool_error.ts";
 import type { CheckoutOptions, Pool, PoolStatus } from "../pool/pool.ts";
-import { lineage, type PoolHolder } from "../pool/pool_holder.ts";
+import { lineage, type PoolHolder } from "../driver/pool_holder.ts";
 import {
   type OuterTransaction,
   SavepointConnection,

@@ -5,7 +5,7 @@ import {
   type HeldSlot,
   type SlotState,
 } from "../../src/pool/_holders.ts";
-import type { PoolHolder } from "../../src/pool/pool_holder.ts";
+import type { PoolHolder } from "../../src/driver/pool_holder.ts";
 
 const request: PoolHolder = { name: "request" };
 const first: PoolHolder = { name: "first", parent: request };

@@ -6,7 +6,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { NullPool, PoolError } from "../../mod.ts";
-import type { PoolHolder } from "../../src/pool/pool_holder.ts";
+import type { PoolHolder } from "../../src/driver/pool_holder.ts";
 import { command } from "../../src/driver/statement.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";

@@ -11,7 +11,7 @@ import {
 import { mock } from "node:test";
 import { ConnectionError, PoolError } from "../../mod.ts";
 import type { Connection } from "../../src/driver/connection.ts";
-import type { PoolHolder } from "../../src/pool/pool_holder.ts";
+import type { PoolHolder } from "../../src/driver/pool_holder.ts";
 import { QueuePool } from "../../src/pool/queue_pool.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";
 import { GatedDriver, settle } from "./gated_driver.ts";

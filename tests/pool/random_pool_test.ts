@@ -4,7 +4,7 @@ import type { Connection } from "../../src/driver/connection.ts";
 import { PoolError } from "../../src/errors/pool_error.ts";
 import { NullPool } from "../../src/pool/null_pool.ts";
 import type { Pool } from "../../src/pool/pool.ts";
-import type { PoolHolder } from "../../src/pool/pool_holder.ts";
+import type { PoolHolder } from "../../src/driver/pool_holder.ts";
 import { QueuePool } from "../../src/pool/queue_pool.ts";
 import { StaticPool } from "../../src/pool/static_pool.ts";
 import { type Random, seeded, testSeed } from "../support/random.ts";

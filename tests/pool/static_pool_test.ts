@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { PoolError, StaticPool } from "../../mod.ts";
-import type { PoolHolder } from "../../src/pool/pool_holder.ts";
+import type { PoolHolder } from "../../src/driver/pool_holder.ts";
 import { command } from "../../src/driver/statement.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";

@@ -1,0 +1,176 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { sql } from "drizzle-orm";
+import { integer, pgTable, serial } from "drizzle-orm/pg-core";
+import {
+  createEngine,
+  type Engine,
+  type EngineEvent,
+  type EventMap,
+  PoolError,
+  QueuePool,
+  sessionmaker,
+} from "../../mod.ts";
+import { postgres } from "../../src/postgres/mod.ts";
+import { testDatabase } from "../support/postgres.ts";
+
+const things = pgTable("things", {
+  id: serial().primaryKey(),
+  n: integer().notNull(),
+});
+const setup = "create table things (id serial primary key, n int not null)";
+
+/** By type, so that a new one has to be thought of. */
+const TYPES: Record<keyof EventMap, true> = {
+  sessionOpen: true,
+  sessionClose: true,
+  connect: true,
+  close: true,
+  checkout: true,
+  checkoutError: true,
+  checkin: true,
+  begin: true,
+  savepoint: true,
+  statement: true,
+  flight: true,
+  flush: true,
+  commit: true,
+  rollback: true,
+  retry: true,
+  request: true,
+  leak: true,
+  backgroundError: true,
+  listenerError: true,
+};
+
+function hear(engine: Engine): EngineEvent[] {
+  const events: EngineEvent[] = [];
+  for (const type of Object.keys(TYPES) as (keyof EventMap)[]) {
+    engine.on(type, (event) => events.push(event));
+  }
+  return events;
+}
+
+function nameOf(event: EngineEvent): string {
+  switch (event.type) {
+    case "statement":
+      return event.text.split(" ", 1).join("");
+    case "savepoint":
+      return `${event.type} ${event.action}`;
+    default:
+      return event.type;
+  }
+}
+
+Deno.test("events: a session's are told in order, from its making to its end", async () => {
+  await using database = await testDatabase({ setup });
+  await using engine = createEngine(postgres(database.url));
+  const events = hear(engine);
+  const Session = sessionmaker(engine, { schema: { things } });
+  const db = Session({ name: "the work" });
+  await db.select().from(things);
+  db.add(things, { n: 1 });
+  await db.flush();
+  await db.transaction((tx) => tx.insert(things).values({ n: 2 }));
+  await db.commit();
+  await db.close();
+  await db.closed;
+  assertEquals(events.map(nameOf), [
+    "sessionOpen",
+    "connect",
+    "checkout",
+    "select",
+    "flight",
+    "begin",
+    "with",
+    "flush",
+    "flight",
+    "savepoint begin",
+    "insert",
+    "flight",
+    "savepoint release",
+    "commit",
+    "close",
+    "checkin",
+    "sessionClose",
+  ]);
+  const holders = new Set(
+    events.flatMap((event) => "session" in event ? [event.session] : []),
+  );
+  assertEquals([...holders], [db.holder]);
+  for (const event of events) {
+    if ("duration" in event) assert(event.duration > 0, nameOf(event));
+  }
+});
+
+Deno.test("events: those of sessions that run together are told apart", async () => {
+  await using database = await testDatabase({ setup });
+  await using engine = createEngine(postgres(database.url), {
+    pool: (driver) => new QueuePool(driver, { poolSize: 2, maxOverflow: 0 }),
+  });
+  const events = hear(engine);
+  const Session = sessionmaker(engine);
+  await Promise.all([1, 2, 3, 4, 5].map(async (n) => {
+    await using db = Session({ name: `number ${n}` });
+    await db.execute(sql`insert into things (n) values (${n})`);
+    await db.commit();
+  }));
+  await engine.idle();
+  for (const n of [1, 2, 3, 4, 5]) {
+    const own = events.filter((event) =>
+      "session" in event && event.session?.name === `number ${n}` &&
+      event.type !== "connect"
+    );
+    assertEquals(own.map(nameOf), [
+      "sessionOpen",
+      "checkout",
+      "begin",
+      "insert",
+      "flight",
+      "commit",
+      "checkin",
+      "sessionClose",
+    ]);
+  }
+  assertEquals(events.filter(({ type }) => type === "connect").length, 2);
+});
+
+Deno.test("events: who gets no connection is told, with how long it waited", async () => {
+  await using database = await testDatabase();
+  await using engine = createEngine(postgres(database.url), {
+    pool: (driver) =>
+      new QueuePool(driver, { poolSize: 1, maxOverflow: 0, timeout: 50 }),
+  });
+  const events = hear(engine);
+  const Session = sessionmaker(engine);
+  await using holder = Session();
+  await holder.execute("select 1");
+  await using late = Session({ name: "late" });
+  await assertRejects(() => late.execute("select 1").then(() => {}), PoolError);
+  const [told] = events.filter((event) => event.type === "checkoutError");
+  assertEquals(told?.error, "POOL_TIMEOUT");
+  assertEquals(told?.session?.name, "late");
+  assert((told?.duration ?? 0) >= 49);
+});
+
+Deno.test("events: parameters are part of one where they were asked for", async () => {
+  await using database = await testDatabase();
+  for (const exposeParameters of [false, true]) {
+    await using engine = createEngine(postgres(database.url), {
+      mode: "development",
+      exposeParameters,
+    });
+    const events = hear(engine);
+    await sessionmaker(engine).begin((db) =>
+      db.execute(sql`select ${"a value"}::text`)
+    );
+    const [statement] = events.filter((event) => event.type === "statement");
+    assertEquals(
+      statement?.parameters,
+      exposeParameters ? ["a value"] : undefined,
+    );
+    assertEquals(
+      JSON.stringify(events).includes("a value"),
+      exposeParameters,
+    );
+  }
+});
