@@ -158,6 +158,7 @@ export type {
   CheckoutOptions,
   DisposeOptions,
   Pool,
+  PooledDriver,
   PoolFactory,
   PoolStatus,
 } from "./src/pool/pool.ts";

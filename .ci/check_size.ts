@@ -2,18 +2,20 @@ import { join } from "node:path";
 import { entryPoints, finish, packageNames, ROOT, runDeno } from "./project.ts";
 
 /**
- * Minified bytes of our own code per entry point; npm packages are left out.
+ * Minified bytes of our own code per entry point, and of a Worker that uses
+ * `neon()` behind `dbSession`; npm packages are left out.
  * Written by `deno run -A .ci/check_size.ts --write`.
  */
 const SIZES: Readonly<Record<string, number>> = {
-  ".": 142078,
-  "./dev": 24811,
-  "./hono": 121897,
+  ".": 143270,
+  "./dev": 24896,
+  "./hono": 123245,
   "./neon": 13696,
-  "./pglite": 6353,
+  "./pglite": 12822,
   "./postgres": 8980,
-  "./scoped": 109058,
-  "./testing": 25601,
+  "./scoped": 109696,
+  "./testing": 25541,
+  "a Worker": 149720,
 };
 
 /** What a change may add or take without saying so. */
@@ -39,15 +41,50 @@ export function sizeProblems(
   return problems;
 }
 
+/** What a Worker that talks to Neon imports, by the names of the package. */
+const WORKER = join(ROOT, ".ci", "worker_entry.ts");
+
+/** What it must not have to carry. */
+const FOREIGN =
+  /^src\/(?:dev|otel|pglite|postgres|scoped|tasks|testing)\/|^src\/pool\/(?:assertion|queue|static)_pool\.ts$|^src\/drizzle\/m(?:ap_table|igrate)\.ts$/;
+
+/**
+ * The modules that a bundle has code of. Of one that was left out as a whole
+ * the imports of packages may remain, which cost nothing.
+ *
+ * @param bundle Not minified: each module is led by a comment with its path.
+ */
+export function modulesIn(bundle: string): string[] {
+  const [, ...parts] = `\n${bundle}`.split(/\n\/\/ (?=\S+\.ts\n)/);
+  return parts.flatMap((part) => {
+    const [path = "", ...lines] = part.split("\n");
+    const isCode = lines.some((line) =>
+      !/^(?:import .*|export .*|)$/.test(line)
+    );
+    return isCode ? [path] : [];
+  });
+}
+
+async function workerProblems(packages: readonly string[]): Promise<string[]> {
+  const code = new TextDecoder().decode(await bundle(WORKER, packages, []));
+  const modules = modulesIn(code);
+  if (!modules.includes("src/pool/null_pool.ts")) {
+    return ["a Worker's bundle has no null_pool.ts: it cannot be read"];
+  }
+  return modules.filter((path) => FOREIGN.test(path))
+    .map((path) => `a Worker that uses neon() carries ${path}`);
+}
+
 async function bundle(
   file: string,
   packages: readonly string[],
+  options: readonly string[] = ["--minify"],
 ): Promise<Uint8Array<ArrayBuffer>> {
   const output = await Deno.makeTempFile({ suffix: ".js" });
   try {
     const { success, stderr } = await runDeno(
       "bundle",
-      "--minify",
+      ...options,
       "--platform=browser",
       // `--packages=external` overlooks what the import map names.
       ...["node:*", ...packages.flatMap((name) => [name, `${name}/*`])]
@@ -84,7 +121,8 @@ async function writeTable(sizes: ReadonlyMap<string, number>): Promise<void> {
 if (import.meta.main) {
   const packages = await packageNames();
   const sizes = new Map<string, number>();
-  for (const [name, file] of await entryPoints()) {
+  const entries = await entryPoints();
+  for (const [name, file] of [...entries, ["a Worker", WORKER]] as const) {
     const code = await bundle(file, packages);
     sizes.set(name, code.byteLength);
     const gzip = await gzipSize(code);
@@ -93,7 +131,7 @@ if (import.meta.main) {
   if (Deno.args.includes("--write")) await writeTable(sizes);
   else {
     finish(
-      sizeProblems(SIZES, sizes),
+      [...sizeProblems(SIZES, sizes), ...await workerProblems(packages)],
       `No size changed by more than ${TOLERANCE * 100} %`,
     );
   }

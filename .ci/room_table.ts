@@ -46,14 +46,14 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   hono: {
     rooms: ["drizzle", "session"],
     typeRooms: ["driver", "engine", "scoped"],
-    packages: ["hono"],
+    typePackages: ["hono"],
   },
   otel: { rooms: ["events"], packages: ["@opentelemetry/api"] },
   wire: { rooms: ["driver"], packages: ["pg-types"] },
   neon: { rooms: ["driver", "wire"], packages: ["@neondatabase/serverless"] },
   postgres: { rooms: ["driver", "wire"], packages: ["pg"], node: true },
   pglite: {
-    rooms: ["driver", "wire"],
+    rooms: ["driver", "pool", "wire"],
     packages: ["@electric-sql/pglite", "pg-types"],
     node: true,
   },

@@ -30,8 +30,7 @@ export interface Driver {
 
   /**
    * How many connections it can have at once, where that is bounded by its
-   * nature (PGlite: 1; Neon over HTTP alone: 0). Of one the engine then keeps
-   * it instead of opening one each time.
+   * nature (PGlite: 1; Neon over HTTP alone: 0).
    */
   readonly maxConnections?: number | undefined;
 

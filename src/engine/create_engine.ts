@@ -6,8 +6,7 @@ import {
 } from "../driver/transaction_sql.ts";
 import { Emitter } from "../events/emitter.ts";
 import { NullPool } from "../pool/null_pool.ts";
-import type { Pool, PoolFactory } from "../pool/pool.ts";
-import { StaticPool } from "../pool/static_pool.ts";
+import type { PooledDriver, PoolFactory } from "../pool/pool.ts";
 import { observedDriver } from "./_observed_driver.ts";
 import { Engine, type EngineMode } from "./engine.ts";
 
@@ -41,8 +40,8 @@ export interface EngineOptions {
   /**
    * Makes the pool.
    *
-   * @default {(driver) => new NullPool(driver)}, or `StaticPool` where the
-   * driver has one connection by nature (PGlite)
+   * @default {(driver) => new NullPool(driver)}, or what the driver says:
+   * PGlite, which has one connection, has a `StaticPool`
    */
   readonly pool?: PoolFactory;
   /**
@@ -152,7 +151,9 @@ export function createEngine(
     pureFunctions: new Set(pureFunctions),
   };
   function engineOf(own: Driver, readers: readonly Engine[]): Engine {
-    const pool = (options.pool ?? defaultPool)(observedDriver(own, emitter));
+    const pool = (options.pool ?? defaultPool(own))(
+      observedDriver(own, emitter),
+    );
     if (typeof pool?.checkout !== "function") {
       throw new TypeError(
         'Cannot use option "pool": it is a function that returns a pool',
@@ -175,8 +176,11 @@ function checkDriver(driver: Driver): void {
   );
 }
 
-function defaultPool(driver: Driver): Pool {
-  return driver.maxConnections === 1
-    ? new StaticPool(driver)
-    : new NullPool(driver);
+/** Naming another pool here would put it into every bundle. */
+function defaultPool(driver: Driver | PooledDriver): PoolFactory {
+  if ("defaultPool" in driver) return driver.defaultPool;
+  const { maxConnections = 0 } = driver;
+  return maxConnections > 0
+    ? (observed) => new NullPool(observed, { maxOpen: maxConnections })
+    : (observed) => new NullPool(observed);
 }

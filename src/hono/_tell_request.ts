@@ -1,5 +1,4 @@
 import type { Context } from "hono";
-import { routePath } from "hono/route";
 import type { Session } from "../drizzle/session.ts";
 import { serverTiming } from "./_server_timing.ts";
 
@@ -30,7 +29,7 @@ export function tellRequest(
     type: "request",
     session: holder,
     method: c.req.method,
-    route: routePath(c),
+    route: c.req.routePath,
     status: c.finalized ? c.res.status : undefined,
     duration: performance.now() - openedAt,
   });

@@ -1,5 +1,7 @@
 import { PGlite } from "@electric-sql/pglite";
 import type { Driver } from "../driver/driver.ts";
+import type { PooledDriver } from "../pool/pool.ts";
+import { StaticPool } from "../pool/static_pool.ts";
 import { type DirectoryLock, lockDirectory } from "./directory_lock.ts";
 import { PGliteConnection, type PGliteInstance } from "./pglite_connection.ts";
 
@@ -31,7 +33,9 @@ import { PGliteConnection, type PGliteInstance } from "./pglite_connection.ts";
  * @returns The driver, for `createEngine`.
  * @throws {TypeError} When `source` is neither.
  */
-export function pglite(source: string | PGliteInstance = "memory://"): Driver {
+export function pglite(
+  source: string | PGliteInstance = "memory://",
+): PooledDriver {
   if (typeof source === "string") return ownedDriver(source);
   if (typeof source?.execProtocolStream !== "function") {
     throw new TypeError(
@@ -40,11 +44,16 @@ export function pglite(source: string | PGliteInstance = "memory://"): Driver {
   }
   return {
     name: "pglite",
-    maxConnections: 1,
+    ...ONE_CONNECTION,
     describe: () => "the PGlite instance",
     connect: () => Promise.resolve(new PGliteConnection(source)),
   };
 }
+
+const ONE_CONNECTION = {
+  maxConnections: 1,
+  defaultPool: (driver: Driver) => new StaticPool(driver),
+};
 
 /** What a driver opened by itself, and therefore closes. */
 interface OwnedDatabase {
@@ -52,11 +61,11 @@ interface OwnedDatabase {
   readonly lock: DirectoryLock | undefined;
 }
 
-function ownedDriver(dataDir: string): Driver {
+function ownedDriver(dataDir: string): PooledDriver {
   let opened: Promise<OwnedDatabase> | undefined;
   return {
     name: "pglite",
-    maxConnections: 1,
+    ...ONE_CONNECTION,
     describe: () => `the PGlite database "${dataDir}"`,
     async connect() {
       opened ??= open(dataDir);

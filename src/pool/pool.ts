@@ -127,3 +127,9 @@ export interface Pool {
 
 /** Makes a pool over a driver, for `createEngine`. */
 export type PoolFactory = (driver: Driver) => Pool;
+
+/** A driver that says which pool suits it, where the user says nothing. */
+export interface PooledDriver extends Driver {
+  /** Makes that pool. */
+  readonly defaultPool: PoolFactory;
+}

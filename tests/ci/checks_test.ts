@@ -6,7 +6,7 @@ import {
   missingDocs,
 } from "../../.ci/check_docs.ts";
 import { strangers } from "../../.ci/check_layout.ts";
-import { sizeProblems } from "../../.ci/check_size.ts";
+import { modulesIn, sizeProblems } from "../../.ci/check_size.ts";
 import { testTotals } from "../../.ci/gate.ts";
 
 Deno.test("findCycles() returns the path of each cycle", () => {
@@ -98,4 +98,20 @@ Deno.test("testTotals() counts a run without a summary as failed", () => {
     failed: 1,
   });
   assertEquals(testTotals("", 0), { passed: 0, failed: 1 });
+});
+
+Deno.test("modulesIn() finds the modules that a bundle has code of", () => {
+  const bundle = `// src/a.ts
+import { sql } from "drizzle-orm";
+
+// src/b.ts
+import { is } from "drizzle-orm";
+// a comment
+function b() {}
+
+// src/c.ts
+var C = class {};
+export { C };
+`;
+  assertEquals(modulesIn(bundle), ["src/b.ts", "src/c.ts"]);
 });
