@@ -5,11 +5,12 @@ import { runProgram } from "./program.ts";
 
 await runProgram(async () => {
   const port = portOf(Deno.env.get("PORT") || "8000");
+  const secret = Deno.env.get("ORDER_DESK_SECRET");
   await using engine = openEngine();
   // A real database is prepared before a deployment: deno task migrate.
   if (engine.driver.name === "pglite") await prepare(engine);
 
-  const server = serve(port, orderDesk(engine).fetch);
+  const server = serve(port, orderDesk(engine, { secret }).fetch);
   const late = Promise.withResolvers<void>();
   for (const signal of stopSignals()) {
     Deno.addSignalListener(signal, () => {

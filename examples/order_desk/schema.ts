@@ -3,11 +3,20 @@ import {
   check,
   index,
   integer,
+  pgPolicy,
+  pgRole,
   pgTable,
   primaryKey,
   text,
   timestamp,
 } from "drizzle-orm/pg-core";
+
+/** Under whom a customer's own requests run; the first migration makes it. */
+export const customerRole = pgRole("order_desk_customer").existing();
+
+/** The customer that the request's token names. */
+const whoAsks =
+  sql`(current_setting('request.jwt.claims', true)::json ->> 'sub')::integer`;
 
 /** What is sold; prices are in cents. */
 export const products = pgTable("products", {
@@ -26,7 +35,13 @@ export const customers = pgTable("customers", {
   id: integer().primaryKey().generatedAlwaysAsIdentity(),
   name: text().notNull(),
   email: text().notNull().unique(),
-});
+}, (table) => [
+  pgPolicy("customers_own", {
+    for: "select",
+    to: customerRole,
+    using: sql`${table.id} = ${whoAsks}`,
+  }),
+]);
 
 /** An order; what it is made of are its lines. */
 export const orders = pgTable("orders", {
@@ -39,6 +54,11 @@ export const orders = pgTable("orders", {
   check("orders_status_known", sql`${table.status} in ('open', 'cancelled')`),
   index("orders_customer_id_index").on(table.customerId),
   index("orders_created_at_index").on(table.createdAt),
+  pgPolicy("orders_own", {
+    for: "select",
+    to: customerRole,
+    using: sql`${table.customerId} = ${whoAsks}`,
+  }),
 ]);
 
 /** A product of an order, with the price it had then. */
@@ -51,6 +71,13 @@ export const orderLines = pgTable("order_lines", {
   primaryKey({ columns: [table.orderId, table.productId] }),
   check("order_lines_quantity_positive", sql`${table.quantity} > 0`),
   check("order_lines_price_not_negative", sql`${table.price} >= 0`),
+  // Whoever sees an order sees its lines.
+  pgPolicy("order_lines_of_own", {
+    for: "select",
+    to: customerRole,
+    using:
+      sql`exists (select from ${orders} where ${orders.id} = ${table.orderId})`,
+  }),
 ]);
 
 /** For `db.query.orders.findFirst({ with: { customer: true } })`. */

@@ -65,6 +65,23 @@ export const NewOrder = v.strictObject({
 }, objectMessage);
 export type NewOrder = v.InferOutput<typeof NewOrder>;
 
+/** Somebody who signs up. */
+export const NewCustomer = v.strictObject({
+  name: v.pipe(
+    v.string("is a text"),
+    v.trim(),
+    v.minLength(1, "is missing"),
+    v.maxLength(100, "is at most 100 characters long"),
+  ),
+  email: v.pipe(
+    v.string("is a text"),
+    v.maxLength(200, "is at most 200 characters long"),
+    v.email("is no e-mail address"),
+    v.toLowerCase(),
+  ),
+}, objectMessage);
+export type NewCustomer = v.InferOutput<typeof NewCustomer>;
+
 /** The id in a path. */
 export const IdParam = v.object({ id: wholeNumberText(1, MAX_INT4) });
 
@@ -96,8 +113,11 @@ export function parse<const Schema extends v.GenericSchema>(
   throw new Problem(status, "Invalid input", fieldsOf(result.issues));
 }
 
-/** Reads an order from a JSON body. */
-export async function parseOrder(request: HonoRequest): Promise<NewOrder> {
+/** Reads a JSON body, and checks it. */
+export async function parseBody<const Schema extends v.GenericSchema>(
+  schema: Schema,
+  request: HonoRequest,
+): Promise<v.InferOutput<Schema>> {
   requireType(request, "application/json");
   let body: unknown;
   try {
@@ -105,7 +125,7 @@ export async function parseOrder(request: HonoRequest): Promise<NewOrder> {
   } catch {
     throw new Problem(400, "Invalid input", { body: "is not JSON" });
   }
-  return parse(NewOrder, body, 422);
+  return parse(schema, body, 422);
 }
 
 /** Reads a form, unchecked: its fields are texts. */
