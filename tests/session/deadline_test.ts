@@ -22,6 +22,7 @@ import {
   StateError,
 } from "../../mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
+import { cuttingRelay } from "../support/cutting_relay.ts";
 import { driverBeds } from "../support/drivers.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres.ts";
 import { asleep, issue } from "./session_bed.ts";
@@ -377,7 +378,7 @@ Deno.test("deadline: a signal ends the wait for a slot", async () => {
 
 Deno.test("deadline: a server that falls silent is given up, whatever is asked", async () => {
   await using database = await testDatabase();
-  await using relay = silentRelay(database.url);
+  await using relay = cuttingRelay(database.url);
   const url = new URL(database.url);
   url.port = String(relay.port);
   await using engine = createEngine(postgres(url.href));
@@ -429,36 +430,3 @@ Deno.test("deadline: options are checked", async () => {
     "timeout",
   );
 });
-
-/** Stands in front of a server, and passes nothing on when told so. */
-function silentRelay(url: string) {
-  const { hostname, port } = new URL(url);
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const open = new Set<Deno.TcpConn>();
-  const relay = {
-    port: listener.addr.port,
-    isSilent: false,
-    async [Symbol.asyncDispose]() {
-      listener.close();
-      for (const each of open) each.close();
-      await Promise.allSettled(pipes);
-    },
-  };
-  const pipes: Promise<void>[] = [];
-  async function pipe(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
-    const buffer = new Uint8Array(65_536);
-    for (;;) {
-      const length = await from.read(buffer);
-      if (length === null) return to.closeWrite();
-      if (!relay.isSilent) await to.write(buffer.slice(0, length));
-    }
-  }
-  pipes.push((async () => {
-    for await (const client of listener) {
-      const server = await Deno.connect({ hostname, port: Number(port) });
-      open.add(client).add(server);
-      pipes.push(pipe(client, server), pipe(server, client));
-    }
-  })());
-  return relay;
-}

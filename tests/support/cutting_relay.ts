@@ -1,3 +1,5 @@
+import { pipe } from "./pipe.ts";
+
 /** When a connection is cut: what the client says next is lost, or the answer is, or a part of it. */
 export type Cut = "before" | "after" | "during";
 
@@ -13,6 +15,8 @@ export interface CuttingRelay extends AsyncDisposable {
   cutNow(): void;
   /** Cuts none, if none was cut yet. */
   disarm(): void;
+  /** Passes nothing on while it is true, and closes nothing. */
+  isSilent: boolean;
 }
 
 /**
@@ -37,6 +41,7 @@ export function cuttingRelay(url: string): CuttingRelay {
       for (const side of sides) if (open.delete(side)) side.close();
     }
     const up = pipe(client, server, (bytes) => {
+      if (made.isSilent) return undefined;
       if (armed === undefined || cut !== undefined) return bytes;
       if (waiting-- > 0) return bytes;
       cut = armed;
@@ -47,6 +52,7 @@ export function cuttingRelay(url: string): CuttingRelay {
       return undefined;
     });
     const down = pipe(server, client, (bytes) => {
+      if (made.isSilent) return undefined;
       if (cut === undefined) return bytes;
       if (cut === "after") close(client);
       // Half of it, and the end.
@@ -64,7 +70,8 @@ export function cuttingRelay(url: string): CuttingRelay {
     for await (const client of listener) running.push(relay(client));
     await Promise.allSettled(running);
   })();
-  return {
+  const made: CuttingRelay = {
+    isSilent: false,
     port: listener.addr.port,
     get cuts() {
       return cuts;
@@ -86,28 +93,5 @@ export function cuttingRelay(url: string): CuttingRelay {
       await relays;
     },
   };
-}
-
-/** It never rejects: a connection ends, somehow. */
-async function pipe(
-  from: Deno.TcpConn,
-  to: Deno.TcpConn,
-  pass: (bytes: Uint8Array) => Uint8Array | undefined,
-  passed = () => {},
-): Promise<void> {
-  const buffer = new Uint8Array(65_536);
-  try {
-    for (;;) {
-      const length = await from.read(buffer);
-      if (length === null) return;
-      const bytes = pass(buffer.slice(0, length));
-      if (bytes === undefined) continue;
-      for (let sent = 0; sent < bytes.length;) {
-        sent += await to.write(bytes.subarray(sent));
-      }
-      passed();
-    }
-  } catch {
-    // Closed, by either side.
-  }
+  return made;
 }

@@ -1,6 +1,7 @@
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { postgresPrograms } from "./postgres_programs.ts";
+import { freePort } from "./free_port.ts";
 
 /** Whom the server runs as when we are root: it refuses to be root. */
 const NOBODY = 65534;
@@ -164,13 +165,6 @@ async function startOnFreePort(
       throw new Error(`PostgreSQL did not start: ${said}`);
     }
   }
-}
-
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
 }
 
 /** Runs a program as the server's user; returns what it says if it fails. */

@@ -1,4 +1,4 @@
-import { waitFor } from "./wait_for.ts";
+import { freePort, listening } from "./free_port.ts";
 
 /** A PgBouncer in transaction mode in front of a server. */
 export interface PgBouncer extends AsyncDisposable {
@@ -65,14 +65,7 @@ ignore_startup_parameters = extra_float_digits,search_path
     stdout: "null",
     stderr: "null",
   }).spawn();
-  await waitFor(async () => {
-    try {
-      (await Deno.connect({ hostname: "127.0.0.1", port: own })).close();
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  await listening(own);
   return {
     urlOf(database) {
       const behind = new URL(database);
@@ -85,9 +78,4 @@ ignore_startup_parameters = extra_float_digits,search_path
       await Deno.remove(folder, { recursive: true });
     },
   };
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import { waitFor } from "./wait_for.ts";
+import { freePort, listening } from "./free_port.ts";
 
 /** A Worker that runs in workerd alone: Miniflare hides a client that leaves. */
 export interface RawWorker extends AsyncDisposable {
@@ -48,14 +48,7 @@ const main :Workerd.Worker = (
     stdout: "null",
     stderr: "null",
   }).spawn();
-  await waitFor(async () => {
-    try {
-      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-      return true;
-    } catch {
-      return false;
-    }
-  }, 20_000);
+  await listening(port, 20_000);
   return {
     port,
     async [Symbol.asyncDispose]() {
@@ -64,9 +57,4 @@ const main :Workerd.Worker = (
       await Deno.remove(folder, { recursive: true });
     },
   };
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

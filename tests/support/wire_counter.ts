@@ -1,3 +1,5 @@
+import { pipe } from "./pipe.ts";
+
 /** What has passed a {@linkcode wireCounter}. */
 export interface WireCounts {
   /** TCP connections. */
@@ -42,9 +44,11 @@ export function wireCounter(url: string): WireCounter {
       const text = new TextDecoder("latin1").decode(bytes.subarray(0, 16));
       if (text.startsWith("POST ")) counts.requests++;
       if (text.startsWith("GET ")) counts.upgrades++;
+      return bytes;
     });
-    const down = pipe(server, client, () => {
+    const down = pipe(server, client, (bytes) => {
       isAnswered = true;
+      return bytes;
     });
     await Promise.race([up, down]);
     for (const each of [client, server]) {
@@ -75,26 +79,4 @@ export function wireCounter(url: string): WireCounter {
 
 function none(): WireCounts {
   return { connections: 0, requests: 0, upgrades: 0, flights: 0 };
-}
-
-/** It never rejects: a connection ends, somehow. */
-async function pipe(
-  from: Deno.TcpConn,
-  to: Deno.TcpConn,
-  seen: (bytes: Uint8Array) => void,
-): Promise<void> {
-  const buffer = new Uint8Array(65_536);
-  try {
-    for (;;) {
-      const length = await from.read(buffer);
-      if (length === null) return;
-      const bytes = buffer.slice(0, length);
-      seen(bytes);
-      for (let sent = 0; sent < length;) {
-        sent += await to.write(bytes.subarray(sent));
-      }
-    }
-  } catch {
-    // Closed, by either side.
-  }
 }
