@@ -102,8 +102,10 @@ export class ScopedSession<
   /** Sessions that belong to a task, and not to whoever opened them. */
   readonly #owned = new WeakSet<Session<Schema>>();
   readonly #context: SessionContext;
-  /** Stands for those that have closed. */
-  #ended: Session<Schema> | undefined;
+  /** What the error of a late call says, of those that say their own. */
+  readonly #closedHints = new WeakMap<Session<Schema>, string>();
+  /** Stands for those that have closed, with the hint that it was made for. */
+  #ended: [session: Session<Schema>, hint: string | undefined] | undefined;
 
   /**
    * Creates a registry; `scopedSession` does.
@@ -263,6 +265,9 @@ export class ScopedSession<
         guard: () => this.#refuseForeign(session),
       },
     });
+    if (options.closedHint !== undefined) {
+      this.#closedHints.set(session, options.closedHint);
+    }
     return session;
   }
 
@@ -347,17 +352,20 @@ export class ScopedSession<
     const entry = new ScopeEntry(session, database);
     // In development a message says where the session was closed.
     if (this.#makeSession.engine.mode === "production") {
-      void entry.letGoWhenClosed(() => this.#closedSession);
+      const hint = this.#closedHints.get(session);
+      void entry.letGoWhenClosed(() => this.#closedSession(hint));
     }
     return entry;
   }
 
-  get #closedSession(): Session<Schema> {
-    if (this.#ended === undefined) {
-      this.#ended = this.#makeSession();
-      void this.#ended.close();
-    }
-    return this.#ended;
+  /** One for all of a kind: a middleware gives each request the same hint. */
+  #closedSession(closedHint: string | undefined): Session<Schema> {
+    const [ended, hint] = this.#ended ?? [];
+    if (ended !== undefined && hint === closedHint) return ended;
+    const session = this.#makeSession({ closedHint });
+    void session.close();
+    this.#ended = [session, closedHint];
+    return session;
   }
 
   #enterBlock<T>(

@@ -1,4 +1,9 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { Hono } from "hono";
 import { StateError } from "../../mod.ts";
 import { dbSession, type SessionVariables } from "../../src/hono/mod.ts";
@@ -81,3 +86,24 @@ requestTest(
     assertEquals(await stored(), [1]);
   },
 );
+
+requestTest("tells late work what to do instead", async ({ Session }) => {
+  const scope = scopedSession(Session);
+  const late: Promise<unknown>[] = [];
+  const app = new Hono().use(dbSession(scope)).get("/", (c) => {
+    const { closed } = scope.current;
+    late.push(closed.then(() => scope.db.execute("select 1")));
+    return c.text("answered");
+  });
+  await app.request("/");
+  const error = await assertRejects(() => Promise.all(late), StateError);
+  assertEquals(error.code, "SESSION_CLOSED");
+  assertStringIncludes(error.message, "use background()");
+
+  // Whose task was no request is told otherwise.
+  const lateRun = await scope.run((db) =>
+    Promise.resolve([db.closed.then(() => scope.db.execute("select 1"))])
+  );
+  const other = await assertRejects(() => Promise.all(lateRun), StateError);
+  assertStringIncludes(other.message, "open another one");
+});

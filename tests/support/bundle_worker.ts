@@ -1,8 +1,8 @@
 /** What to bundle, and for which drivers. */
 export interface BundleOptions {
   /**
-   * Whether the Worker connects over TCP: `pg` then has to be resolved as
-   * workerd resolves it, and calls `require` for Node's modules.
+   * Whether the Worker connects over TCP: `pg` calls `require` for Node's
+   * modules.
    */
   readonly tcp: boolean;
 }
@@ -29,7 +29,8 @@ export async function bundleWorker(
         `--output=${out}`,
         entry,
       ],
-      env: options.tcp ? { DENO_CONDITIONS: "workerd,worker" } : {},
+      // As wrangler; a package may have but a stand-in for browsers.
+      env: { DENO_CONDITIONS: "workerd,worker" },
     }).output();
     if (!success) throw new Error(new TextDecoder().decode(stderr));
     const code = await Deno.readTextFile(out);
