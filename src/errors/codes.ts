@@ -78,7 +78,8 @@ export interface ErrorCodes {
   CLAIMS_REQUIRED: "StateError";
   /**
    * No session belongs to the running task. Run the code inside `scope.run`,
-   * or behind the `dbSession` middleware.
+   * or behind the `dbSession` middleware; a library that was given `scope.db`
+   * may ask at import or in a timer, where neither has begun.
    */
   NO_SCOPE: "ScopeError";
   /**

@@ -9,7 +9,9 @@ import { tellRequest } from "./_tell_request.ts";
 export interface CommitOptions {
   /**
    * Whether to commit after the handler. It is not asked when the handler
-   * threw or called `setRollbackOnly()`: that always rolls back.
+   * threw or called `setRollbackOnly()`: that always rolls back. What has to
+   * stay although the request is refused, such as a count of wrong passwords,
+   * needs `(c) => c.res.status < 500`.
    *
    * @default {(c) => c.res.status < 400}
    */

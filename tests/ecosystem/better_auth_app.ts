@@ -32,6 +32,8 @@ export interface AuthSettings {
   readonly transaction?: boolean;
   /** Whether rows come with their relations. @default {false} */
   readonly joins?: boolean;
+  /** Whether requests are counted, and where. @default {they are not} */
+  readonly rateLimit?: BetterAuthOptions["rateLimit"];
   /** @default {none: what it runs is waited for} */
   readonly background?: (work: Promise<unknown>) => void;
   /** @default {what `GET /mails` shows, once the request has committed} */
@@ -48,7 +50,7 @@ export function authOptions(
   database: object,
   settings: AuthSettings = {},
 ): BetterAuthOptions {
-  const { transaction = true, joins = false } = settings;
+  const { transaction = true, joins = false, rateLimit = {} } = settings;
   const { background, mail = mailOnCommit } = settings;
   return {
     database: drizzleAdapter(database, { provider: "pg", schema, transaction }),
@@ -56,6 +58,7 @@ export function authOptions(
     secret: "of these tests alone, 6b0f2d9c4e81a735",
     emailAndPassword: { enabled: true },
     logger: { disabled: true },
+    rateLimit,
     advanced: {
       database: { joins },
       ...(background && { backgroundTasks: { handler: background } }),

@@ -1,15 +1,25 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
-import { createEngine, type Engine, sessionmaker } from "@nullpool/db";
-import { type CommitOptions, dbSession } from "@nullpool/db/hono";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  createEngine,
+  type Engine,
+  ScopeError,
+  sessionmaker,
+} from "@nullpool/db";
+import { dbSession, type DbSessionOptions } from "@nullpool/db/hono";
 import { neon } from "@nullpool/db/neon";
 import { type ScopedSession, scopedSession } from "@nullpool/db/scoped";
 import { betterAuth } from "better-auth";
 import { Hono } from "hono";
-import { authOptions, isNoCrash } from "./better_auth_app.ts";
+import {
+  authOptions,
+  type AuthSettings,
+  isNoCrash,
+} from "./better_auth_app.ts";
 import { schema } from "./better_auth_schema.ts";
 import { type Ask, asking, person, startNeon } from "./better_auth_bed.ts";
 
 const SIGN_UP = "/api/auth/sign-up/email";
+const SIGN_IN = "/api/auth/sign-in/email";
 const SEND_CODE = "/api/auth/email-otp/send-verification-otp";
 const ENTER_CODE = "/api/auth/sign-in/email-otp";
 const ada = person("Ada");
@@ -18,6 +28,7 @@ const codeForAda = { email: ada.email, type: "sign-in" };
 /** better-auth behind the middleware, and nothing else. */
 interface Bed {
   readonly ask: Ask;
+  readonly auth: ReturnType<typeof betterAuth>;
   readonly engine: Engine;
   readonly scope: ScopedSession<typeof schema>;
   /** What Hono was told. */
@@ -30,13 +41,15 @@ interface Bed {
   log(): Promise<string[]>;
 }
 
-interface BedOptions extends Pick<CommitOptions, "commitWhen"> {
-  readonly transaction?: boolean;
+/** How the middleware is used, and better-auth. */
+interface BedOptions {
+  readonly middleware?: DbSessionOptions;
+  readonly settings?: AuthSettings;
 }
 
 function requestTest(
   name: string,
-  { transaction = true, commitWhen = isNoCrash }: BedOptions,
+  { middleware, settings }: BedOptions,
   run: (bed: Bed) => Promise<void>,
 ): void {
   Deno.test(`better-auth ${name}`, async () => {
@@ -45,8 +58,14 @@ function requestTest(
     await using engine = createEngine(neon(url));
     const scope = scopedSession(sessionmaker(engine, { schema }));
     const app = new Hono();
+    const auth = betterAuth(authOptions(scope.db, {
+      mail: async (_, code) => void await bed.mail(code),
+      background: (work) => void bed.behind.push(work),
+      ...settings,
+    }));
     const bed: Bed = {
       ask: asking((path, init) => app.request(path, init)),
+      auth,
       engine,
       scope,
       errors: [],
@@ -55,12 +74,7 @@ function requestTest(
       query: (sql) => database.query(sql),
       log: () => database.log(),
     };
-    const auth = betterAuth(authOptions(scope.db, {
-      transaction,
-      mail: async (_, code) => void await bed.mail(code),
-      background: (work) => void bed.behind.push(work),
-    }));
-    app.use(dbSession(scope, { commitWhen }));
+    app.use(dbSession(scope, { commitWhen: isNoCrash, ...middleware }));
     app.on(["GET", "POST"], "*", (c) => auth.handler(c.req.raw));
     app.onError((error, c) => {
       bed.errors.push(error);
@@ -96,7 +110,7 @@ requestTest(
 for (const [answered, transaction] of [[422, true], [500, false]] as const) {
   requestTest(
     `answers ${answered} to an insert that fails, with transaction: ${transaction}`,
-    { transaction },
+    { settings: { transaction } },
     async ({ ask, query, errors }) => {
       await query(`alter table "user" add check (name <> 'Ada')`);
       const { status, cookie } = await ask(SIGN_UP, { body: ada });
@@ -115,7 +129,7 @@ for (const [answered, transaction] of [[422, true], [500, false]] as const) {
 
 requestTest(
   "cannot count wrong codes where every 400 is rolled back",
-  { commitWhen: (c) => c.res.status < 400 },
+  { middleware: { commitWhen: (c) => c.res.status < 400 } },
   async (bed) => {
     let sent = "";
     bed.mail = (code) => Promise.resolve(sent = code);
@@ -184,7 +198,7 @@ requestTest(
 for (const [isKept, mails] of [[true, 1], [false, 0]] as const) {
   requestTest(
     `sends ${mails} mails of a request, which commits: ${isKept}`,
-    { commitWhen: () => isKept },
+    { middleware: { commitWhen: () => isKept } },
     async (bed) => {
       const sent: string[] = [];
       bed.mail = (code) => {
@@ -196,3 +210,43 @@ for (const [isKept, mails] of [[true, 1], [false, 0]] as const) {
     },
   );
 }
+
+requestTest(
+  "counts requests in the database, each statement for itself",
+  {
+    middleware: { transaction: { isolationLevel: "autocommit" } },
+    settings: {
+      transaction: false,
+      rateLimit: {
+        enabled: true,
+        storage: "database",
+        customRules: { "/sign-in/email": { window: 60, max: 3 } },
+      },
+    },
+  },
+  async ({ ask, query }) => {
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, () => ask(SIGN_IN, { body: ada })),
+    );
+    assertEquals(
+      answers.map(({ status }) => status).sort(),
+      [401, 401, 401, 429, 429],
+    );
+    assertEquals(await query("select count from rate_limit"), [{ count: 3 }]);
+  },
+);
+
+requestTest(
+  "has no session outside of a request, unless a scope is begun",
+  {},
+  async ({ auth, scope, query }) => {
+    const signUp = () =>
+      auth.api.signUpEmail({
+        body: { name: "Ada", email: "ada@example.com", password: "a password" },
+      });
+    const { code } = await assertRejects(signUp, ScopeError);
+    assertEquals([code, await query('select from "user"')], ["NO_SCOPE", []]);
+    await scope.begin(signUp);
+    assertEquals((await query('select from "user"')).length, 1);
+  },
+);

@@ -1,5 +1,12 @@
 import { relations } from "drizzle-orm";
-import { boolean, pgTable, text, timestamp } from "drizzle-orm/pg-core";
+import {
+  bigint,
+  boolean,
+  integer,
+  pgTable,
+  text,
+  timestamp,
+} from "drizzle-orm/pg-core";
 
 // As better-auth's own generator writes them.
 const user = pgTable("user", {
@@ -50,6 +57,13 @@ const verification = pgTable("verification", {
   updatedAt: timestamp("updated_at").defaultNow().notNull(),
 });
 
+const rateLimit = pgTable("rate_limit", {
+  id: text("id").primaryKey(),
+  key: text("key").notNull().unique(),
+  count: integer("count").notNull(),
+  lastRequest: bigint("last_request", { mode: "number" }).notNull(),
+});
+
 const userRelations = relations(user, ({ many }) => ({
   sessions: many(session),
   accounts: many(account),
@@ -73,6 +87,7 @@ export const schema = {
   session,
   account,
   verification,
+  rateLimit,
   workspace,
   userRelations,
   sessionRelations,
@@ -102,5 +117,7 @@ export const setup = `
     value text not null, expires_at timestamp not null,
     created_at timestamp default now() not null,
     updated_at timestamp default now() not null);
+  create table rate_limit (id text primary key, key text not null unique,
+    count int not null, last_request bigint not null);
   create table workspace (slug text primary key, owner_id text not null
     references "user" deferrable initially deferred);`;

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { aroundTests } from "../support/workerd.ts";
 import {
   type Ask,
@@ -163,7 +163,6 @@ for (
         await database.waitFor(async () => await database.connections() === 0);
       });
     }
-    assert((await database.statements()).length > 0);
     // A goodbye that was not answered yet keeps a timer.
     await endpoint.idle();
   });
