@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { bundleNode } from "../support/bundle_node.ts";
+import { hasNode } from "../support/node.ts";
 import { testDatabase } from "../support/postgres.ts";
 
 /** The lines of a report that say what became of each test. */
@@ -47,12 +48,3 @@ Deno.test({
     assertEquals([count("commit"), count("rollback")], [0, 5]);
   },
 });
-
-async function hasNode(): Promise<boolean> {
-  try {
-    return (await new Deno.Command("node", { args: ["--version"] }).output())
-      .success;
-  } catch {
-    return false;
-  }
-}

@@ -1,0 +1,191 @@
+import { join, resolve } from "node:path";
+import { ROOT, runDeno } from "./project.ts";
+
+/** How a package is asked for that the code imports. */
+interface Requirement {
+  /** The versions that do. */
+  range: string;
+  /**
+   * `dependency`: nobody else's business. `peer`: the application imports it
+   * as well, and both have to mean the same copy. `optional`: a peer of which
+   * an application needs those whose entry points it uses.
+   */
+  as: "dependency" | "peer" | "optional";
+}
+
+const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
+  "@electric-sql/pglite": { range: "^0.5.16", as: "optional" },
+  "@neondatabase/serverless": { range: "^1.2.0", as: "optional" },
+  "drizzle-orm": { range: "^0.45.4", as: "peer" },
+  "hono": { range: "^4.13.19", as: "optional" },
+  "pg": { range: "^8.23.1", as: "optional" },
+  "pg-types": { range: "^2.2.0", as: "dependency" },
+  "ws": { range: "^8.23.0", as: "optional" },
+};
+
+/**
+ * There are ES modules and no CommonJS beside them: two builds would be two
+ * `NullpoolError` classes in one program, and two of everything that is looked
+ * up by identity. These versions of Node `require` an ES module unasked.
+ */
+const NODE = "^20.19.0 || >=22.12.0";
+
+const DESCRIPTION =
+  "Database sessions for serverless and edge runtimes: SQLAlchemy's Session, for Drizzle and Hono";
+const KEYWORDS = [
+  "database",
+  "drizzle",
+  "edge",
+  "hono",
+  "neon",
+  "postgres",
+  "serverless",
+  "session",
+  "transaction",
+  "unit-of-work",
+];
+
+/** The part of `deno pack`'s `package.json` that is kept. */
+interface Packed {
+  name: string;
+  version: string;
+  license: string;
+  exports: Record<string, { types: string; default: string }>;
+}
+
+/** The part of the published `package.json` that is of use here. */
+export interface Manifest extends Record<string, unknown> {
+  /** The package. */
+  name: string;
+  /** As in `deno.json`. */
+  version: string;
+}
+
+/**
+ * The packages that a module names, comments left out.
+ *
+ * @param code A module, or its declarations, as `deno pack` writes them.
+ */
+export function packagesOf(code: string): string[] {
+  const imports =
+    /^(?! *\*)(?:.*\bfrom |.*\bimport\(|import )"((?:@[\w.-]+\/)?\w[\w.-]*)(?:\/[^"]*)?"/gm;
+  return [...code.matchAll(imports)].map(([, name = ""]) => name);
+}
+
+/**
+ * The `package.json` that is published.
+ *
+ * @param packed What `deno pack` wrote.
+ * @param packages What the code imports.
+ */
+export function manifest(
+  packed: Packed,
+  packages: Iterable<string>,
+): Manifest {
+  const dependencies: Record<string, string> = {};
+  const peers: Record<string, string> = {};
+  const optional: Record<string, { optional: true }> = {};
+  for (const name of [...new Set(packages)].toSorted()) {
+    const requirement = REQUIREMENTS[name];
+    if (requirement === undefined) {
+      throw new Error(`.ci/pack.ts does not say how "${name}" is asked for`);
+    }
+    if (requirement.as === "dependency") dependencies[name] = requirement.range;
+    else peers[name] = requirement.range;
+    if (requirement.as === "optional") optional[name] = { optional: true };
+  }
+  const { name, version, license, exports } = packed;
+  const doors = Object.entries(exports).map(([door, { types, default: js }]) => // Types first: the first condition that fits is taken.
+  [door, { types, default: js }]);
+  return {
+    name,
+    version,
+    description: DESCRIPTION,
+    keywords: KEYWORDS,
+    license,
+    type: "module",
+    sideEffects: false,
+    engines: { node: NODE },
+    main: exports["."]?.default,
+    types: exports["."]?.types,
+    exports: {
+      ...Object.fromEntries(doors),
+      "./package.json": "./package.json",
+    },
+    dependencies,
+    peerDependencies: peers,
+    peerDependenciesMeta: optional,
+  };
+}
+
+async function run(program: string, ...args: string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(program, {
+    args,
+    cwd: ROOT,
+    stdin: "null",
+  }).output();
+  const decoder = new TextDecoder();
+  if (!success) {
+    throw new Error(`${program} ${args[0]}: ${decoder.decode(stderr)}`);
+  }
+  return decoder.decode(stdout);
+}
+
+/** The packages that the modules below a folder name. */
+async function packagesBelow(folder: string): Promise<Set<string>> {
+  const names = new Set<string>();
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = join(folder, name);
+    const found = isDirectory
+      ? await packagesBelow(path)
+      : /\.(js|d\.ts)$/.test(name)
+      ? packagesOf(await Deno.readTextFile(path))
+      : [];
+    for (const each of found) names.add(each);
+  }
+  return names;
+}
+
+/**
+ * Makes the tarball for npm: `deno pack` turns the modules into JavaScript and
+ * declarations, and says in `package.json` what it can know.
+ *
+ * @param directory Where the tarball is put.
+ * @returns Its path. The same sources make the same bytes.
+ */
+export async function pack(directory: string): Promise<string> {
+  const work = await Deno.makeTempDir({ prefix: "nullpool-pack-" });
+  try {
+    const raw = join(work, "raw.tgz");
+    // Source maps would carry the paths of this machine.
+    const { success, stderr } = await runDeno(
+      "pack",
+      "--no-source-maps",
+      "--allow-dirty",
+      `--output=${raw}`,
+    );
+    if (!success) throw new Error(`deno pack: ${stderr}`);
+    await run("tar", "-xzf", raw, "-C", work);
+    const folder = join(work, "package");
+    const file = join(folder, "package.json");
+    const content = manifest(
+      JSON.parse(await Deno.readTextFile(file)),
+      await packagesBelow(folder),
+    );
+    await Deno.writeTextFile(file, `${JSON.stringify(content, null, 2)}\n`);
+    await Deno.mkdir(directory, { recursive: true });
+    await run(
+      "npm",
+      "pack",
+      folder,
+      "--ignore-scripts",
+      `--pack-destination=${resolve(directory)}`,
+    );
+    const name = content.name.replace("@", "").replace("/", "-");
+    return join(resolve(directory), `${name}-${content.version}.tgz`);
+  } finally {
+    await Deno.remove(work, { recursive: true });
+  }
+}
+
+if (import.meta.main) console.log(await pack(join(ROOT, "dist")));

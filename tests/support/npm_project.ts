@@ -1,0 +1,87 @@
+import { dirname, join } from "node:path";
+import { pack } from "../../.ci/pack.ts";
+import { type Outcome, type RunOptions, runProgram } from "./node.ts";
+
+/** A folder with `node_modules`, until it is disposed. */
+export interface NpmProject extends AsyncDisposable {
+  /** Its path. */
+  readonly directory: string;
+  /** Writes a file, and the folders that lead to it. */
+  write(path: string, content: string): Promise<void>;
+  /** Runs a program to its end, in the project's folder. */
+  run(
+    program: string,
+    args: readonly string[],
+    options?: RunOptions,
+  ): Promise<Outcome>;
+}
+
+/** The tarball of this package in a folder of its own. */
+export interface Tarball extends AsyncDisposable {
+  /** Its path. */
+  readonly path: string;
+}
+
+/** Makes the tarball that npm would get, in a temporary folder. */
+export async function packedTarball(): Promise<Tarball> {
+  const directory = await Deno.makeTempDir({ prefix: "nullpool-tarball-" });
+  return {
+    path: await pack(directory),
+    [Symbol.asyncDispose]: () => Deno.remove(directory, { recursive: true }),
+  };
+}
+
+/**
+ * Makes a project in a temporary folder and installs its packages, without
+ * their scripts. What npm has in its cache is not asked for again.
+ *
+ * @param dependencies Names to versions, or to the paths of tarballs; such as
+ * of `packedTarball`, and of `pinned`.
+ */
+export async function npmProject(
+  dependencies: Readonly<Record<string, string>>,
+): Promise<NpmProject> {
+  const directory = await Deno.makeTempDir({ prefix: "nullpool-npm-" });
+  const project: NpmProject = {
+    directory,
+    async write(path, content) {
+      const file = join(directory, path);
+      await Deno.mkdir(dirname(file), { recursive: true });
+      await Deno.writeTextFile(file, content);
+    },
+    run: (program, args, options) =>
+      runProgram(program, args, { cwd: directory, ...options }),
+    [Symbol.asyncDispose]: () => Deno.remove(directory, { recursive: true }),
+  };
+  const manifest = { private: true, type: "module", dependencies };
+  await project.write("package.json", JSON.stringify(manifest));
+  const { code, output } = await project.run("npm", [
+    "install",
+    "--prefer-offline",
+    "--no-audit",
+    "--no-fund",
+    "--no-package-lock",
+    "--ignore-scripts",
+  ]);
+  if (code === 0) return project;
+  await project[Symbol.asyncDispose]();
+  throw new Error(`npm install failed: ${output}`);
+}
+
+/**
+ * The versions of packages that `deno.json` names, so that an npm project has
+ * the same.
+ *
+ * @param names The packages.
+ */
+export async function pinned(
+  ...names: readonly string[]
+): Promise<Record<string, string>> {
+  const file = new URL("../../deno.json", import.meta.url);
+  const { imports } = JSON.parse(await Deno.readTextFile(file));
+  return Object.fromEntries(names.map((name) => {
+    const version = /^npm:.+@(\d[^/]*)$/.exec(imports[name])?.[1];
+    if (version === undefined) throw new Error(`${name} is not in deno.json`);
+    return [name, version];
+  }));
+}
