@@ -27,6 +27,10 @@ const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
  * There are ES modules and no CommonJS beside them: two builds would be two
  * `NullpoolError` classes in one program, and two of everything that is looked
  * up by identity. These versions of Node `require` an ES module unasked.
+ *
+ * Declarations there are twice. Whoever uses `require` is given Drizzle's
+ * CommonJS declarations, whose classes are others to the compiler: ours have to
+ * mean the same ones.
  */
 const NODE = "^20.19.0 || >=22.12.0";
 
@@ -68,7 +72,7 @@ export interface Manifest extends Record<string, unknown> {
  */
 export function packagesOf(code: string): string[] {
   const imports =
-    /^(?! *\*)(?:.*\bfrom |.*\bimport\(|import )"((?:@[\w.-]+\/)?\w[\w.-]*)(?:\/[^"]*)?"/gm;
+    /^(?! *\*(?!\/))(?:.*\bfrom |.*\bimport\(|import )"((?:@[\w.-]+\/)?\w[\w.-]*)(?:\/[^"]*)?"/gm;
   return [...code.matchAll(imports)].map(([, name = ""]) => name);
 }
 
@@ -95,8 +99,12 @@ export function manifest(
     if (requirement.as === "optional") optional[name] = { optional: true };
   }
   const { name, version, license, exports } = packed;
-  const doors = Object.entries(exports).map(([door, { types, default: js }]) => // Types first: the first condition that fits is taken.
-  [door, { types, default: js }]);
+  const doors = Object.entries(exports).map(([door, { types, default: js }]) => // The first condition that fits is taken.
+  [door, {
+    require: { types: commonTypes(types), default: js },
+    types,
+    default: js,
+  }]);
   return {
     name,
     version,
@@ -118,6 +126,23 @@ export function manifest(
   };
 }
 
+/** The name of a file of declarations for whoever uses `require`. */
+function commonTypes(path: string): string {
+  return path.replace(/\.d\.ts$/, ".d.cts");
+}
+
+/**
+ * Declarations for whoever uses `require`: the same, beside each other.
+ *
+ * @param code Declarations as `deno pack` writes them.
+ */
+export function commonDeclarations(code: string): string {
+  return code.replace(
+    /^(?! *\*(?!\/))(.*(?:\bfrom |\bimport\(|import )"\.{1,2}\/[^"]*)\.js"/gm,
+    '$1.cjs"',
+  );
+}
+
 async function run(program: string, ...args: string[]): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command(program, {
     args,
@@ -131,19 +156,32 @@ async function run(program: string, ...args: string[]): Promise<string> {
   return decoder.decode(stdout);
 }
 
-/** The packages that the modules below a folder name. */
-async function packagesBelow(folder: string): Promise<Set<string>> {
-  const names = new Set<string>();
+/** The files below a folder. */
+async function* filesBelow(folder: string): AsyncGenerator<string> {
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     const path = join(folder, name);
-    const found = isDirectory
-      ? await packagesBelow(path)
-      : /\.(js|d\.ts)$/.test(name)
-      ? packagesOf(await Deno.readTextFile(path))
-      : [];
-    for (const each of found) names.add(each);
+    if (isDirectory) yield* filesBelow(path);
+    else yield path;
   }
-  return names;
+}
+
+/** Writes what `deno pack` leaves out. */
+async function complete(folder: string): Promise<Manifest> {
+  const packages = new Set<string>();
+  for (const path of await Array.fromAsync(filesBelow(folder))) {
+    if (!/\.(js|d\.ts)$/.test(path)) continue;
+    const code = await Deno.readTextFile(path);
+    for (const name of packagesOf(code)) packages.add(name);
+    if (path.endsWith(".js")) continue;
+    await Deno.writeTextFile(commonTypes(path), commonDeclarations(code));
+  }
+  const file = join(folder, "package.json");
+  const content = manifest(
+    JSON.parse(await Deno.readTextFile(file)),
+    packages,
+  );
+  await Deno.writeTextFile(file, `${JSON.stringify(content, null, 2)}\n`);
+  return content;
 }
 
 /**
@@ -167,12 +205,7 @@ export async function pack(directory: string): Promise<string> {
     if (!success) throw new Error(`deno pack: ${stderr}`);
     await run("tar", "-xzf", raw, "-C", work);
     const folder = join(work, "package");
-    const file = join(folder, "package.json");
-    const content = manifest(
-      JSON.parse(await Deno.readTextFile(file)),
-      await packagesBelow(folder),
-    );
-    await Deno.writeTextFile(file, `${JSON.stringify(content, null, 2)}\n`);
+    const { name, version } = await complete(folder);
     await Deno.mkdir(directory, { recursive: true });
     await run(
       "npm",
@@ -181,8 +214,8 @@ export async function pack(directory: string): Promise<string> {
       "--ignore-scripts",
       `--pack-destination=${resolve(directory)}`,
     );
-    const name = content.name.replace("@", "").replace("/", "-");
-    return join(resolve(directory), `${name}-${content.version}.tgz`);
+    const file = `${name.replace("@", "").replace("/", "-")}-${version}.tgz`;
+    return join(resolve(directory), file);
   } finally {
     await Deno.remove(work, { recursive: true });
   }
