@@ -5,6 +5,7 @@ import { hasNode } from "../support/node.ts";
 import {
   type NpmProject,
   npmProject,
+  oldest,
   packedTarball,
   pinned,
 } from "../support/npm_project.ts";
@@ -25,6 +26,7 @@ const FILES = {
 
 const STRICT = {
   strict: true,
+  skipLibCheck: true,
   exactOptionalPropertyTypes: true,
   noUncheckedIndexedAccess: true,
   target: "es2023",
@@ -32,20 +34,23 @@ const STRICT = {
   rewriteRelativeImportExtensions: true,
 };
 
-/** A project with the package from its tarball, and two folders that use it. */
+/**
+ * A project with the package from its tarball, the oldest packages that it says
+ * it works with, and two folders that use it.
+ */
 async function consumerProject(): Promise<NpmProject> {
   await using tarball = await packedTarball();
   const project = await npmProject({
     "@nullpool/db": tarball.path,
-    ...await pinned(
+    ...oldest(
       "@electric-sql/pglite",
       "@neondatabase/serverless",
       "drizzle-orm",
-      "edge-runtime",
       "hono",
       "pg",
       "ws",
     ),
+    ...await pinned("edge-runtime"),
     ...TOOLS,
   });
   const copy = async (from: string, to: string) =>
@@ -64,8 +69,12 @@ async function consumerProject(): Promise<NpmProject> {
   return project;
 }
 
-/** Drizzle and PGlite declare with the types of packages that nobody has. */
-const THIRD_PARTIES = /^node_modules\/(drizzle-orm|@electric-sql\/pglite)\//;
+/**
+ * Those whose declarations are at fault themselves: they name packages that
+ * nobody has, and extend what has changed since.
+ */
+const THIRD_PARTIES =
+  /^node_modules\/(drizzle-orm|@electric-sql\/pglite|@neondatabase\/serverless)\//;
 
 /** Compiles a folder; what is no third party's fault is returned. */
 async function compile(
@@ -153,20 +162,22 @@ Deno.test({
     await t.step(
       "is typed: nodenext and bundler, ES modules and CommonJS",
       async () => {
-        // The older compiler takes its time: it is spared the others' declarations.
-        const found = await Promise.all([
-          compile(project, "esm", "typescript", {
+        // Others' declarations take most of the time: they are read once.
+        const found = [
+          await compile(project, "esm", "typescript-7", {
             module: "nodenext",
-            skipLibCheck: true,
+            skipLibCheck: false,
           }),
-          compile(project, "cjs", "typescript-7", { module: "nodenext" }),
-        ]);
-        const bundled = await compile(project, "esm", "typescript-7", {
-          module: "esnext",
-          moduleResolution: "bundler",
-          noEmit: true,
-        });
-        assertEquals([...found, bundled], [[], [], []]);
+          ...await Promise.all([
+            compile(project, "cjs", "typescript-7", { module: "nodenext" }),
+            compile(project, "esm", "typescript", {
+              module: "esnext",
+              moduleResolution: "bundler",
+              noEmit: true,
+            }),
+          ]),
+        ];
+        assertEquals(found, [[], [], []]);
       },
     );
 

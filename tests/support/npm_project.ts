@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import { pack } from "../../.ci/pack.ts";
+import { pack, REQUIREMENTS } from "../../.ci/pack.ts";
 import { type Outcome, type RunOptions, runProgram } from "./node.ts";
 
 /** A folder with `node_modules`, until it is disposed. */
@@ -82,6 +82,19 @@ export async function pinned(
   return Object.fromEntries(names.map((name) => {
     const version = /^npm:.+@(\d[^/]*)$/.exec(imports[name])?.[1];
     if (version === undefined) throw new Error(`${name} is not in deno.json`);
+    return [name, version];
+  }));
+}
+
+/**
+ * The oldest versions of packages that the tarball for npm allows.
+ *
+ * @param names The packages.
+ */
+export function oldest(...names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => {
+    const version = /\d[\w.-]*/.exec(REQUIREMENTS[name]?.range ?? "")?.[0];
+    if (version === undefined) throw new Error(`${name} is not asked for`);
     return [name, version];
   }));
 }
