@@ -3,6 +3,7 @@ import { finish, ROOT } from "./project.ts";
 
 const TOP_LEVEL = new Set([
   "CHANGELOG.md",
+  "CONTRIBUTING.md",
   "LICENSE",
   "README.md",
   "bench",
@@ -34,7 +35,8 @@ if (import.meta.main) {
   const gitignore = await Deno.readTextFile(join(ROOT, ".gitignore"));
   const problems = strangers(names, gitignore)
     .map((name) => `${name} does not belong at the top level`);
-  for (const name of ["README.md", "LICENSE", "CHANGELOG.md", "mod.ts"]) {
+  const needed = ["CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md"];
+  for (const name of [...needed, "mod.ts"]) {
     if (!names.includes(name)) problems.push(`${name} is missing`);
   }
   if (names.includes("README.md")) {

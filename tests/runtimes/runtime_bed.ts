@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { serveNeon } from "../../src/dev/serve_neon.ts";
+import type { Outcome, RunOptions } from "../support/node.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres.ts";
 
 const SETUP = `
@@ -12,17 +13,20 @@ const SETUP = `
   insert into authors (name) values ('Grace');
 `;
 
-/** The drivers, each with a database of its own. */
-const DRIVERS = ["neon", "postgres"] as const;
-
-/** A driver of the scenario. */
-export type DriverName = typeof DRIVERS[number];
+/** A driver of the scenario; each has a database of its own. */
+type DriverName = "neon" | "postgres";
 
 /** Clients as the server counts them. */
 interface Count {
   readonly connections: number;
   readonly transactions: number;
 }
+
+/**
+ * Milliseconds that a runtime has, its own end included: a connection that was
+ * left open may keep it from that.
+ */
+const DEADLINE = 40_000;
 
 /** What a runtime is given for the scenario, and what it then did. */
 export interface RuntimeBed extends AsyncDisposable {
@@ -33,8 +37,25 @@ export interface RuntimeBed extends AsyncDisposable {
    * runtime has to do.
    *
    * @param drivers Those that it has.
+   * @param output What it wrote, for the message.
    */
-  check(...drivers: readonly DriverName[]): void;
+  check(drivers: readonly DriverName[], output?: string): void;
+}
+
+/**
+ * Runs the scenario by a program, which has to end by itself, silently.
+ *
+ * @param drivers Those that it has.
+ * @param run Runs it to its end.
+ */
+export async function runsScenario(
+  drivers: readonly DriverName[],
+  run: (options: RunOptions) => Promise<Outcome>,
+): Promise<void> {
+  await using bed = await runtimeBed();
+  const outcome = await run({ env: bed.env, deadlineMs: DEADLINE });
+  bed.check(drivers, outcome.output);
+  assertEquals(outcome, { code: 0, output: "" });
 }
 
 /** What reads and two commits cost: HTTP needs no connection. */
@@ -121,10 +142,11 @@ export async function runtimeBed(): Promise<RuntimeBed> {
       POSTGRES_URL: databases.postgres.url,
       REPORT_URL: `http://127.0.0.1:${server.addr.port}`,
     },
-    check(...drivers) {
+    check(drivers, output) {
       assertEquals(
         results,
         Object.fromEntries(drivers.map((name) => [name, expectedOf(name)])),
+        output,
       );
       assertEquals(
         counts,
