@@ -48,6 +48,7 @@ async function main(): Promise<unknown> {
   const lite = await PGlite.create();
   const server = await serveNeon({ backend: lite, port: 0 });
   const engine = createEngine(neon(server.url, { WebSocket: ws }));
+  const local = createEngine(pglite(lite));
   const Session = sessionmaker(engine, { schema });
   const scope = scopedSession(Session);
   const app = new Hono<{ Variables: SessionVariables<Schema> }>()
@@ -77,8 +78,7 @@ async function main(): Promise<unknown> {
       if (note !== undefined) note.stars = 5;
       return note?.text;
     });
-    const local = sessionmaker(createEngine(pglite(lite)), { schema });
-    const read = await local.begin((db) =>
+    const read = await sessionmaker(local, { schema }).begin((db) =>
       db.select({ stars: notes.stars }).from(notes).where(eq(notes.id, 1))
     );
     const names = [postgres("postgres://app@localhost/app"), recordingDriver()]
@@ -86,6 +86,7 @@ async function main(): Promise<unknown> {
     return { answers, starred, read, names };
   } finally {
     await engine.dispose();
+    await local.dispose();
     await server.close();
     await lite.close();
   }
