@@ -30,7 +30,15 @@ const STEPS: readonly Step[] = [
   { name: "tests", args: ["task", "test"], isTest: true },
   {
     name: "examples",
-    args: ["test", "-A", "--doc", "mod.ts", "src", "README.md"],
+    args: [
+      "test",
+      "-A",
+      "--doc",
+      "mod.ts",
+      "src",
+      "README.md",
+      "examples/guides",
+    ],
     isTest: true,
   },
   { name: "publish", args: ["publish", "--dry-run", "--allow-dirty"] },
