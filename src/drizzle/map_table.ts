@@ -23,7 +23,8 @@ export interface MapTableOptions {
    */
   readonly readBack?: "all" | "generated" | "none";
   /**
-   * `"trigger"` where a trigger makes the primary key: each row is then a
+   * `"trigger"` where a trigger makes the primary key, or a sequence that was
+   * altered by hand to count downwards or to cycle: each row is then a
    * statement of its own, in the same flight.
    *
    * @default {the schema's word}

@@ -42,7 +42,9 @@ export interface SessionOptions {
   /**
    * For whom the session speaks: what a verified token says of its bearer.
    * Every transaction has them as `request.jwt.claims`, for policies to read
-   * (row-level security); they travel with its first statement.
+   * (row-level security); they travel with its first statement. Without claims
+   * that setting is null, or empty text on a connection that had some before:
+   * `nullif(current_setting('request.jwt.claims', true), '')` covers both.
    *
    * @default {none}
    */

@@ -14,7 +14,7 @@ export interface NullPoolOptions {
   /**
    * How many connections may be open at once; further checkouts wait in order
    * of arrival, so that a burst does not run into the server's
-   * `max_connections`.
+   * `max_connections`, or into the six that Workers give an invocation.
    *
    * @default {Infinity}
    */
