@@ -21,3 +21,7 @@ Deno.test("scopedSession needs a compatibility flag on workerd", async () => {
   assertMatch(refusal, /^NO_ASYNC_CONTEXT: .*"nodejs_compat"/);
   assertEquals(await (await flagged().fetch("/")).text(), "told apart");
 });
+
+Deno.test("dbSession needs no flag on workerd for a session per request", async () => {
+  assertEquals(await (await bare().fetch("/request")).text(), "active");
+});
