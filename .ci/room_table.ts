@@ -48,7 +48,11 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     typeRooms: ["driver", "engine", "scoped"],
     typePackages: ["hono"],
   },
-  otel: { rooms: ["events"], packages: ["@opentelemetry/api"] },
+  otel: {
+    rooms: ["events"],
+    typeRooms: ["driver", "engine"],
+    packages: ["@opentelemetry/api"],
+  },
   wire: { rooms: ["driver"], packages: ["pg-types"] },
   neon: { rooms: ["driver", "wire"], packages: ["@neondatabase/serverless"] },
   postgres: { rooms: ["driver", "wire"], packages: ["pg"], node: true },

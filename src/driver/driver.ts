@@ -3,6 +3,16 @@ import type { PoolHolder } from "./pool_holder.ts";
 import type { FlightResult, Statement } from "./statement.ts";
 import type { TransactionOptions } from "./transaction_sql.ts";
 
+/** Where a database is. */
+export interface DatabaseAddress {
+  /** Host name or address. */
+  readonly host: string;
+  /** Port. */
+  readonly port: number;
+  /** Its name. */
+  readonly database: string;
+}
+
 /** How a driver opens a connection. */
 export interface ConnectOptions {
   /** Gives up waiting for the connection. */
@@ -47,6 +57,12 @@ export interface Driver {
    * `database "app" at db.example.com:5432`.
    */
   describe(): string;
+
+  /**
+   * Says where it connects to, as telemetry wants it: nothing as long as that
+   * is not known, or where there is no server.
+   */
+  readonly address?: (() => DatabaseAddress | undefined) | undefined;
 
   /**
    * Sends a whole transaction as one flight without a connection, where the

@@ -25,6 +25,8 @@ export interface Statement {
    * keeps track of.
    */
   readonly mayLag?: boolean | undefined;
+  /** Whether nobody has asked for it, such as the settings of a transaction. */
+  readonly isOwn?: boolean | undefined;
   /** How a wrong number of rows is told, where the statement checks it. */
   readonly stale?: StaleCheck | undefined;
   /**

@@ -208,7 +208,10 @@ export function settingsStatement(
   const calls = entries.map((_, index) =>
     `set_config($${2 * index + 1}, $${2 * index + 2}, true)`
   );
-  return command(`select ${calls.join(", ")}`, entries.flat());
+  return {
+    ...command(`select ${calls.join(", ")}`, entries.flat()),
+    isOwn: true,
+  };
 }
 
 /**

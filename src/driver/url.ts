@@ -1,3 +1,5 @@
+import type { DatabaseAddress } from "./driver.ts";
+
 /** A connection URL, or a function that is asked at the first connect. */
 export type UrlSource =
   | string
@@ -95,6 +97,12 @@ export function describeTarget(target: ConnectionTarget): string {
   return `database "${target.database}" at ${target.host}:${target.port}`;
 }
 
+function addressOf(
+  { host, port, database }: ConnectionTarget,
+): DatabaseAddress {
+  return { host, port, database };
+}
+
 function decodePart(name: string, text: string): string {
   try {
     return decodeURIComponent(text);
@@ -111,6 +119,7 @@ export class LazyTarget {
   readonly #source: UrlSource;
   readonly #allowedParams: readonly string[];
   #found: ConnectionTarget | undefined;
+  #address: DatabaseAddress | undefined;
 
   /**
    * @param name The driver's function, for messages.
@@ -123,7 +132,9 @@ export class LazyTarget {
     source: UrlSource,
     allowedParams: readonly string[],
   ) {
-    if (typeof source === "string") parseConnectionUrl(source);
+    if (typeof source === "string") {
+      this.#address = addressOf(parseConnectionUrl(source));
+    }
     this.#name = name;
     this.#source = source;
     this.#allowedParams = allowedParams;
@@ -136,7 +147,13 @@ export class LazyTarget {
    */
   async find(): Promise<ConnectionTarget> {
     this.#found ??= await resolveUrl(this.#source, this.#allowedParams);
+    this.#address ??= addressOf(this.#found);
     return this.#found;
+  }
+
+  /** Where it is: known from the start where the source is text. */
+  get address(): DatabaseAddress | undefined {
+    return this.#address;
   }
 
   /** Names it in messages. */

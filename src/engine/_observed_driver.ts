@@ -15,12 +15,14 @@ export function observedDriver(driver: Driver, emitter: Emitter): Driver {
     name: driver.name,
     maxConnections: driver.maxConnections,
     describe: () => driver.describe(),
+    address: () => driver.address?.(),
     async connect(options?: ConnectOptions): Promise<Connection> {
       const start = performance.now();
       const connection = await driver.connect(options);
       emitter.emit({
         type: "connect",
         session: options?.holder,
+        address: driver.address?.(),
         duration: performance.now() - start,
       });
       return new ObservedConnection(connection, emitter);

@@ -7,6 +7,7 @@ import {
   checkTransactionOptions,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
+import { sqlstateOf } from "../errors/database_error.ts";
 import { NullpoolError } from "../errors/error.ts";
 import { wrapDriverError } from "../errors/wrap_driver_error.ts";
 import type { Emitter, Listener } from "../events/emitter.ts";
@@ -61,7 +62,7 @@ export interface EngineParts {
 }
 
 /** Who sends a transaction without a connection. */
-export interface Sender extends Pick<FlightListeners, "tellers"> {
+export interface Sender extends Pick<FlightListeners, "tellers" | "onDone"> {
   /** As events tell it. */
   readonly holder?: PoolHolder | undefined;
 }
@@ -261,13 +262,16 @@ export class Engine {
       emitter.emit({
         type: "checkoutError",
         session,
+        address: driver.address?.(),
         duration: performance.now() - start,
         error: failure instanceof NullpoolError ? failure.code : undefined,
+        sqlstate: sqlstateOf(failure),
       });
       throw failure;
     }
     const duration = performance.now() - start;
-    emitter.emit({ type: "checkout", session, duration });
+    const address = driver.address?.();
+    emitter.emit({ type: "checkout", session, address, duration });
     return new EngineConnection(connection, this.#parts, session);
   }
 

@@ -3,6 +3,7 @@ import type { Driver } from "../driver/driver.ts";
 import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { FlightResult, Result, Statement } from "../driver/statement.ts";
 import { endsTransaction } from "../driver/transaction_sql.ts";
+import { sqlstateOf } from "../errors/database_error.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import { StateError } from "../errors/state_error.ts";
 import {
@@ -54,6 +55,11 @@ export interface FlightListeners {
   readonly tellers?: readonly (Teller | undefined)[];
   /** Called when a part of the answer is there, by drivers that can tell. */
   readonly onProgress?: () => void;
+  /**
+   * Called with the flight's milliseconds when all of it has succeeded, before
+   * anything is told of its statements.
+   */
+  readonly onDone?: ((duration: number) => void) | undefined;
 }
 
 /**
@@ -82,6 +88,7 @@ export class EngineConnection {
   readonly #connection: Connection;
   readonly #parts: ConnectionParts;
   readonly #holder: PoolHolder | undefined;
+  readonly #lentAt = performance.now();
   #broken = false;
   #inTransaction = false;
   /** Ends the flight that is in the air. */
@@ -121,7 +128,7 @@ export class EngineConnection {
    */
   async send(
     statements: readonly Statement[],
-    { tellers = [], onProgress }: FlightListeners = {},
+    { tellers = [], onProgress, onDone }: FlightListeners = {},
   ): Promise<WrappedFlight> {
     if (this.#released) return { results: [], failure: releasedError() };
     const start = performance.now();
@@ -130,7 +137,9 @@ export class EngineConnection {
       statements,
     );
     this.#follow(statements, wrapped);
-    this.#tell(statements, wrapped, tellers, performance.now() - start);
+    const duration = performance.now() - start;
+    if (wrapped.failure === undefined) onDone?.(duration);
+    this.#tell(statements, wrapped, tellers, duration);
     return wrapped;
   }
 
@@ -185,18 +194,21 @@ export class EngineConnection {
   async #release(discard: boolean): Promise<void> {
     const discarded = discard || this.#broken || !this.#connection.usable;
     const start = performance.now();
+    const { driver, pool, emitter } = this.#parts;
     try {
-      await this.#parts.pool.checkin(this.#connection, {
+      await pool.checkin(this.#connection, {
         discard: discarded,
         inTransaction: this.#inTransaction,
       });
     } catch {
       // Nobody waits for it, and the work it was borrowed for has ended.
     }
-    this.#parts.emitter.emit({
+    emitter.emit({
       type: "checkin",
       session: this.#holder,
+      address: driver.address?.(),
       discarded,
+      held: start - this.#lentAt,
       duration: performance.now() - start,
     });
   }
@@ -250,32 +262,80 @@ export class EngineConnection {
 
   #tell(
     statements: readonly Statement[],
-    { results, failure }: WrappedFlight,
+    wrapped: WrappedFlight,
     tellers: readonly (Teller | undefined)[],
     duration: number,
   ): void {
-    const { emitter, exposeParameters } = this.#parts;
-    const isHeard = emitter.hears("statement");
+    const { driver, emitter, exposeParameters } = this.#parts;
+    const { results, failure } = wrapped;
+    const told = emitter.hears("statement")
+      ? new ToldFlight(statements, wrapped, tellers)
+      : undefined;
     for (const [index, { text, params }] of statements.entries()) {
       const result = results[index];
-      const teller = tellers[index];
-      if (result !== undefined && teller !== undefined) {
-        teller(result, duration);
-      } else if (isHeard) {
-        const rowCount = result?.rowCount ?? null;
-        const error = result === undefined ? failure?.code : undefined;
-        emitter.emit({
-          type: "statement",
-          session: this.#holder,
-          text,
-          duration,
-          rowCount,
-          error,
-          ...(exposeParameters && { parameters: params }),
-        });
-      }
-      if (result === undefined) break; // The server skipped the rest.
+      if (result !== undefined) tellers[index]?.(result, duration);
+      if (told?.tells(index) !== true) continue;
+      const isFailed = result === undefined;
+      emitter.emit({
+        type: "statement",
+        session: this.#holder,
+        address: driver.address?.(),
+        text,
+        duration,
+        rowCount: result?.rowCount ?? null,
+        error: isFailed ? failure?.code : undefined,
+        sqlstate: isFailed ? sqlstateOf(failure) : undefined,
+        isOwn: told.isOwn(index),
+        flightSize: told.size,
+        isLast: told.last === index,
+        ...(exposeParameters && { parameters: params }),
+      });
     }
+  }
+}
+
+/** Which statements of a flight have an event, and which of them are whose. */
+class ToldFlight {
+  /** How many of them somebody has asked for. */
+  readonly size: number;
+  /** Place of the last of those that are told. */
+  readonly last: number;
+  readonly #statements: readonly Statement[];
+  readonly #flight: WrappedFlight;
+  readonly #tellers: readonly (Teller | undefined)[];
+
+  constructor(
+    statements: readonly Statement[],
+    flight: WrappedFlight,
+    tellers: readonly (Teller | undefined)[],
+  ) {
+    this.#statements = statements;
+    this.#flight = flight;
+    this.#tellers = tellers;
+    let size = 0;
+    for (let index = 0; index < statements.length; index++) {
+      if (!this.isOwn(index)) size++;
+    }
+    this.size = size;
+    let last = statements.length - 1;
+    while (last >= 0 && (this.isOwn(last) || !this.tells(last))) last--;
+    this.last = last;
+  }
+
+  /** Whether nobody has asked for a statement. */
+  isOwn(index: number): boolean {
+    return this.#tellers[index] !== undefined ||
+      this.#statements[index]?.isOwn === true;
+  }
+
+  /** Whether a statement has an event. */
+  tells(index: number): boolean {
+    const { results, failure, failedAt } = this.#flight;
+    if (index < results.length) return this.#tellers[index] === undefined;
+    if (failure === undefined) return false;
+    // Nobody knows which it was, unless there is only one that it can be.
+    if (failedAt === undefined) return this.size === 0 || !this.isOwn(index);
+    return index === failedAt;
   }
 }
 

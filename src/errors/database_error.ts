@@ -152,3 +152,15 @@ export class StaleDataError extends DatabaseError {
     hideEntities(this, []);
   }
 }
+
+/**
+ * The SQLSTATE of an error, where it is the server that has refused something:
+ * a number of rows is refused by us.
+ *
+ * @param error Anything that was thrown.
+ */
+export function sqlstateOf(error: unknown): string | undefined {
+  const isRefused = error instanceof DatabaseError &&
+    !(error instanceof StaleDataError);
+  return isRefused ? error.sqlstate : undefined;
+}

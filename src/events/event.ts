@@ -1,3 +1,4 @@
+import type { DatabaseAddress } from "../driver/driver.ts";
 import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 
@@ -8,6 +9,12 @@ export interface HolderEvent {
    * the session that waits for it. Nothing where nobody has said so.
    */
   readonly session: PoolHolder | undefined;
+}
+
+/** What is told of one database among those that an engine knows. */
+export interface DatabaseEvent extends HolderEvent {
+  /** Which one; nothing where its driver cannot tell, or not yet. */
+  readonly address: DatabaseAddress | undefined;
 }
 
 /** A session was made; nothing is opened or sent yet. */
@@ -22,10 +29,14 @@ export interface SessionOpenEvent extends HolderEvent {
 export interface SessionCloseEvent extends HolderEvent {
   /** Tells the events apart. */
   readonly type: "sessionClose";
+  /** Statements of the user's that it has sent. */
+  readonly statements: number;
+  /** How often it has waited for an answer. */
+  readonly roundTrips: number;
 }
 
 /** A connection was opened. */
-export interface ConnectEvent extends HolderEvent {
+export interface ConnectEvent extends DatabaseEvent {
   /** Tells the events apart. */
   readonly type: "connect";
   /** Milliseconds that it took. */
@@ -39,7 +50,7 @@ export interface CloseEvent {
 }
 
 /** A session borrowed a connection. */
-export interface CheckoutEvent extends HolderEvent {
+export interface CheckoutEvent extends DatabaseEvent {
   /** Tells the events apart. */
   readonly type: "checkout";
   /** Milliseconds waited, opening included. */
@@ -47,21 +58,25 @@ export interface CheckoutEvent extends HolderEvent {
 }
 
 /** A session got no connection. */
-export interface CheckoutErrorEvent extends HolderEvent {
+export interface CheckoutErrorEvent extends DatabaseEvent {
   /** Tells the events apart. */
   readonly type: "checkoutError";
   /** Milliseconds waited. */
   readonly duration: number;
   /** The code of the error. */
   readonly error: string | undefined;
+  /** The SQLSTATE, if it was the server that refused. */
+  readonly sqlstate: string | undefined;
 }
 
 /** A session gave its connection back. */
-export interface CheckinEvent extends HolderEvent {
+export interface CheckinEvent extends DatabaseEvent {
   /** Tells the events apart. */
   readonly type: "checkin";
   /** Whether it was thrown away because its state is in doubt. */
   readonly discarded: boolean;
+  /** Milliseconds for which it was lent. */
+  readonly held: number;
   /** Milliseconds until it was free for others, or closed. */
   readonly duration: number;
 }
@@ -90,9 +105,11 @@ export interface SavepointEvent extends HolderEvent {
 
 /**
  * A statement was answered; BEGIN, COMMIT, ROLLBACK and savepoints have events
- * of their own.
+ * of their own where they succeed. The statements of a flight are told in one
+ * go, one behind the other. Where a request fails as a whole, and nobody knows
+ * which of its statements it was, each is told as failed.
  */
-export interface StatementEvent extends HolderEvent {
+export interface StatementEvent extends DatabaseEvent {
   /** Tells the events apart. */
   readonly type: "statement";
   /** SQL text, with placeholders. */
@@ -108,6 +125,17 @@ export interface StatementEvent extends HolderEvent {
   readonly rowCount: number | null;
   /** The code of the error, if it failed. */
   readonly error: string | undefined;
+  /** The SQLSTATE, if the server refused it. */
+  readonly sqlstate: string | undefined;
+  /**
+   * Whether nobody has asked for it: settings and claims of a transaction, or
+   * its BEGIN, COMMIT or ROLLBACK that has failed.
+   */
+  readonly isOwn: boolean;
+  /** How many statements that were asked for its flight carried. */
+  readonly flightSize: number;
+  /** Whether it is the last of them that is told. */
+  readonly isLast: boolean;
 }
 
 /**
@@ -154,6 +182,8 @@ export interface FlushEvent extends HolderEvent {
 export interface CommitEvent extends HolderEvent {
   /** Tells the events apart. */
   readonly type: "commit";
+  /** How many statements that were asked for travelled with COMMIT. */
+  readonly statements: number;
   /** Milliseconds of the flight that COMMIT was part of. */
   readonly duration: number;
 }

@@ -65,6 +65,7 @@ export function neonHttp(
   return {
     name: "neon-http",
     describe: () => target.describe(),
+    address: () => target.address,
     maxConnections: 0,
     ...httpTransport(target, options),
     connect: () =>

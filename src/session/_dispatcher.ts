@@ -248,9 +248,15 @@ export class Dispatcher {
   async #sendWhole(): Promise<void> {
     const batch = this.#take();
     const { engine, work, holder: session } = this.#parts.owner;
+    const options = this.#parts.options();
     const start = performance.now();
+    let hasBegun = false;
+    function onDone(duration: number): void {
+      hasBegun = true;
+      engine.emit({ type: "begin", session, options, duration });
+    }
     const answering = this.#opening.stoppable((abort) => {
-      const whole = this.#whole(abort);
+      const whole = { ...this.#whole(abort), onDone };
       return this.server.commitWhole(batch.statements, whole, this.#terms);
     });
     work.noteSealed();
@@ -263,9 +269,8 @@ export class Dispatcher {
     if (isAnswerLost) batch.settleLost();
     else batch.settle(flight);
     const duration = performance.now() - start;
-    const options = this.#parts.options();
-    engine.emit({ type: "begin", session, options, duration });
-    engine.emit({ type: "commit", session, duration });
+    if (!hasBegun) onDone(duration);
+    engine.emit({ type: "commit", session, statements: batch.size, duration });
   }
 
   get #terms(): CommitTerms {

@@ -233,7 +233,10 @@ export class ServerTransaction {
     const results = flight.results.slice(0, statements.length);
     const end = await this.#proof.endOf({ ...flight, results });
     if (end.error === undefined && hasWritten && this.#parts.notesPosition) {
-      const asked = await sendWhole(untold([ASK_POSITION]), whole, this.#parts);
+      const asked = await sendWhole(untold([ASK_POSITION]), {
+        ...whole,
+        onDone: undefined,
+      }, this.#parts);
       notePosition(this.#parts.stats, asked.results[0]);
     }
     return end;
@@ -327,6 +330,7 @@ export class ServerTransaction {
     this.#isCommitting = true;
     const start = performance.now();
     const ending = untold(this.#proof.beforeCommit(hasWritten));
+    const asked = statements.filter(({ tell }) => tell === undefined).length;
     const isAsked = hasWritten && this.#parts.notesPosition;
     const count = statements.length + ending.length + 1;
     const sent = await this.send([
@@ -335,7 +339,7 @@ export class ServerTransaction {
       {
         statement: command("commit"),
         tell: ({ command }, duration) => {
-          if (command !== "ROLLBACK") this.#tellCommit(duration);
+          if (command !== "ROLLBACK") this.#tellCommit(asked, duration);
         },
       },
       ...(isAsked ? untold([ASK_POSITION]) : []),
@@ -354,14 +358,14 @@ export class ServerTransaction {
     }
     if (isLost) this.giveBack({ discard: true });
     const end = await this.#proof.endOf(flight);
-    if (end.isAnswerLost) this.#tellCommit(performance.now() - start);
+    if (end.isAnswerLost) this.#tellCommit(asked, performance.now() - start);
     this.giveBack({ discard: end.error !== undefined });
     return end;
   }
 
-  #tellCommit(duration: number): void {
+  #tellCommit(statements: number, duration: number): void {
     const { holder: session } = this.#parts;
-    this.#engine.emit({ type: "commit", session, duration });
+    this.#engine.emit({ type: "commit", session, statements, duration });
   }
 
   /**
@@ -389,7 +393,7 @@ export class ServerTransaction {
       )
       : undefined;
     const isAnswered = flight?.results.length === 1;
-    if (!isAnswered) tell(performance.now() - start);
+    if (!isAnswered) tell(isSent ? performance.now() - start : 0);
     this.giveBack({ discard: !isOver && !isAnswered });
   }
 

@@ -24,6 +24,8 @@ export interface WholeOptions {
   readonly abort: AbortController;
   /** Who asks, where there is no connection. */
   readonly authToken?: string | undefined;
+  /** Called with its milliseconds when a request has succeeded. */
+  readonly onDone?: ((duration: number) => void) | undefined;
 }
 
 /** What a whole transaction needs of its session. */
@@ -46,9 +48,10 @@ interface WholeParts {
  */
 export async function sendWhole(
   statements: readonly ToldStatement[],
-  { options, settings, lead: ahead = [], abort, authToken }: WholeOptions,
+  whole: WholeOptions,
   { engine, stats, holder }: WholeParts,
 ): Promise<WrappedFlight> {
+  const { options, settings, lead: ahead = [], abort, authToken } = whole;
   const lead = [...settingsOf(settings), ...untold(ahead)];
   const all = [...lead, ...statements];
   const start = performance.now();
@@ -56,7 +59,7 @@ export async function sendWhole(
   const { results, failure, failedAt } = await engine.sendTransaction(
     all.map(({ statement }) => statement),
     { ...options, signal: abort.signal, authToken },
-    { holder, tellers: all.map(({ tell }) => tell) },
+    { holder, tellers: all.map(({ tell }) => tell), onDone: whole.onDone },
   );
   deadline.clear();
   stats.roundTrips++;

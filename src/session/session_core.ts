@@ -101,7 +101,11 @@ export class SessionCore implements SessionHandle {
     this.#nesting = new Nesting(parts);
     this.#ending = new Ending(parts);
     const place = sites?.of("open") ?? "";
-    this.#lifetime = new Lifetime(engine, options.holder, place);
+    this.#lifetime = new Lifetime(
+      engine,
+      { holder: options.holder, stats: this.stats },
+      place,
+    );
   }
 
   /** Resolves when the session is closed and its connection is returned. */
@@ -508,7 +512,7 @@ export class SessionCore implements SessionHandle {
     this.#closing = this.#ending.rollback();
     const hooks = await this.#closing;
     if (hooks !== undefined) await this.#hooks.afterRollback(hooks);
-    void this.#lifetime.endAfter(this.#current.returned);
+    this.#lifetime.endAfter(this.#current.returned);
   }
 
   /**

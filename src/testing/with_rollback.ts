@@ -163,6 +163,7 @@ function connectionsOf(driver: Driver): Driver {
     maxConnections: driver.maxConnections,
     connect: (options) => driver.connect(options),
     describe: () => driver.describe(),
+    address: () => driver.address?.(),
   };
 }
 

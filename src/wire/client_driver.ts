@@ -31,6 +31,7 @@ export function clientDriver(config: ClientDriverConfig): Driver {
   return {
     name: config.name,
     describe: () => target.describe(),
+    address: () => target.address,
     async connect(options = {}) {
       options.signal?.throwIfAborted();
       const found = await orGivenUp(target.find(), {

@@ -1,0 +1,172 @@
+import { assert, assertEquals } from "@std/assert";
+import { integer, pgTable, serial } from "drizzle-orm/pg-core";
+import { Hono } from "hono";
+import {
+  createEngine,
+  mapTasks,
+  QueuePool,
+  type Sessionmaker,
+  sessionmaker,
+} from "../../mod.ts";
+import { background, dbSession } from "../../src/hono/mod.ts";
+import { instrument } from "../../src/otel/mod.ts";
+import { postgres } from "../../src/postgres/mod.ts";
+import { type ScopedSession, scopedSession } from "../../src/scoped/mod.ts";
+import { testDatabase } from "../support/postgres.ts";
+import { CONNECTING, type SpanBed, spanBed } from "./otel_bed.ts";
+
+const things = pgTable("things", {
+  id: serial().primaryKey(),
+  n: integer().notNull(),
+});
+const schema = { things };
+const setup = "create table things (id serial primary key, n int not null)";
+
+interface Bed {
+  readonly app: Hono;
+  readonly Session: Sessionmaker<typeof schema>;
+  readonly scope: ScopedSession<typeof schema>;
+  readonly spans: SpanBed;
+  /** Asks, and waits for what runs behind the answers. */
+  ask(...targets: readonly string[]): Promise<void>;
+}
+
+function honoTest(name: string, run: (bed: Bed) => Promise<void>): void {
+  Deno.test(`instrument() under Hono ${name}`, async () => {
+    await using database = await testDatabase({ setup });
+    await using engine = createEngine(postgres(database.url), {
+      pool: (driver) => new QueuePool(driver, { poolSize: 5 }),
+    });
+    const spans = spanBed();
+    instrument(engine);
+    const Session = sessionmaker(engine, { schema });
+    const scope = scopedSession(Session);
+    const app = new Hono();
+    app.use(spans.middleware);
+    app.use(dbSession(scope));
+    app.onError((_, c) => c.text("sorry", 500));
+    await run({
+      app,
+      Session,
+      scope,
+      spans,
+      async ask(...targets) {
+        await Promise.all(targets.map(async (target) => {
+          const [method, path = ""] = target.split(" ");
+          await app.request(path, { method: `${method}` });
+        }));
+        await engine.idle();
+      },
+    });
+  });
+}
+
+honoTest("makes sessions children of their request", async (bed) => {
+  const { app, scope: { db }, spans, ask } = bed;
+  app.get("/read", async (c) => c.json(await db.select().from(things)));
+  app.post("/write", async (c) => {
+    db.add(things, { n: 1 });
+    await db.commit();
+    return c.text("written");
+  });
+  app.get("/nothing", (c) => c.text("nothing"));
+  app.post("/undone", async (c) => {
+    await db.insert(things).values({ n: 1 });
+    return c.text("no", 409);
+  });
+  await ask("GET /read");
+  await ask("POST /write");
+  await ask("GET /nothing");
+  await ask("POST /undone");
+  assertEquals(spans.tree({ without: CONNECTING }), [
+    "GET /read",
+    "  database session",
+    "    select things",
+    "POST /write",
+    "  database session",
+    "    database transaction",
+    "      insert things",
+    "GET /nothing",
+    "POST /undone",
+    "  database session",
+    "    database transaction",
+    "      insert things",
+    "      rollback",
+  ]);
+  const [, undone] = spans.named("database transaction");
+  assertEquals(
+    undone?.attributes["nullpool.transaction.reason"],
+    "response status 409",
+  );
+});
+
+honoTest("tells fifty requests at once apart", async (bed) => {
+  const { app, Session, scope: { db }, spans, ask } = bed;
+  app.post("/:n", async (c) => {
+    const n = Number(c.req.param("n"));
+    await Promise.all([
+      db.execute(`select ${n} as "n${n}" from "a${n}_${0}"`).catch(() => {}),
+    ]);
+    await db.rollback();
+    await db.execute(
+      `insert into things (n) select ${n} from (select 1) "q${n}"`,
+    );
+    await mapTasks(
+      Session,
+      [n],
+      (task) =>
+        task.execute(
+          `insert into things (n) values (${n} /* */) returning n "r${n}"`,
+        )
+          .then(() => {}),
+    );
+    return c.text("done");
+  });
+  const numbers = Array.from({ length: 50 }, (_, n) => n);
+  await ask(...numbers.map((n) => `POST /${n}`));
+  const all = spans.spans();
+  const byId = new Map(all.map((span) => [span.spanContext().spanId, span]));
+  let count = 0;
+  for (const span of all) {
+    const text = String(span.attributes["db.query.text"] ?? "");
+    const own = /"[a-z](\d+)/.exec(text)?.[1];
+    if (own === undefined) continue;
+    count++;
+    let top = span;
+    for (;;) {
+      const above = byId.get(top.parentSpanContext?.spanId ?? "");
+      if (above === undefined) break;
+      top = above;
+    }
+    assertEquals(top.name, `POST /${own}`);
+    assertEquals(top.spanContext().traceId, span.spanContext().traceId);
+  }
+  assertEquals(count, 150);
+  assertEquals(spans.named("database session").length, 100);
+});
+
+honoTest("links work behind the response to its request", async (bed) => {
+  const { app, Session, scope: { db }, spans, ask } = bed;
+  app.post("/orders", async (c) => {
+    await db.select().from(things);
+    background(c, Session, (own) => own.insert(things).values({ n: 1 }));
+    return c.text("ordered");
+  });
+  await ask("POST /orders");
+  assertEquals(spans.tree({ without: CONNECTING }), [
+    "POST /orders",
+    "  database session",
+    "    select things",
+    "  database session",
+    "    database transaction",
+    "      insert things",
+    "      commit",
+  ]);
+  const [request, behind] = spans.named("database session");
+  assert(request !== undefined);
+  assertEquals(request.links, []);
+  assertEquals(
+    behind?.links.map(({ context }) => context.spanId),
+    [request.spanContext().spanId],
+  );
+});
