@@ -27,6 +27,7 @@
 export type { Connection } from "./src/driver/connection.ts";
 export type {
   ConnectOptions,
+  DatabaseAddress,
   Driver,
   SendOptions,
 } from "./src/driver/driver.ts";

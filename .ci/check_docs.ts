@@ -17,6 +17,8 @@ const ALLOWED_TYPES: ReadonlySet<string> = new Set([
   'RelationalConfig["schema"]: TablesRelationalConfig',
   "Session: ExtractTablesWithRelations",
   "Session: PgDatabase",
+  'InstrumentOptions["meterProvider"]: MeterProvider',
+  'InstrumentOptions["tracerProvider"]: TracerProvider',
   'RequestOptions["interactive"]: Context',
   "SessionDatabase: ExtractTablesWithRelations",
   "SessionDatabase: PgDatabase",

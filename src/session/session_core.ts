@@ -73,10 +73,10 @@ export class SessionCore implements SessionHandle {
       options,
     );
     this.#flusher = new Flusher(engine, options);
+    const owner = { stats: this.stats, holder: options.holder };
     this.#current = new CurrentTransaction(this.#gate, options, {
+      ...owner,
       engine,
-      stats: this.stats,
-      holder: options.holder,
       work: this.#flusher.work,
       placeOf: (call) => sites?.of(call) ?? "",
       sharesReads: options.sharesReads,
@@ -101,11 +101,7 @@ export class SessionCore implements SessionHandle {
     this.#nesting = new Nesting(parts);
     this.#ending = new Ending(parts);
     const place = sites?.of("open") ?? "";
-    this.#lifetime = new Lifetime(
-      engine,
-      { holder: options.holder, stats: this.stats },
-      place,
-    );
+    this.#lifetime = new Lifetime(engine, owner, place);
   }
 
   /** Resolves when the session is closed and its connection is returned. */

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { summarize } from "../../src/otel/_query_summary.ts";
 
 /** SQL text to summary, operation and collection. */
@@ -151,6 +151,6 @@ for (const [text, summary, operation, collection] of CASES) {
 Deno.test("summarize() is cut between two names", () => {
   const tables = Array.from({ length: 100 }, (_, n) => `table_${n}`);
   const { summary } = summarize(`select * from ${tables.join(", ")}`);
-  assertEquals(summary.length <= 255, true);
-  assertEquals(tables.includes(summary.split(" ").at(-1) ?? ""), true);
+  assert(summary.length <= 255);
+  assert(tables.includes(summary.split(" ").at(-1) ?? ""));
 });

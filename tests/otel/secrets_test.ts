@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertRejects } from "@std/assert";
 import { sql } from "drizzle-orm";
 import { pgTable, serial, text } from "drizzle-orm/pg-core";
 import {
@@ -108,7 +108,7 @@ Deno.test("instrument() tells no value, password or URL", async () => {
         const near = told.slice(Math.max(0, at - 200), at + 60);
         assert(at < 0, `${driver.name} ${secret}: ${near}`);
       }
-      assertEquals(told.includes("insert into people (name) values (?)"), true);
+      assert(told.includes("insert into people (name) values (?)"));
     }
   } finally {
     await server.close();

@@ -10,6 +10,8 @@ import {
   QueuePool,
   sessionmaker,
 } from "../../mod.ts";
+import { serveNeon } from "../../src/dev/mod.ts";
+import { neonHttp } from "../../src/neon/mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { testDatabase } from "../support/postgres.ts";
 
@@ -172,5 +174,118 @@ Deno.test("events: parameters are part of one where they were asked for", async 
       JSON.stringify(events).includes("a value"),
       exposeParameters,
     );
+  }
+});
+
+Deno.test("events: statements say why they failed, and with whom they travelled", async () => {
+  await using database = await testDatabase({ setup });
+  await using engine = createEngine(postgres(database.url), {
+    settings: { "app.tenant": "7" },
+  });
+  const events = hear(engine);
+  const Session = sessionmaker(engine);
+  const db = Session();
+  await Promise.allSettled([
+    db.execute(sql`select 1`).then(() => {}),
+    db.execute(sql`select 1 / ${0}::int`).then(() => {}),
+    db.execute(sql`select 3`).then(() => {}),
+  ]);
+  await db.close();
+  await engine.idle();
+  const statements = events.filter((event) => event.type === "statement");
+  assertEquals(
+    statements.map(({ error, sqlstate, isOwn, flightSize, isLast }) => [
+      error,
+      sqlstate,
+      isOwn,
+      flightSize,
+      isLast,
+    ]),
+    [
+      [undefined, undefined, true, 3, false],
+      [undefined, undefined, false, 3, false],
+      ["DATABASE_ERROR", "22012", false, 3, true],
+    ],
+  );
+  const { port, pathname } = new URL(database.url);
+  assertEquals(statements[0]?.address, {
+    host: "127.0.0.1",
+    port: Number(port),
+    database: pathname.slice(1),
+  });
+  const [close] = events.filter((event) => event.type === "sessionClose");
+  assertEquals([close?.statements, close?.roundTrips], [3, 2]);
+});
+
+Deno.test("events: COMMIT says what travelled with it, ROLLBACK whether it was sent", async () => {
+  await using database = await testDatabase({ setup });
+  await using engine = createEngine(postgres(database.url));
+  const events = hear(engine);
+  const Session = sessionmaker(engine, { schema: { things } });
+  await Session.begin((db) => db.insert(things).values({ n: 1 }));
+  await Session.begin((db) => {
+    db.add(things, { n: 2 });
+    return Promise.resolve();
+  });
+  const db = Session();
+  await db.insert(things).values({ n: 3 });
+  await db.rollback();
+  db.add(things, { n: 4 });
+  await db.close();
+  await engine.idle();
+  assertEquals(
+    events.flatMap((event) => event.type === "commit" ? event.statements : []),
+    [0, 1],
+  );
+  assertEquals(
+    events.flatMap((event) =>
+      event.type === "rollback" ? event.duration > 0 : []
+    ),
+    [true, false],
+  );
+  for (const event of events) {
+    if (event.type === "checkin") assert(event.held > 0);
+  }
+});
+
+Deno.test("events: of a request that fails as a whole each statement is told", async () => {
+  await using database = await testDatabase({ setup });
+  const server = await serveNeon({ backend: database.url, port: 0 });
+  const url = new URL(database.url);
+  url.port = String(server.port);
+  try {
+    await using engine = createEngine(neonHttp(url.href));
+    const events = hear(engine);
+    const Session = sessionmaker(engine, { schema: { things } });
+    await Session.begin((db) => {
+      db.add(things, { n: 1 });
+      return Promise.resolve();
+    });
+    assertEquals(events.map(nameOf), [
+      "sessionOpen",
+      "begin",
+      "with",
+      "commit",
+      "flush",
+      "flight",
+      "sessionClose",
+    ]);
+    events.length = 0;
+    const db = Session();
+    void db.enqueue(db.insert(things).values({ id: 1, n: 1 })).catch(() => {});
+    void db.enqueue(db.update(things).set({ n: 2 })).catch(() => {});
+    await assertRejects(() => db.commit());
+    await db.close();
+    assertEquals(
+      events.flatMap((event) =>
+        event.type === "statement"
+          ? [[nameOf(event), event.sqlstate, event.isLast]]
+          : []
+      ),
+      [["insert", "23505", false], ["update", "23505", true]],
+    );
+  } finally {
+    await server.close();
+    await server.idle();
   }
 });
