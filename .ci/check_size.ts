@@ -11,6 +11,7 @@ const SIZES: Readonly<Record<string, number>> = {
   "./dev": 24896,
   "./hono": 123245,
   "./neon": 13696,
+  "./otel": 17451,
   "./pglite": 12822,
   "./postgres": 8980,
   "./scoped": 109696,

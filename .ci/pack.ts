@@ -21,6 +21,7 @@ export interface Requirement {
 export const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
   "@electric-sql/pglite": { range: "^0.5.0", as: "optional" },
   "@neondatabase/serverless": { range: "^1.0.0", as: "optional" },
+  "@opentelemetry/api": { range: "^1.9.0", as: "optional" },
   // Its sessions and transactions are extended: no other minor version.
   "drizzle-orm": { range: "^0.45.0", as: "peer" },
   "hono": { range: "^4.4.0", as: "optional" },

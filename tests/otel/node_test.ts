@@ -1,5 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { bundleNode } from "../support/bundle_node.ts";
+import { hasNode, runProgram } from "../support/node.ts";
 
 Deno.test({
   name: "instrument() runs on Node with its SDK",
@@ -9,13 +10,9 @@ Deno.test({
     const file = await Deno.makeTempFile({ suffix: ".mjs" });
     try {
       await bundleNode("tests/otel/node_app.ts", file);
-      const { success, stdout, stderr } = await new Deno.Command("node", {
-        args: [file],
-        env: { NODE_OPTIONS: "" },
-      }).output();
-      const decoder = new TextDecoder();
-      assert(success, decoder.decode(stderr));
-      const { chains } = JSON.parse(decoder.decode(stdout));
+      const { code, output } = await runProgram("node", [file]);
+      assertEquals(code, 0, output);
+      const { chains } = JSON.parse(output);
       const above = "database transaction < database session";
       assertEquals(
         chains,
@@ -29,12 +26,3 @@ Deno.test({
     }
   },
 });
-
-async function hasNode(): Promise<boolean> {
-  try {
-    return (await new Deno.Command("node", { args: ["--version"] }).output())
-      .success;
-  } catch {
-    return false;
-  }
-}

@@ -14,6 +14,7 @@ import {
 import { serveNeon } from "@nullpool/db/dev";
 import { dbSession, type SessionVariables } from "@nullpool/db/hono";
 import { neon } from "@nullpool/db/neon";
+import { instrument } from "@nullpool/db/otel";
 import { pglite } from "@nullpool/db/pglite";
 import { postgres } from "@nullpool/db/postgres";
 import { scopedSession } from "@nullpool/db/scoped";
@@ -49,6 +50,7 @@ async function main(): Promise<unknown> {
   const server = await serveNeon({ backend: lite, port: 0 });
   const engine = createEngine(neon(server.url, { WebSocket: ws }));
   const local = createEngine(pglite(lite));
+  instrument(local, { spans: ["session", "statement"] });
   const Session = sessionmaker(engine, { schema });
   const scope = scopedSession(Session);
   const app = new Hono<{ Variables: SessionVariables<Schema> }>()

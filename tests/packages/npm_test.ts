@@ -45,6 +45,7 @@ async function consumerProject(): Promise<NpmProject> {
     ...oldest(
       "@electric-sql/pglite",
       "@neondatabase/serverless",
+      "@opentelemetry/api",
       "drizzle-orm",
       "hono",
       "pg",
@@ -135,6 +136,7 @@ const DOORS = [
   "/dev",
   "/hono",
   "/neon",
+  "/otel",
   "/pglite",
   "/postgres",
   "/scoped",

@@ -139,6 +139,7 @@ Deno.test({
         "./dev": ["pg", "ws"],
         "./hono": ["drizzle-orm"],
         "./neon": ["@neondatabase/serverless"],
+        "./otel": ["@opentelemetry/api"],
         "./pglite": ["@electric-sql/pglite", "pg-types"],
         "./postgres": ["pg"],
         "./scoped": ["drizzle-orm"],
