@@ -190,6 +190,16 @@ metricsTest("measures who waits, while they wait", async (bed) => {
   for (const db of [...held, late]) await db.close();
 });
 
+metricsTest("measures operations in seconds", async (bed) => {
+  const { Session, metrics } = bed;
+  await Session.begin((db) => db.execute("select pg_sleep(0.03)"));
+  const collected = await metrics.collect();
+  const sleeps = collected.get("db.client.operation.duration")
+    ?.filter(({ attributes }) => attributes["db.operation.name"] === "select");
+  const [{ sum = 0 } = {}] = sleeps ?? [];
+  assert(sum >= 0.03 && sum < 10, `${sum}`);
+});
+
 metricsTest("counts what is run again", async (bed) => {
   const { engine, Session, metrics } = bed;
   let runs = 0;
