@@ -76,6 +76,11 @@ function record() {
 Deno.test("Session hooks and events come in SQLAlchemy's order", async () => {
   const { heard, Session } = record();
   await using db = Session();
+  /** The slot is free before the hooks run; that it is, is told beside them. */
+  async function taken(): Promise<string[]> {
+    await Session.engine.idle();
+    return heard.splice(0).filter((name) => name !== "checkin");
+  }
   await db.begin();
   await db.execute("select 1");
   await db.beginNested(async (tx) => {
@@ -88,7 +93,7 @@ Deno.test("Session hooks and events come in SQLAlchemy's order", async () => {
     })
   );
   await db.commit();
-  assertEquals(heard.splice(0), [
+  assertEquals(await taken(), [
     "afterBegin: active, 0 lent",
     "checkout",
     "begin",
@@ -101,18 +106,16 @@ Deno.test("Session hooks and events come in SQLAlchemy's order", async () => {
     "beforeCommit: active, 1 lent",
     "savepoint rollback",
     "commit",
-    "checkin",
     "afterCommit: idle, 0 lent",
   ]);
   await db.execute("select 4");
   await db.rollback();
-  assertEquals(heard.splice(0), [
+  assertEquals(await taken(), [
     "afterBegin: active, 0 lent",
     "checkout",
     "begin",
     "statement",
     "rollback",
-    "checkin",
     "afterRollback: idle, 0 lent",
   ]);
   await db.commit();
