@@ -8,7 +8,7 @@ import { entryPoints, finish, packageNames, ROOT, runDeno } from "./project.ts";
  */
 const SIZES: Readonly<Record<string, number>> = {
   ".": 143270,
-  "./dev": 24896,
+  "./dev": 27813,
   "./hono": 123245,
   "./neon": 13696,
   "./otel": 17451,

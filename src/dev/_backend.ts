@@ -34,6 +34,9 @@ export interface Backend {
    * @returns When the request was delivered, or could not be.
    */
   cancel(processId: number, secretKey: number): Promise<void>;
+
+  /** Closes what was opened for it, when all connections are closed. */
+  close?(): Promise<void>;
 }
 
 /** A connection that is logged in. */

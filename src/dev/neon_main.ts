@@ -3,24 +3,19 @@
  *
  * @module
  */
-import { PGlite } from "@electric-sql/pglite";
-import { mkdir } from "node:fs/promises";
 import process from "node:process";
-import { lockDirectory } from "../pglite/directory_lock.ts";
 import { serveNeon } from "./serve_neon.ts";
 
 const [, , port = "4444", dataDir = ".data/neon"] = process.argv;
 
 async function main(): Promise<void> {
-  await mkdir(dataDir, { recursive: true });
-  const lock = await lockDirectory(dataDir);
-  const db = await PGlite.create(dataDir);
-  const server = await serveNeon({ backend: db, port: Number(port) });
+  const server = await serveNeon({
+    backend: `file://${dataDir}`,
+    port: Number(port),
+  });
   process.stdout.write(`DATABASE_URL=${server.url}\n`);
   async function stop() {
     await server.close();
-    await db.close();
-    await lock.release();
     process.exit();
   }
   process.on("SIGINT", stop);

@@ -9,12 +9,14 @@ import { postgresBackend } from "./_postgres_backend.ts";
 /** What {@linkcode serveNeon} stands in front of, and where it listens. */
 export interface NeonServerOptions {
   /**
-   * `postgres://user:password@host:port/database`, or a PGlite instance.
+   * `postgres://user:password@host:port/database`, a PGlite instance, or where
+   * a PGlite keeps its data: `file://` and a folder, or `memory://`.
    *
    * A PostgreSQL server is asked to log in each client as the user, and on the
    * database, that the client names. A PGlite instance is shared by all clients
    * and takes any password; give the server one of its own, and close it
-   * yourself.
+   * yourself. One that the server opens in a folder is closed with it, and no
+   * other process gets the folder meanwhile.
    */
   readonly backend: string | PGliteLike;
 
@@ -141,7 +143,8 @@ const DEFAULT_MAX_BYTES = 10 * 1024 * 1024;
  * @param options Backend, port and limits.
  * @returns The server, once it listens.
  * @throws {TypeError} When the backend is neither a database URL without
- * parameters nor a PGlite instance.
+ * parameters nor PGlite.
+ * @throws {StateError} When another process has the backend's folder.
  * @throws {RangeError} When a number is out of range.
  * @throws {Error} When the port is in use (`code` is `EADDRINUSE`).
  */
@@ -168,11 +171,16 @@ export async function serveNeon(
     faults: new FaultSource(faults, latency),
     hosts: { hostname, allowedHosts },
   });
-  const boundPort = await listener.listen(port);
+  const boundPort = await listener.listen(port).catch(async (error) => {
+    await backend.close?.();
+    throw error;
+  });
 
   let closed: Promise<void> | undefined;
   function close(): Promise<void> {
-    closed ??= listener.close().then(() => pool.close());
+    closed ??= listener.close()
+      .then(() => pool.close())
+      .then(() => backend.close?.());
     return closed;
   }
   return {
@@ -185,13 +193,24 @@ export async function serveNeon(
 }
 
 async function openBackend(backend: string | PGliteLike): Promise<Backend> {
-  if (typeof backend === "string") return postgresBackend(backend);
+  if (typeof backend === "string") {
+    return /^(?:file|memory):\/\//.test(backend)
+      ? await ownPGliteBackend(backend)
+      : postgresBackend(backend);
+  }
   if (typeof backend?.execProtocolRaw !== "function") {
     throw new TypeError(
       "Cannot serve backend: expected a database URL or a PGlite instance",
     );
   }
   return await pgliteBackend(backend);
+}
+
+/** Opens PGlite itself. Loaded late: other backends do without the package. */
+async function ownPGliteBackend(dataDir: string): Promise<Backend> {
+  const { openDatabase } = await import("../pglite/owned_database.ts");
+  const { database, close } = await openDatabase(dataDir);
+  return { ...await pgliteBackend(database), close };
 }
 
 function serverUrl(backend: Backend, hostname: string, port: number): string {

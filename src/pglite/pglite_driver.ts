@@ -1,8 +1,7 @@
-import { PGlite } from "@electric-sql/pglite";
 import type { Driver } from "../driver/driver.ts";
 import type { PooledDriver } from "../pool/pool.ts";
 import { StaticPool } from "../pool/static_pool.ts";
-import { type DirectoryLock, lockDirectory } from "./directory_lock.ts";
+import { openDatabase, type OwnedDatabase } from "./owned_database.ts";
 import { PGliteConnection, type PGliteInstance } from "./pglite_connection.ts";
 
 /**
@@ -55,12 +54,6 @@ const ONE_CONNECTION = {
   defaultPool: (driver: Driver) => new StaticPool(driver),
 };
 
-/** What a driver opened by itself, and therefore closes. */
-interface OwnedDatabase {
-  readonly database: PGlite;
-  readonly lock: DirectoryLock | undefined;
-}
-
 function ownedDriver(dataDir: string): PooledDriver {
   let opened: Promise<OwnedDatabase> | undefined;
   return {
@@ -68,7 +61,7 @@ function ownedDriver(dataDir: string): PooledDriver {
     ...ONE_CONNECTION,
     describe: () => `the PGlite database "${dataDir}"`,
     async connect() {
-      opened ??= open(dataDir);
+      opened ??= openDatabase(dataDir);
       try {
         return new PGliteConnection((await opened).database);
       } catch (error) {
@@ -79,33 +72,7 @@ function ownedDriver(dataDir: string): PooledDriver {
     async dispose() {
       const closing = opened;
       opened = undefined;
-      if (closing === undefined) return;
-      const { database, lock } = await closing;
-      await database.close();
-      await lock?.release();
+      await (await closing)?.close();
     },
   };
-}
-
-async function open(dataDir: string): Promise<OwnedDatabase> {
-  const directory = directoryOf(dataDir);
-  if (directory === undefined) {
-    return { database: await PGlite.create(dataDir), lock: undefined };
-  }
-  // PGlite makes only the last folder of the path.
-  const { mkdir } = await import("node:fs/promises");
-  await mkdir(directory, { recursive: true });
-  const lock = await lockDirectory(directory);
-  try {
-    return { database: await PGlite.create(directory), lock };
-  } catch (error) {
-    await lock.release();
-    throw error;
-  }
-}
-
-/** The folder of a data directory; none for `memory://` and `idb://`. */
-function directoryOf(dataDir: string): string | undefined {
-  if (dataDir.startsWith("file://")) return dataDir.slice("file://".length);
-  return dataDir.includes("://") ? undefined : dataDir;
 }
