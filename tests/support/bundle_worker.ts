@@ -26,6 +26,7 @@ export async function bundleWorker(
         "--quiet",
         `--platform=${options.tcp ? "deno" : "browser"}`,
         "--external=cloudflare:sockets",
+        "--external=cloudflare:workers",
         `--output=${out}`,
         entry,
       ],

@@ -42,6 +42,20 @@ export async function npmProject(
   dependencies: Readonly<Record<string, string>>,
 ): Promise<NpmProject> {
   const directory = await Deno.makeTempDir({ prefix: "nullpool-npm-" });
+  const manifest = { private: true, type: "module", dependencies };
+  return await installedProject(directory, manifest);
+}
+
+/**
+ * Installs the packages of a project, as `npmProject` does.
+ *
+ * @param directory Where it is; it goes with the project.
+ * @param manifest Its `package.json`.
+ */
+export async function installedProject(
+  directory: string,
+  manifest: unknown,
+): Promise<NpmProject> {
   const project: NpmProject = {
     directory,
     async write(path, content) {
@@ -53,7 +67,6 @@ export async function npmProject(
       runProgram(program, args, { cwd: directory, ...options }),
     [Symbol.asyncDispose]: () => Deno.remove(directory, { recursive: true }),
   };
-  const manifest = { private: true, type: "module", dependencies };
   await project.write("package.json", JSON.stringify(manifest));
   const { code, output } = await project.run("npm", [
     "install",
