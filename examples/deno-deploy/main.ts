@@ -3,6 +3,9 @@ import { prepare } from "../order_desk/prepare.ts";
 import { openEngine } from "./engine.ts";
 import { runProgram } from "./program.ts";
 
+/** Milliseconds that requests have to end, once the process is asked to. */
+const GRACE = 3_000;
+
 await runProgram(async () => {
   const port = portOf(Deno.env.get("PORT") || "8000");
   const secret = Deno.env.get("ORDER_DESK_SECRET");
@@ -11,15 +14,16 @@ await runProgram(async () => {
   if (engine.driver.name === "pglite") await prepare(engine);
 
   const server = serve(port, orderDesk(engine, { secret }).fetch);
-  const late = Promise.withResolvers<void>();
+  const stopped = Promise.withResolvers<void>();
   for (const signal of stopSignals()) {
-    Deno.addSignalListener(signal, () => {
-      server.shutdown();
-      // Requests under way get 3 seconds: Deno Deploy ends the process after 5.
-      Deno.unrefTimer(setTimeout(late.resolve, 3_000));
-    });
+    Deno.addSignalListener(signal, () => stopped.resolve());
   }
-  await Promise.race([server.finished, late.promise]);
+  await Promise.race([server.finished, stopped.promise]);
+  // Deno Deploy ends the process 5 seconds after the signal. Requests under way
+  // have 3; then their statements are cancelled and their connections closed.
+  const shutdown = server.shutdown();
+  await Promise.race([shutdown, elapsed(GRACE)]);
+  await engine.dispose({ deadline: 0 });
 });
 // A request that never ends would keep the process.
 Deno.exit();
@@ -38,6 +42,10 @@ function serve(port: number, handler: Deno.ServeHandler): Deno.HttpServer {
       `Cannot listen on port ${port}: it is in use, set PORT to another one`,
     );
   }
+}
+
+function elapsed(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 function portOf(text: string): number {

@@ -1,63 +1,86 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { createEngine, sessionmaker } from "@nullpool/db";
+import { postgres } from "@nullpool/db/postgres";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { dirname, join } from "node:path";
-import { testDatabase } from "../support/postgres.ts";
+import { runProgram } from "../support/node.ts";
+import { type TestDatabase, testDatabase } from "../support/postgres.ts";
+import {
+  type RunningProgram,
+  startProgram,
+} from "../support/running_program.ts";
 
 const ROOT = dirname(dirname(import.meta.dirname ?? ""));
 const config: { tasks: Record<string, { command: string }> } = JSON.parse(
   await Deno.readTextFile(join(ROOT, "deno.json")),
 );
 
-/** A task of `deno.json` as a command, without anybody's settings. */
-function task(name: string, env: Record<string, string>): Deno.Command {
+/** What the person who runs the tests has set is none of its business. */
+const NO_SETTINGS = { DATABASE_URL: "", DATABASE_DRIVER: "" };
+
+/** A task of `deno.json`: a program and what it is told. */
+function task(name: string): [string, string[]] {
   const [program, ...args] = config.tasks[name]?.command.split(" ") ?? [];
   assertEquals(program, "deno");
-  return new Deno.Command(Deno.execPath(), {
+  return [Deno.execPath(), args];
+}
+
+/** Runs a task to its end. */
+async function run(name: string, env: Record<string, string>) {
+  const [program, args] = task(name);
+  const { code, stdout, stderr } = await new Deno.Command(program, {
     args,
     cwd: ROOT,
-    env: { DATABASE_URL: "", NO_COLOR: "1", ...env },
+    env: { ...NO_SETTINGS, NO_COLOR: "1", ...env },
     stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  });
+  }).output();
+  const decoder = new TextDecoder();
+  return {
+    code,
+    stdout: decoder.decode(stdout),
+    stderr: decoder.decode(stderr),
+  };
 }
 
 /** The started app, which says where it answers. */
 class App implements AsyncDisposable {
   readonly url: string;
-  readonly #process: Deno.ChildProcess;
-  readonly #rest: Promise<unknown>;
+  readonly #program: RunningProgram;
 
-  constructor(url: string, process: Deno.ChildProcess, rest: Promise<unknown>) {
-    this.url = url;
-    this.#process = process;
-    this.#rest = rest;
+  constructor(program: RunningProgram) {
+    [this.url = ""] = program.groups;
+    this.#program = program;
   }
 
   static async start(env: Record<string, string>): Promise<App> {
-    const process = task("dev", { PORT: "0", ...env }).spawn();
-    const errors = new Response(process.stderr).text();
-    const reader = process.stdout.pipeThrough(new TextDecoderStream())
-      .getReader();
-    let output = "";
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done) throw new Error(`The app ended: ${output} ${await errors}`);
-      output += value;
-      const [, url] = /^Order desk: (http:\S+)\/\n/m.exec(output) ?? [];
-      if (url === undefined) continue;
-      return new App(url, process, Promise.all([reader.cancel(), errors]));
-    }
+    const [program, args] = task("dev");
+    return new App(
+      await startProgram(program, args, {
+        cwd: ROOT,
+        env: { ...NO_SETTINGS, PORT: "0", ...env },
+        ready: /^Order desk: (http:\S+)\/\n/m,
+      }),
+    );
   }
 
   /** Orders a piece; returns the path of the order. */
   async order(sku: string): Promise<string> {
-    const response = await fetch(`${this.url}/orders`, {
+    const response = await this.askFor(sku);
+    assertEquals(response.status, 201, await response.text());
+    return response.headers.get("location") ?? "";
+  }
+
+  /** Asks for a piece. */
+  askFor(sku: string): Promise<Response> {
+    return fetch(`${this.url}/orders`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ customerId: 1, lines: [{ sku, quantity: 1 }] }),
     });
-    assertEquals(response.status, 201, await response.text());
-    return response.headers.get("location") ?? "";
   }
 
   /** What was ordered. */
@@ -68,29 +91,38 @@ class App implements AsyncDisposable {
   }
 
   /** Asks the app to stop, as Deno Deploy does, and returns its exit code. */
-  async stop(): Promise<number> {
-    this.#process.kill("SIGINT");
-    await this.#rest;
-    return (await this.#process.status).code;
+  stop(): Promise<number> {
+    return this.#program.stop("SIGINT");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#process.kill("SIGKILL");
-    } catch {
-      // It has ended already.
-    }
-    await this.#rest;
-    await this.#process.status;
+    await this.#program[Symbol.asyncDispose]();
   }
 }
 
-/** Runs a task that is expected to give up; returns what it said. */
+/** Runs what Deno Deploy is told to run before a revision, where it does. */
+async function predeploy(env: Record<string, string>): Promise<number> {
+  const directory = join(ROOT, "examples/deno-deploy");
+  const { deploy } = JSON.parse(
+    await Deno.readTextFile(join(directory, "deno.json")),
+  );
+  assertEquals(deploy.runtime.entrypoint, "main.ts");
+  const [program, ...args] = deploy.predeploy.split(" ");
+  assertEquals(program, "deno");
+  // A task finds its `deno` on the PATH.
+  const PATH = `${dirname(Deno.execPath())}:${Deno.env.get("PATH")}`;
+  const { code } = await runProgram(Deno.execPath(), args, {
+    cwd: directory,
+    env: { ...NO_SETTINGS, PATH, ...env },
+  });
+  return code;
+}
+
+/** Runs the app, which is expected to give up; returns what it said. */
 async function refusal(env: Record<string, string>): Promise<string> {
-  const { code, stdout, stderr } = await task("dev", env).output();
-  const decoder = new TextDecoder();
-  assertEquals([code, decoder.decode(stdout)], [1, ""]);
-  return decoder.decode(stderr);
+  const { code, stdout, stderr } = await run("dev", env);
+  assertEquals([code, stdout], [1, ""]);
+  return stderr;
 }
 
 Deno.test("deno task dev", async (t) => {
@@ -153,14 +185,11 @@ Deno.test("deno task dev", async (t) => {
   }
 });
 
-Deno.test("deno task migrate prepares PostgreSQL for deno task dev", async () => {
+Deno.test("what runs before a deployment prepares PostgreSQL for it", async () => {
   await using database = await testDatabase();
   const env = { DATABASE_URL: database.url };
-  const both = await Promise.all([
-    task("migrate", env).output(),
-    task("migrate", env).output(),
-  ]);
-  assertEquals(both.map(({ code }) => code), [0, 0]);
+  const both = await Promise.all([predeploy(env), predeploy(env)]);
+  assertEquals(both, [0, 0]);
 
   await using app = await App.start(env);
   await app.order("JAM");
@@ -185,7 +214,48 @@ Deno.test("deno task migrate says in one line what is wrong", async () => {
       "Cannot use the database URL: expected postgres://user:password@host/database\n",
   };
   for (const [DATABASE_URL, message] of Object.entries(urls)) {
-    const { code, stderr } = await task("migrate", { DATABASE_URL }).output();
-    assertEquals([code, new TextDecoder().decode(stderr)], [1, message]);
+    const { code, stderr } = await run("migrate", { DATABASE_URL });
+    assertEquals([code, stderr], [1, message]);
   }
 });
+
+Deno.test("SIGINT disposes the engine within 5 seconds, also when a request never ends", async () => {
+  await using database = await testDatabase();
+  const env = { DATABASE_URL: database.url };
+  assertEquals((await run("migrate", env)).code, 0);
+  await using app = await App.start(env);
+  await app.order("BREAD");
+
+  // Somebody else holds a row for ever, and the request waits for it.
+  await using engine = createEngine(postgres(database.url));
+  await using db = sessionmaker(engine)();
+  await db.execute("select 1 from products where sku = 'JAM' for update");
+  const answer = app.askFor("JAM").then(
+    (response) => response.body?.cancel(),
+    () => {},
+  );
+  await database.waitFor(async () => await waiting(database) === 1);
+
+  const begin = performance.now();
+  assertEquals(await app.stop(), 0);
+  const took = performance.now() - begin;
+  assert(took < 5_000, `${took} ms`);
+  await answer;
+  // Of the app nothing is left on the server: one connection is the holder's.
+  await database.waitFor(async () => await database.connections() === 1);
+  assertEquals(await waiting(database), 0);
+  await db.rollback();
+  assertEquals(
+    await database.query("select stock from products where sku = 'JAM'"),
+    [{ stock: 60 }],
+  );
+});
+
+/** Counts the clients that wait for a lock. */
+async function waiting(database: TestDatabase): Promise<number> {
+  const [row] = await database.query(
+    `select count(*)::int as n from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`,
+  );
+  return Number(row?.n);
+}
