@@ -5,6 +5,7 @@ import {
   type ExampleProject,
   exampleProject,
 } from "../support/example_project.ts";
+import { hasNode } from "../support/node.ts";
 import { pinned } from "../support/npm_project.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres.ts";
 import { startProgram } from "../support/running_program.ts";
@@ -152,6 +153,9 @@ async function wranglerSettings(project: ExampleProject) {
   return neon;
 }
 
+/** npm installs what the template needs: without it nothing is started. */
+const ignore = !(await hasNode());
+
 const shared = aroundTests(startTemplate);
 
 /** Asks a Worker. */
@@ -174,7 +178,9 @@ async function ask(
 }
 
 for (const variant of ["neon", "hyperdrive"] as const) {
-  Deno.test(`the Worker template, as Wrangler bundles it: ${variant}`, async () => {
+  Deno.test(`the Worker template, as Wrangler bundles it: ${variant}`, {
+    ignore,
+  }, async () => {
     const { database, endpoint, [variant]: worker } = shared();
     const tea = { title: "Tea", tags: [variant, "shop"] };
     const { status, location } = await ask(worker, "POST", "/notes", tea);
@@ -206,7 +212,9 @@ for (const variant of ["neon", "hyperdrive"] as const) {
   });
 }
 
-Deno.test("the Worker template: npm test, npm run types", async () => {
+Deno.test("the Worker template: npm test, npm run types", {
+  ignore,
+}, async () => {
   const { project } = shared();
   assertStringIncludes(await run(project, ["test"]), "1 passed");
   await run(project, ["types"]);
@@ -216,7 +224,9 @@ Deno.test("the Worker template: npm test, npm run types", async () => {
   assertStringIncludes(types, "DATABASE_URL: string;");
 });
 
-Deno.test("the Worker template: npm run dev needs no account and no settings", async () => {
+Deno.test("the Worker template: npm run dev needs no account and no settings", {
+  ignore,
+}, async () => {
   const { project } = shared();
   await using dev = await startProgram(
     ...project.script("dev", "--port=0", "--ip=127.0.0.1"),
