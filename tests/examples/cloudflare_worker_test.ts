@@ -216,8 +216,11 @@ Deno.test("the Worker template: npm test, npm run types", {
   ignore,
 }, async () => {
   const { project } = shared();
-  assertStringIncludes(await run(project, ["test"]), "1 passed");
-  await run(project, ["types"]);
+  const [tested] = await Promise.all([
+    run(project, ["test"]),
+    run(project, ["types"]),
+  ]);
+  assertStringIncludes(tested, "1 passed");
   const types = await Deno.readTextFile(
     join(project.directory, "worker-configuration.d.ts"),
   );
