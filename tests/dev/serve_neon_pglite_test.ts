@@ -2,7 +2,6 @@ import { Buffer } from "node:buffer";
 import type { PGlite } from "@electric-sql/pglite";
 import { neon } from "@neondatabase/serverless";
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { StateError } from "../../mod.ts";
 import { type NeonServer, serveNeon } from "../../src/dev/mod.ts";
 import { testPGlite } from "../support/pglite.ts";
 import { waitFor } from "../support/postgres.ts";
@@ -261,34 +260,4 @@ Deno.test("serveNeon() over PGlite leaves the instance to its owner", async () =
 Deno.test("serveNeon() refuses what is neither a URL nor PGlite", async () => {
   const backend = JSON.parse("{}");
   await assertRejects(() => serveNeon({ backend, port: 0 }), TypeError);
-});
-
-Deno.test("serveNeon() opens PGlite in a folder, for itself alone", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "neon-" });
-  const backend = `file://${folder}/some/data`;
-  try {
-    {
-      using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-      const { port } = taken.addr;
-      await assertRejects(
-        () => serveNeon({ backend, port }),
-        Error,
-        "EADDRINUSE",
-      );
-    }
-    {
-      // Which has let go of the folder.
-      await using server = await serveNeon({ backend, port: 0 });
-      await neon(server.url)`create table kept as select 7 as n`;
-      await assertRejects(
-        () => serveNeon({ backend, port: 0 }),
-        StateError,
-        "Cannot open the data directory",
-      );
-    }
-    await using server = await serveNeon({ backend, port: 0 });
-    assertEquals(await neon(server.url)`select n from kept`, [{ n: 7 }]);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
 });

@@ -3,4 +3,7 @@ import { neon } from "@nullpool/db/neon";
 import { env } from "cloudflare:workers";
 import { orderDesk } from "../../examples/order_desk/app.ts";
 
-export default orderDesk(createEngine(neon(() => env.DATABASE_URL)));
+export default orderDesk(createEngine(neon(() => env.DATABASE_URL)), {
+  // Isolates have to agree on it, and may not make one outside of a request.
+  secret: env.ORDER_DESK_SECRET,
+});

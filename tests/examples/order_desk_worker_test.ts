@@ -35,7 +35,7 @@ async function startWorker(): Promise<Worker> {
   url.port = String(endpoint.port);
   const running = await startWorkerd(contents, {
     compatibilityFlags: ["nodejs_compat", "enable_request_signal"],
-    bindings: { DATABASE_URL: url.href },
+    bindings: { DATABASE_URL: url.href, ORDER_DESK_SECRET: "of the test" },
   });
   return {
     database,
