@@ -1,7 +1,15 @@
-import { neon } from "@neondatabase/serverless";
+import { createEngine, sessionmaker, StateError } from "@nullpool/db";
+import { serveNeon } from "@nullpool/db/dev";
+import { neonWebSocket } from "@nullpool/db/neon";
 import { assertEquals, assertRejects } from "@std/assert";
-import { StateError } from "../../mod.ts";
-import { serveNeon } from "../../src/dev/mod.ts";
+
+/** Runs a statement and commits it. */
+async function run(url: string, text: string) {
+  await using engine = createEngine(neonWebSocket(url));
+  const { rows } = await sessionmaker(engine).begin((db) => db.execute(text));
+  await engine.idle();
+  return rows;
+}
 
 Deno.test("serveNeon() opens PGlite in a folder, for itself alone", async () => {
   const folder = await Deno.makeTempDir({ prefix: "neon-" });
@@ -19,7 +27,7 @@ Deno.test("serveNeon() opens PGlite in a folder, for itself alone", async () => 
     {
       // Which has let go of the folder.
       await using server = await serveNeon({ backend, port: 0 });
-      await neon(server.url)`create table kept as select 7 as n`;
+      await run(server.url, "create table kept as select 7 as n");
       await assertRejects(
         () => serveNeon({ backend, port: 0 }),
         StateError,
@@ -27,7 +35,7 @@ Deno.test("serveNeon() opens PGlite in a folder, for itself alone", async () => 
       );
     }
     await using server = await serveNeon({ backend, port: 0 });
-    assertEquals(await neon(server.url)`select n from kept`, [{ n: 7 }]);
+    assertEquals(await run(server.url, "select n from kept"), [{ n: 7 }]);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
