@@ -14,9 +14,9 @@ export interface Requirement {
 }
 
 /**
- * The packages of `deno.json` that the code imports. The newest versions are
- * those that `deno.json` names and nearly all tests meet; with the oldest the
- * tarball is tried, in `tests/packages/npm_test.ts`.
+ * The packages of `deno.json` that the code imports, by the same ranges. The
+ * newest versions are those of the lock, which nearly all tests meet; with the
+ * oldest the tarball is tried, in `tests/packages/npm_test.ts`.
  */
 export const REQUIREMENTS: Readonly<Record<string, Requirement>> = {
   "@electric-sql/pglite": { range: "^0.5.0", as: "optional" },

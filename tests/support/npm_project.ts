@@ -82,19 +82,25 @@ export async function installedProject(
 }
 
 /**
- * The versions of packages that `deno.json` names, so that an npm project has
- * the same.
+ * The versions of packages that all tests meet, so that an npm project has the
+ * same.
  *
  * @param names The packages.
  */
 export async function pinned(
   ...names: readonly string[]
 ): Promise<Record<string, string>> {
-  const file = new URL("../../deno.json", import.meta.url);
-  const { imports } = JSON.parse(await Deno.readTextFile(file));
+  const file = new URL("../../.ci/deno.lock", import.meta.url);
+  const lock = JSON.parse(await Deno.readTextFile(file));
+  const versions = new Map<string, string>();
+  for (const [specifier, locked] of Object.entries<string>(lock.specifiers)) {
+    // Behind the version are those of its peers: "0.45.4_pg@8.23.1".
+    const [version = ""] = locked.split("_");
+    versions.set(specifier.replace(/^npm:|(?<=.)@[^@/]+$/g, ""), version);
+  }
   return Object.fromEntries(names.map((name) => {
-    const version = /^npm:.+@(\d[^/]*)$/.exec(imports[name])?.[1];
-    if (version === undefined) throw new Error(`${name} is not in deno.json`);
+    const version = versions.get(name);
+    if (version === undefined) throw new Error(`${name} is not in the lock`);
     return [name, version];
   }));
 }
