@@ -14,6 +14,7 @@ const ALLOWED_TYPES: ReadonlySet<string> = new Set([
   'CommitOptions["commitWhen"]: Context',
   'EngineSource["engine"]: Context',
   "EntityTable: PgTable",
+  'InspectorOptions["authorize"]: Context',
   'RelationalConfig["schema"]: TablesRelationalConfig',
   "Session: ExtractTablesWithRelations",
   "Session: PgDatabase",
@@ -36,6 +37,7 @@ const ALLOWED_TYPES: ReadonlySet<string> = new Set([
   "WebSocketConstructor: Client",
   "background: Context",
   "dbSession: MiddlewareHandler",
+  "inspector: Hono",
   "streamSession: Context",
   "transactional: Handler",
 ]);

@@ -1,9 +1,10 @@
 /**
- * A local Neon endpoint for tests and development: Neon's HTTP and WebSocket
- * protocols in front of PGlite or any PostgreSQL.
+ * For development: a local Neon endpoint (Neon's HTTP and WebSocket protocols in
+ * front of PGlite or any PostgreSQL), and a page that shows what sessions do.
  *
  * @module
  */
+export { inspector, type InspectorOptions } from "./inspector.ts";
 export type { NeonExchange, NeonFault, NeonFaults } from "./neon_faults.ts";
 export {
   type NeonServer,

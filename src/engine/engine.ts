@@ -177,6 +177,11 @@ export class Engine {
     return this.#parts.mode;
   }
 
+  /** Whether events have the parameters of statements. */
+  get exposesParameters(): boolean {
+    return this.#parts.exposeParameters;
+  }
+
   /** Settings local to each transaction, by name. */
   get settings(): Readonly<Record<string, string>> {
     return this.#parts.settings;

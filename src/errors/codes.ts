@@ -71,6 +71,12 @@ export interface ErrorCodes {
    */
   DATABASE_IN_USE: "StateError";
   /**
+   * `inspector()` was given an engine in `mode: "production"`, which is the
+   * default. Make the engine with `mode: "development"` where you develop, and
+   * leave the inspector out elsewhere; `force` serves it all the same.
+   */
+  INSPECTOR_REFUSED: "StateError";
+  /**
    * A session without claims was about to send something, and `requireClaims`
    * is on: row-level security would not know for whom it speaks. Give it
    * claims; those who are not logged in have some as well.

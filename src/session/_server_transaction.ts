@@ -373,7 +373,7 @@ export class ServerTransaction {
    * ROLLBACK is dropped, which has the same effect.
    *
    * @param tell Told when there is no transaction any more, and how many
-   * milliseconds that took.
+   * milliseconds that took: 0 where nothing was sent.
    */
   async rollback(tell: (duration: number) => void = () => {}): Promise<void> {
     this.#lead = [];

@@ -136,6 +136,21 @@ Deno.test("events: those of sessions that run together are told apart", async ()
   assertEquals(events.filter(({ type }) => type === "connect").length, 2);
 });
 
+Deno.test("events: a rollback that sends nothing takes no time", async () => {
+  await using database = await testDatabase({ setup });
+  await using engine = createEngine(postgres(database.url));
+  const events = hear(engine);
+  const Session = sessionmaker(engine);
+  await using reader = Session();
+  await reader.select().from(things);
+  await reader.rollback();
+  await using writer = Session();
+  await writer.insert(things).values({ n: 1 });
+  await writer.rollback();
+  const told = events.filter((event) => event.type === "rollback");
+  assertEquals(told.map(({ duration }) => duration > 0), [false, true]);
+});
+
 Deno.test("events: who gets no connection is told, with how long it waited", async () => {
   await using database = await testDatabase();
   await using engine = createEngine(postgres(database.url), {

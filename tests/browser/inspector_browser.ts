@@ -1,0 +1,2 @@
+import "playwright-core";
+import "axe-core";
