@@ -24,8 +24,10 @@ const LOOPBACK_ADDRESS = /^(?:::ffff:)?127(?:\.\d{1,3}){3}$|^::1$/i;
  */
 export function isFromHere(c: Context): boolean {
   const address = remoteAddress(c.env, c.req.raw);
+  // HTTP/2 has no such header.
+  const host = c.req.header("host") ?? new URL(c.req.url).host;
   return address !== undefined && LOOPBACK_ADDRESS.test(address) &&
-    isOwnHost(c.req.header("host"), LOOPBACK) &&
+    isOwnHost(host, LOOPBACK) &&
     PROXY_HEADERS.every((name) => c.req.header(name) === undefined);
 }
 
