@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { chromiumProgram } from "../tests/support/chromium.ts";
 import { ROOT } from "./project.ts";
 
 /** A command of the gate: arguments of `deno`. */
@@ -7,6 +8,8 @@ interface Step {
   args: string[];
   /** Whether its output has totals of the test runner. */
   isTest?: boolean;
+  /** Why it cannot be run here, if so. */
+  obstacle?: () => string | undefined;
 }
 
 /** How many passed and failed: a test or a step counts one. */
@@ -40,6 +43,12 @@ const STEPS: readonly Step[] = [
       "examples/guides",
     ],
     isTest: true,
+  },
+  {
+    name: "browser",
+    args: ["task", "test:browser"],
+    isTest: true,
+    obstacle: () => chromiumProgram() ? undefined : "there is no Chromium",
   },
   { name: "publish", args: ["publish", "--dry-run", "--allow-dirty"] },
 ];
@@ -127,7 +136,9 @@ async function main(args: readonly string[]): Promise<void> {
   for (const step of STEPS) {
     if (step.name === "tests" && testLog !== undefined) continue;
     if (names.length > 0 && !names.includes(step.name)) continue;
-    add(await run(step));
+    const obstacle = step.obstacle?.();
+    if (obstacle === undefined) add(await run(step));
+    else console.log(`\nskipped: ${step.name}: ${obstacle}`);
   }
 
   const line = `${totals.passed} passed, ${totals.failed} failed`;

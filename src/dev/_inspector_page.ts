@@ -212,7 +212,7 @@ function legend(): Html {
   };
   const flights = ["one-shot", "batch", "interactive"];
   return html`
-    <footer class="legend">
+    <footer class="legend" tabindex="0">
       <ul aria-label="Legend">
         ${flights.map((transport) =>
           html`<li><span class="bar flight" data-transport="${transport}"><i

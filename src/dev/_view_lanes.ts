@@ -36,6 +36,8 @@ export class ViewLanes {
   #order: readonly number[] = [];
   #current: number | undefined;
   #chosen: number | undefined;
+  /** Whether the current line is where somebody was, and not just the first. */
+  #isPlace = false;
 
   /** @param parts What it needs. */
   constructor(parts: LanesParts) {
@@ -48,6 +50,7 @@ export class ViewLanes {
       this.#parts.onChoose(id, { isEntered: false });
     });
     this.#body.addEventListener("keydown", (event) => this.#onKey(event));
+    this.#body.addEventListener("focusin", () => this.#isPlace = true);
   }
 
   /**
@@ -57,23 +60,38 @@ export class ViewLanes {
    * @param now What the log's clock shows.
    */
   draw(rows: readonly LaneRow[], now: number): void {
+    const before = this.#order.indexOf(this.#current ?? 0);
     this.#order = rows.map(({ lane }) => lane.id);
-    const wanted = new Set(this.#order);
-    const isLost = this.#current === undefined || !wanted.has(this.#current);
-    for (const [id, { element }] of this.#lines) {
-      if (wanted.has(id)) continue;
-      // The keyboard goes on from where it was.
-      if (element.contains(this.#parts.elements.active)) this.focus();
-      element.remove();
-      this.#lines.delete(id);
-    }
+    const hadFocus = this.#removeOthers(new Set(this.#order));
     let place = this.#body.firstElementChild;
     for (const row of rows) {
       const { element } = this.#line(row, now);
       if (element === place) place = place.nextElementSibling;
       else this.#body.insertBefore(element, place);
     }
-    if (isLost) this.#makeCurrent(this.#order[0]);
+    const isLost = this.#current === undefined ||
+      !this.#lines.has(this.#current);
+    if (hadFocus) {
+      // The keyboard goes on from where it was.
+      const last = this.#order.length - 1;
+      this.#makeCurrent(this.#order[Math.min(before, last)]);
+      this.focus();
+    } else if (isLost || !this.#isPlace) {
+      this.#isPlace = false;
+      this.#makeCurrent(this.#order[0]);
+    }
+  }
+
+  /** Says whether the keyboard was in one of them. */
+  #removeOthers(wanted: ReadonlySet<number>): boolean {
+    let hadFocus = false;
+    for (const [id, { element }] of this.#lines) {
+      if (wanted.has(id)) continue;
+      hadFocus ||= element.contains(this.#parts.elements.active);
+      element.remove();
+      this.#lines.delete(id);
+    }
+    return hadFocus;
   }
 
   /**

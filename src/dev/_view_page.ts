@@ -90,15 +90,16 @@ export class ViewPage {
     elements.byId("wider").addEventListener("click", () => this.#scale(2));
     elements.byId("fit").addEventListener("click", () => this.#scale(0));
     window.document.addEventListener("keydown", (event) => {
+      const isHeld = event.ctrlKey || event.metaKey || event.altKey;
+      // Fields have uses of their own for both keys.
+      if (isHeld || event.target.closest("input, select") !== null) return;
       if (event.key === "Escape" && this.#chosen !== undefined) {
         event.preventDefault();
-        return this.#close();
+        this.#close();
+      } else if (event.key === "/") {
+        event.preventDefault();
+        elements.byId("search").focus();
       }
-      const isHeld = event.ctrlKey || event.metaKey || event.altKey;
-      if (isHeld || event.key !== "/") return;
-      if (event.target.closest("input, select, textarea") !== null) return;
-      event.preventDefault();
-      elements.byId("search").focus();
     });
   }
 

@@ -149,7 +149,7 @@ function addRoutes(app: Hono, engine: Engine): void {
   app.post("/hostile", async (c) => {
     const name = `task ${HOSTILE}`;
     await using own = Session({ name });
-    await own.execute(sql.raw(`select '${HOSTILE}' as markup`));
+    await own.execute(sql.raw(`select 1 /* ${HOSTILE} */`));
     return c.text("survived");
   });
   app.post("/leak", async (c) => {
