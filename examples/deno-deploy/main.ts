@@ -1,19 +1,28 @@
 import { orderDesk } from "../order_desk/app.ts";
 import { prepare } from "../order_desk/prepare.ts";
 import { openEngine } from "./engine.ts";
+import { inspected, INSPECTOR_PATH } from "./inspected.ts";
 import { runProgram } from "./program.ts";
 
 /** Milliseconds that requests have to end, once the process is asked to. */
 const GRACE = 3_000;
 
+/** Whether it is developed: `deno task dev`. Deno Deploy says nothing. */
+const isDev = Deno.args.includes("--dev");
+
 await runProgram(async () => {
   const port = portOf(Deno.env.get("PORT") || "8000");
   const secret = Deno.env.get("ORDER_DESK_SECRET");
-  await using engine = openEngine();
+  await using engine = openEngine(
+    isDev ? { mode: "development", exposeParameters: true } : {},
+  );
   // A real database is prepared before a deployment: deno task migrate.
   if (engine.driver.name === "pglite") await prepare(engine);
 
-  const server = serve(port, orderDesk(engine, { secret }).fetch);
+  const stopping = new AbortController();
+  const desk = orderDesk(engine, { secret });
+  const app = isDev ? await inspected(desk, engine, stopping.signal) : desk;
+  const server = serve(port, app.fetch);
   const stopped = Promise.withResolvers<void>();
   for (const signal of stopSignals()) {
     Deno.addSignalListener(signal, () => stopped.resolve());
@@ -21,6 +30,7 @@ await runProgram(async () => {
   await Promise.race([server.finished, stopped.promise]);
   // Deno Deploy ends the process 5 seconds after the signal. Requests under way
   // have 3; then their statements are cancelled and their connections closed.
+  stopping.abort();
   const shutdown = server.shutdown();
   await Promise.race([shutdown, elapsed(GRACE)]);
   await engine.dispose({ deadline: 0 });
@@ -32,7 +42,9 @@ function serve(port: number, handler: Deno.ServeHandler): Deno.HttpServer {
   // Only this machine may connect, unless Deno Deploy stands before it.
   const hostname = Deno.env.has("DENO_DEPLOY") ? "0.0.0.0" : "127.0.0.1";
   function onListen(address: Deno.NetAddr): void {
-    console.log(`Order desk: http://${address.hostname}:${address.port}/`);
+    const url = `http://${address.hostname}:${address.port}`;
+    console.log(`Order desk: ${url}/`);
+    if (isDev) console.log(`Inspector: ${url}${INSPECTOR_PATH}`);
   }
   try {
     return Deno.serve({ port, hostname, onListen }, handler);

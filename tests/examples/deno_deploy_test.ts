@@ -139,6 +139,15 @@ Deno.test("deno task dev", async (t) => {
         assertStringIncludes(page, "Ada Lovelace");
       });
 
+      await t.step("shows what it does in the inspector", async () => {
+        const page = await (await fetch(`${app.url}/_nullpool`)).text();
+        assertStringIncludes(page, "Nullpool inspector");
+        const snapshot: { lanes: { request?: { route: string } }[] } =
+          await (await fetch(`${app.url}/_nullpool/snapshot`)).json();
+        const routes = snapshot.lanes.map(({ request }) => request?.route);
+        assertEquals(routes, [undefined, "/orders", "/"]);
+      });
+
       await t.step("a second one with the same data is refused", async () => {
         const message = await refusal({ PORT: "0", ORDER_DESK_DATA });
         assertMatch(message, /^Cannot open the data directory [^\n]*\n$/);
