@@ -47,7 +47,7 @@ export function statementShape(text: string): string {
  */
 export function repetitionMarks(repetitions: Iterable<Repetition>): Mark[] {
   return [...repetitions]
-    .filter(({ count, text }) => count >= REPEATED && !SETTINGS.test(text))
+    .filter(({ count }) => count >= REPEATED)
     .map(({ count, text, at }) => ({
       kind: "repeated",
       at,
@@ -58,9 +58,6 @@ export function repetitionMarks(repetitions: Iterable<Repetition>): Mark[] {
         }`,
     }));
 }
-
-/** What leads each transaction of a session with settings. */
-const SETTINGS = /^select set_config\(/;
 
 /**
  * Marks a transaction that was left open without anything to do.

@@ -213,7 +213,7 @@ export class LaneRecorder {
   #wait(event: CheckoutEvent | CheckoutErrorEvent, now: number): void {
     const start = now - event.duration;
     if (event.type === "checkoutError") {
-      const error = event.error ?? "it was given up";
+      const error = failureOf(event) ?? "it was given up";
       this.#step("wait", start, now, { error });
       return this.#mark("error", now, {
         label: "no connection",
@@ -229,18 +229,10 @@ export class LaneRecorder {
   }
 
   #statement(event: StatementEvent, now: number): void {
-    const { text, rowCount, error, parameters, duration } = event;
-    this.#counts.statements++;
-    this.#counts.rows += rowCount ?? 0;
+    const { text, rowCount, parameters, duration } = event;
     const kept = this.#keep(text);
-    const { count } = this.#shapes.get(kept.shape) ?? { count: 0 };
-    if (count > 0 || this.#shapes.size < MAX_STEPS) {
-      this.#shapes.set(kept.shape, {
-        count: count + 1,
-        text: kept.text,
-        at: now,
-      });
-    }
+    if (!event.isOwn) this.#count(kept, rowCount ?? 0, now);
+    const error = failureOf(event);
     if (error !== undefined) {
       // Unless a savepoint follows, its end is on its way, and told later.
       this.#flights.isOpen = false;
@@ -258,6 +250,16 @@ export class LaneRecorder {
       ...(values && { hasValues: values.length > 0 }),
     });
     if (step && values) this.#values.set(step, values);
+  }
+
+  /** One that somebody has asked for. */
+  #count({ text, shape }: KeptText, rows: number, at: number): void {
+    this.#counts.statements++;
+    this.#counts.rows += rows;
+    const { count } = this.#shapes.get(shape) ?? { count: 0 };
+    if (count > 0 || this.#shapes.size < MAX_STEPS) {
+      this.#shapes.set(shape, { count: count + 1, text, at });
+    }
   }
 
   /** Each text once; what comes behind the limit is counted by its shape alone. */
@@ -342,4 +344,11 @@ export class LaneRecorder {
       this.#marks.push({ kind, at, ...words });
     }
   }
+}
+
+/** What the server says, too, where it was the server. */
+function failureOf(
+  { error, sqlstate }: Pick<StatementEvent, "error" | "sqlstate">,
+): string | undefined {
+  return sqlstate === undefined ? error : `${error}, SQLSTATE ${sqlstate}`;
 }

@@ -26,20 +26,49 @@ const interactive: Told = {
   isRequest: false,
 };
 const opened: Told = { type: "sessionOpen", place: "" };
-const closed: Told = { type: "sessionClose" };
+const closed: Told = { type: "sessionClose", statements: 0, roundTrips: 0 };
+
+/** Where it was asked, which no lane says. */
+const address = undefined;
+
+function connect(duration: number): Told {
+  return { type: "connect", duration, address };
+}
+
+function checkout(duration: number): Told {
+  return { type: "checkout", duration, address };
+}
+
+const THROWN_AWAY = true;
+const KEPT = false;
+
+function checkin(duration: number, discarded: boolean): Told {
+  return { type: "checkin", duration, discarded, held: 0, address };
+}
 
 function statement(
   text: string,
   duration: number,
-  more: { rowCount?: number; error?: string; parameters?: unknown[] } = {},
+  more: {
+    rowCount?: number;
+    error?: string;
+    sqlstate?: string;
+    isOwn?: boolean;
+    parameters?: unknown[];
+  } = {},
 ): Told {
-  const { rowCount = null, error, parameters } = more;
+  const { rowCount = null, error, sqlstate, isOwn = false, parameters } = more;
   return {
     type: "statement",
     text,
     duration,
     rowCount,
     error,
+    sqlstate,
+    isOwn,
+    address,
+    flightSize: 1,
+    isLast: true,
     ...(parameters && { parameters }),
   };
 }
@@ -49,7 +78,7 @@ function begin(duration: number): Told {
 }
 
 function commit(duration: number): Told {
-  return { type: "commit", duration };
+  return { type: "commit", statements: 0, duration };
 }
 
 function tell(
@@ -85,8 +114,8 @@ function marked(lane: Lane): string[] {
 Deno.test("a lane has what a session did, from its making to its end", () => {
   const lane = laneOf([
     [100, { type: "sessionOpen", place: " (called at app.ts:1:2)" }],
-    [120, { type: "connect", duration: 10 }],
-    [120, { type: "checkout", duration: 15 }],
+    [120, connect(10)],
+    [120, checkout(15)],
     [130, begin(8)],
     [130, statement("insert into t values ($1)", 8, { rowCount: 1 })],
     [130, interactive],
@@ -109,7 +138,7 @@ Deno.test("a lane has what a session did, from its making to its end", () => {
       status: 201,
       duration: 61,
     }],
-    [163, { type: "checkin", duration: 2, discarded: true }],
+    [163, checkin(2, THROWN_AWAY)],
     [163, closed],
   ]);
   assertEquals(drawn(lane), [
@@ -210,7 +239,16 @@ Deno.test("N+1 is marked from five statements of a shape on", () => {
   ]);
   assertEquals(marked(lane(7, (n) => `select * from t${n}`)), []);
   // What a session with settings leads each transaction with.
-  assertEquals(marked(lane(9, () => "select set_config($1, $2, true)")), []);
+  const own = laneOf([
+    [0, opened],
+    ...[1, 2, 3, 4, 5, 6].map((at): Line => [
+      at,
+      statement("select set_config($1, $2, true)", 0.5, { isOwn: true }),
+    ]),
+  ]);
+  assertEquals(marked(own), []);
+  assertEquals(own.steps.length, 6);
+  assertEquals(own.counts.statements, 0);
 });
 
 Deno.test("a transaction that is left idle is marked, in sum", () => {
@@ -226,7 +264,10 @@ Deno.test("a transaction that is left idle is marked, in sum", () => {
   const failed = laneOf([
     [0, opened],
     [10, begin(5)],
-    [10, statement("update t", 5, { error: "SERVER_ERROR" })],
+    [
+      10,
+      statement("update t", 5, { error: "SERVER_ERROR", sqlstate: "42P01" }),
+    ],
     [90, {
       type: "rollback",
       duration: 0,
@@ -235,6 +276,10 @@ Deno.test("a transaction that is left idle is marked, in sum", () => {
     }],
   ]);
   assertEquals(marked(failed), ["error: error", "rollback: rolled back"]);
+  assertEquals(
+    failed.marks[0]?.note,
+    "A statement failed: SERVER_ERROR, SQLSTATE 42P01.",
+  );
   // Unless a savepoint takes it back.
   const saved = laneOf([
     [0, opened],
@@ -253,6 +298,8 @@ Deno.test("what went wrong is marked, the worst first", () => {
       type: "checkoutError",
       duration: 30,
       error: "POOL_TIMEOUT",
+      sqlstate: undefined,
+      address,
     }],
     [31, {
       type: "rollback",
@@ -294,15 +341,15 @@ Deno.test("a leaked session ends with its connection, and somebody without a ses
     [0, opened],
     [5, begin(1)],
     [90, { type: "leak", name: "the one", place: " (called at a.ts:1:1)" }],
-    [95, { type: "checkin", duration: 1, discarded: true }],
+    [95, checkin(1, THROWN_AWAY)],
   ]);
   assertEquals([leaked.closedAt, leaked.isOpen], [95, false]);
   assertEquals(marked(leaked), ["leak: leak"]);
 
   const borrowed = laneOf([
-    [5, { type: "checkout", duration: 5 }],
+    [5, checkout(5)],
     [9, statement("vacuum", 3)],
-    [12, { type: "checkin", duration: 1, discarded: false }],
+    [12, checkin(1, KEPT)],
   ]);
   assertEquals([borrowed.openedAt, borrowed.closedAt], [0, 12]);
 });
@@ -318,7 +365,7 @@ Deno.test("sessions are told apart by identity, and tasks know their parent", ()
     log.ids.map((id) => [log.lane(id)?.name, log.lane(id)?.parent]),
     [["a GET request", undefined], ["task 0", 1], ["task 0", 1]],
   );
-  log.take({ type: "connect", session: undefined, duration: 1 }, 4);
+  log.take({ type: "connect", session: undefined, duration: 1, address }, 4);
   log.take({ type: "close" }, 5);
   assertEquals(log.ids, [1, 2, 3]);
 });

@@ -370,7 +370,12 @@ Deno.test("a page that reads slowly costs no memory, and is sent what is there w
   for (let n = 1; n <= 20_000; n++) {
     const session = { name: `session ${n}` };
     log.take({ type: "sessionOpen", session, place: "" }, n);
-    log.take({ type: "sessionClose", session }, n);
+    log.take({
+      type: "sessionClose",
+      session,
+      statements: 0,
+      roundTrips: 0,
+    }, n);
     assert(feed.size <= 1_001);
   }
   const message = await reader.next();

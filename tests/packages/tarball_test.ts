@@ -136,7 +136,7 @@ Deno.test({
       );
       assertEquals(needs, {
         ".": ["drizzle-orm"],
-        "./dev": ["pg", "ws"],
+        "./dev": ["hono", "pg", "ws"],
         "./hono": ["drizzle-orm"],
         "./neon": ["@neondatabase/serverless"],
         "./otel": ["@opentelemetry/api"],
