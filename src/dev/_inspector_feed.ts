@@ -16,8 +16,6 @@ const MAX_DIRTY = 1_000;
 
 /** What does not change while a page is open. */
 export interface InspectorAbout {
-  /** Which database, without any secret. */
-  readonly database: string;
   /** The engine's mode. */
   readonly mode: string;
   /** How many connections it can have at once, where there is a limit. */
@@ -42,6 +40,8 @@ export interface InspectorMessage {
   readonly lanes: readonly Lane[];
   /** What the pool holds. */
   readonly status: PoolStatus;
+  /** Which database, without any secret; some drivers know it late. */
+  readonly database: string;
 }
 
 /** Where messages come from. */
@@ -50,8 +50,8 @@ export interface FeedSource {
   readonly log: InspectorLog;
   /** What does not change; asked late, as a URL may be read late. */
   readonly about: () => InspectorAbout;
-  /** What the pool holds now. */
-  readonly status: () => PoolStatus;
+  /** What the pool holds now, and where its connections lead. */
+  readonly state: () => Pick<InspectorMessage, "status" | "database">;
 }
 
 /**
@@ -60,9 +60,9 @@ export interface FeedSource {
  * @param source Where it comes from.
  */
 export function snapshot(
-  { log, about, status }: FeedSource,
+  { log, about, state }: FeedSource,
 ): InspectorMessage {
-  return { about: about(), ...changes(log, log.ids), status: status() };
+  return { about: about(), ...changes(log, log.ids), ...state() };
 }
 
 function changes(
@@ -96,7 +96,7 @@ export class InspectorFeed {
   #isFirst = true;
   #isOver = false;
   #sentAt = 0;
-  #status = "";
+  #state = "";
 
   /**
    * @param source Where messages come from.
@@ -142,7 +142,7 @@ export class InspectorFeed {
     this.#dirty.add(id);
     if (this.#dirty.size > MAX_DIRTY) {
       for (const each of this.#dirty) {
-        if (log.lane(each) === undefined) this.#dirty.delete(each);
+        if (!log.has(each)) this.#dirty.delete(each);
       }
     }
     if (this.#isListening) this.#wake();
@@ -153,18 +153,19 @@ export class InspectorFeed {
     if (this.#isFirst) {
       this.#isFirst = false;
       const message = snapshot(this.#source);
-      this.#status = JSON.stringify(message.status);
+      this.#state = JSON.stringify(this.#source.state());
       return this.#sent(`retry: 1000\n${data(message)}`);
     }
     await this.#wait(this.#sentAt + PACE - performance.now());
     while (!this.#isOver) {
-      const status = this.#source.status();
-      const text = JSON.stringify(status);
-      if (this.#dirty.size > 0 || text !== this.#status) {
+      const state = this.#source.state();
+      const text = JSON.stringify(state);
+      if (this.#dirty.size > 0 || text !== this.#state) {
         const ids = [...this.#dirty];
         this.#dirty.clear();
-        this.#status = text;
-        return this.#sent(data({ ...changes(this.#source.log, ids), status }));
+        this.#state = text;
+        const changed = changes(this.#source.log, ids);
+        return this.#sent(data({ ...changed, ...state }));
       }
       if (performance.now() - this.#sentAt > BEAT) return this.#sent(":\n\n");
       this.#isListening = true;

@@ -32,6 +32,15 @@ export class InspectorLog {
     return [...this.#lanes.keys()];
   }
 
+  /**
+   * Whether a lane is kept.
+   *
+   * @param id Its number.
+   */
+  has(id: number): boolean {
+    return this.#lanes.has(id);
+  }
+
   /** Characters of SQL that are kept. */
   get textSize(): number {
     return this.#texts.size;

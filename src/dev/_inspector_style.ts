@@ -123,7 +123,7 @@ ${
   ).join("\n")
 }
 tr:not([data-level="1"]) .title::before { color: var(--muted); content: "└ " / ""; }
-.marks { display: flex; flex: 0 1000 auto; gap: 4px; margin-left: auto; min-width: 0; overflow: hidden; }
+.marks { display: flex; flex: 1 1000 0; flex-wrap: wrap; gap: 4px; height: 19px; justify-content: flex-end; min-width: 0; overflow: hidden; }
 .mark {
   border: 1px solid currentColor; border-radius: 20px; color: var(--muted);
   flex: none; font-size: 11px; line-height: 17px; padding: 0 7px;

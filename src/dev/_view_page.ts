@@ -146,10 +146,9 @@ export class ViewPage {
     model.apply(message);
     for (const id of added) this.#unsaid.add(id);
     if (message.about !== undefined) {
-      const { database, mode } = message.about;
-      elements.say(elements.byId("database"), database);
-      elements.say(elements.byId("mode"), mode);
+      elements.say(elements.byId("mode"), message.about.mode);
     }
+    elements.say(elements.byId("database"), message.database);
     this.#drawLater();
   }
 

@@ -132,13 +132,16 @@ export function inspector(
 function feedSource(engine: Engine, log: InspectorLog): FeedSource {
   const epoch = Date.now() - performance.now();
   const about = () => ({
-    database: engine.driver.describe(),
     mode: engine.mode,
     capacity: engine.capacity,
     hasValues: engine.exposesParameters,
     epoch,
   });
-  return { log, about, status: () => engine.status() };
+  const state = () => ({
+    status: engine.status(),
+    database: engine.driver.describe(),
+  });
+  return { log, about, state };
 }
 
 function routes(

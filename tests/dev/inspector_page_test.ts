@@ -135,11 +135,10 @@ function message(
     waits: 0,
     waitTime: 0,
   };
-  return { now: 0, first: 1, gone: [], lanes, status, ...more };
+  return { now: 0, first: 1, gone: [], lanes, status, database: "", ...more };
 }
 
 const about = {
-  database: "a database",
   mode: "development",
   capacity: undefined,
   hasValues: false,

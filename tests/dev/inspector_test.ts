@@ -152,6 +152,7 @@ Deno.test("inspector() streams what sessions do while they do it", async () => {
   const first = await reader.next();
   assertEquals(first?.lanes, []);
   assertEquals(first?.about?.mode, "development");
+  assertEquals(first?.database, served.engine.driver.describe());
   assert(first?.about?.hasValues === false);
   assertEquals(first?.status.checkedOut, 0);
 
@@ -355,14 +356,13 @@ Deno.test("a page that reads slowly costs no memory, and is sent what is there w
   const status = devEngine().status();
   let ends = 0;
   const about = {
-    database: "",
     mode: "",
     capacity: undefined,
     hasValues: false,
     epoch: 0,
   };
   const feed = new InspectorFeed(
-    { log, about: () => about, status: () => status },
+    { log, about: () => about, state: () => ({ status, database: "" }) },
     () => ends++,
   );
   const reader = new Reader(feed.stream());
