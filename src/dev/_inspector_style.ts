@@ -35,7 +35,7 @@ code, pre, .title, .values { font-family: ui-monospace, "SF Mono", Menlo, monosp
   border-bottom: 1px solid var(--line); display: flex; flex-wrap: wrap;
   gap: 8px 28px; padding: 10px 18px;
 }
-.brand { display: flex; flex-direction: column; min-width: 0; }
+.brand { display: flex; flex: 0 1 auto; flex-direction: column; max-width: 290px; min-width: 0; }
 h1 { font-size: 15px; font-weight: 650; letter-spacing: -0.01em; }
 h1 span { color: var(--accent); font-weight: 700; }
 .brand p { color: var(--muted); font-size: 12px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
@@ -240,7 +240,7 @@ const NARROW = `
   .totals dd { font-size: 14px; }
   .pool { order: 4; width: 100%; }
   .run { margin-left: auto; }
-  .brand { flex: 1 1 0; }
+  .brand { flex: 1 1 0; max-width: none; }
   #search { flex-basis: 100%; max-width: none; }
   #mark, #transport { flex: 1 1 0; min-width: 0; }
   .list { padding: 0 12px 12px; }

@@ -107,7 +107,13 @@ export class ViewPage {
     const { window } = this.#parts;
     const stream = new window.EventSource(`${this.#base()}/stream`);
     stream.onopen = () => this.#tellState("live", "Live");
-    stream.onerror = () => this.#tellState("lost", "Connecting");
+    stream.onerror = () => {
+      if (stream !== this.#stream) return;
+      this.#tellState("lost", "Connecting");
+      // A browser tries again by itself, but not where it was refused.
+      if (stream.readyState !== stream.CLOSED) return;
+      window.setTimeout(() => stream === this.#stream && this.#resume(), 2_000);
+    };
     stream.onmessage = ({ data }) => this.#hear(JSON.parse(data));
     this.#stream = stream;
     this.#frozen = undefined;
@@ -148,7 +154,9 @@ export class ViewPage {
     if (message.about !== undefined) {
       elements.say(elements.byId("mode"), message.about.mode);
     }
-    elements.say(elements.byId("database"), message.database);
+    const database = elements.byId("database");
+    elements.say(database, message.database);
+    database.title = message.database;
     this.#drawLater();
   }
 

@@ -74,6 +74,10 @@ export interface ViewStream {
   onopen: (() => void) | null;
   /** Called when it breaks; the browser opens it again. */
   onerror: (() => void) | null;
+  /** How it is. */
+  readonly readyState: number;
+  /** That it is closed, and stays so. */
+  readonly CLOSED: number;
   /** Ends it. */
   close(): void;
 }
@@ -97,6 +101,8 @@ export interface ViewWindow {
   >;
   /** Calls back before the next picture. */
   requestAnimationFrame(callback: () => void): unknown;
+  /** Calls back, once. */
+  setTimeout(callback: () => void, delay: number): unknown;
   /** Calls back again and again. */
   setInterval(callback: () => void, delay: number): unknown;
   /** Its clock. */

@@ -249,6 +249,21 @@ look(
   },
 );
 
+look("where it was refused it asks again", async (looker, app) => {
+  const { page } = looker;
+  await page.route("**/stream", (route) => route.fulfill({ status: 503 }), {
+    times: 1,
+  });
+  await page.click("#pause");
+  await page.click("#pause");
+  await looker.sees("#state", "Connecting");
+  await looker.sees("#state", "Live");
+  await app.ask("/orders");
+  await looker.seesLines(1);
+  // The browser's own word for the refusal.
+  assertEquals(looker.complaints.splice(0).length, 1);
+});
+
 look("it is busy with 200 requests, and says so once", async (looker, app) => {
   const { page } = looker;
   await page.evaluate(
