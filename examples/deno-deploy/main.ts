@@ -3,6 +3,7 @@ import { prepare } from "../order_desk/prepare.ts";
 import { openEngine } from "./engine.ts";
 import { inspected, INSPECTOR_PATH } from "./inspected.ts";
 import { runProgram } from "./program.ts";
+import { showRush } from "./rush.ts";
 
 /** Milliseconds that requests have to end, once the process is asked to. */
 const GRACE = 3_000;
@@ -27,10 +28,12 @@ await runProgram(async () => {
   for (const signal of stopSignals()) {
     Deno.addSignalListener(signal, () => stopped.resolve());
   }
+  const rushing = showRush(engine, rushOf(Deno.args), stopping.signal);
   await Promise.race([server.finished, stopped.promise]);
   // Deno Deploy ends the process 5 seconds after the signal. Requests under way
   // have 3; then their statements are cancelled and their connections closed.
   stopping.abort();
+  await rushing;
   const shutdown = server.shutdown();
   await Promise.race([shutdown, elapsed(GRACE)]);
   await engine.dispose({ deadline: 0 });
@@ -54,6 +57,14 @@ function serve(port: number, handler: Deno.ServeHandler): Deno.HttpServer {
       `Cannot listen on port ${port}: it is in use, set PORT to another one`,
     );
   }
+}
+
+/** How many orders are placed at the start: `--rush=200`. */
+function rushOf(args: readonly string[]): number {
+  const [, count = "0"] = args.map((arg) => arg.split("="))
+    .find(([name]) => name === "--rush") ?? [];
+  if (/^\d{1,5}$/.test(count)) return Number(count);
+  throw new RangeError("Cannot use --rush: it is a number of orders");
 }
 
 function elapsed(milliseconds: number): Promise<void> {

@@ -1,4 +1,4 @@
-import { type Engine, sessionmaker } from "@nullpool/db";
+import { type Engine, type Sessionmaker, sessionmaker } from "@nullpool/db";
 import { dbSession } from "@nullpool/db/hono";
 import { scopedSession } from "@nullpool/db/scoped";
 import { asc } from "drizzle-orm";
@@ -22,6 +22,11 @@ import {
   smallBody,
 } from "./validation.ts";
 
+/** Makes the order desk's database sessions. */
+export function deskSessions(engine: Engine): Sessionmaker<typeof schema> {
+  return sessionmaker(engine, { schema, roles: [customerRole.name] });
+}
+
 /** How the order desk runs. */
 export interface OrderDeskOptions {
   /** Signs the tokens of customers; without one they end with this process. */
@@ -37,8 +42,7 @@ export function orderDesk(
   engine: Engine,
   { secret = crypto.randomUUID() }: OrderDeskOptions = {},
 ): Hono {
-  const roles = [customerRole.name];
-  const Session = sessionmaker(engine, { schema, roles });
+  const Session = deskSessions(engine);
   const scope = scopedSession(Session);
   const { db } = scope;
   const app = new Hono();

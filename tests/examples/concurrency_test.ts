@@ -1,4 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { deskSessions } from "../../examples/order_desk/app.ts";
+import { rush } from "../../examples/order_desk/rush.ts";
 import { postgresDesk } from "./test_desk.ts";
 
 const TEN_TRUFFLES = "update products set stock = 10 where sku = 'TRUFFLE'";
@@ -38,6 +40,28 @@ Deno.test("order desk on PostgreSQL: orders of the same products, in any order",
   );
   assertEquals(statuses(answers), { 201: 24 });
   assertEquals(await desk.stock("CHEESE"), 1);
+});
+
+Deno.test("order desk on PostgreSQL: a rush, whose tasks have a session each", async () => {
+  await using bed = await postgresDesk();
+  const { desk, database } = bed;
+  const fractions: number[] = [];
+  const result = await rush(deskSessions(desk.engine), 150, {
+    onProgress: (fraction) => fractions.push(fraction),
+  });
+  assertEquals(result.placed + result.refused, 150);
+  assert(result.refused > 0, "there is not enough for all");
+  assertEquals(fractions.length, 150);
+  assertEquals(fractions.at(-1), 1);
+  assertEquals(await desk.query("select count(*)::int from orders"), [
+    result.placed,
+  ]);
+  const sold = "select sum(quantity)::int from order_lines";
+  const left = "select sum(stock)::int from products";
+  const [[pieces], [stock]] = [await desk.query(sold), await desk.query(left)];
+  assertEquals(Number(pieces) + Number(stock), 128 + 4 * 25);
+  await desk.engine.idle();
+  await database.waitFor(async () => await database.connections() === 0);
 });
 
 Deno.test("order desk on PostgreSQL: an order is cancelled once", async () => {
