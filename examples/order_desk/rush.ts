@@ -2,7 +2,7 @@ import { mapTasks, type Sessionmaker } from "@nullpool/db";
 import { sql } from "drizzle-orm";
 import { placeOrder } from "./orders.ts";
 import { Problem } from "./problem.ts";
-import * as schema from "./schema.ts";
+import type * as schema from "./schema.ts";
 import { customers, products } from "./schema.ts";
 
 /** How a rush went. */

@@ -1,27 +1,7 @@
-import { createEngine, type FlightEvent } from "@nullpool/db";
-import { serveNeon } from "@nullpool/db/dev";
-import { neon } from "@nullpool/db/neon";
+import type { FlightEvent } from "@nullpool/db";
 import { assert, assertEquals, assertObjectMatch } from "@std/assert";
 import type { SignedUp } from "../../examples/order_desk/customers.ts";
-import { prepare } from "../../examples/order_desk/prepare.ts";
-import { testDatabase } from "../support/postgres.ts";
-import { type Answer, TestDesk } from "./test_desk.ts";
-
-/** Over Neon's protocol, on a PostgreSQL of its own. */
-async function neonDesk(): Promise<TestDesk> {
-  const database = await testDatabase();
-  const endpoint = await serveNeon({ backend: database.url, port: 0 });
-  const url = new URL(database.url);
-  url.port = String(endpoint.port);
-  const engine = createEngine(neon(url.href));
-  const desk = new TestDesk(engine, async () => {
-    await endpoint.close();
-    await endpoint.idle();
-    await database.drop();
-  });
-  await prepare(engine);
-  return desk;
-}
+import { type Answer, neonDesk, type TestDesk } from "./test_desk.ts";
 
 function ask(desk: TestDesk, token?: string): Promise<Answer> {
   const headers: HeadersInit = token === undefined
@@ -105,4 +85,21 @@ Deno.test("order desk: whoever signs up says who they are, once", async () => {
     ]
   ) assertEquals((await desk.post("/customers", wrong)).status, 422);
   assertEquals(await desk.query("select count(*)::int from customers"), [3]);
+});
+
+Deno.test("order desk: what is read is one request, without a connection", async () => {
+  await using desk = await neonDesk();
+  const lines = [{ sku: "JAM", quantity: 1 }];
+  await desk.post("/orders", { customerId: 1, lines });
+  const flights: string[] = [];
+  desk.engine.on("flight", ({ transport, isRequest }: FlightEvent) => {
+    flights.push(`${transport} ${isRequest ? "request" : "connection"}`);
+  });
+  desk.engine.on("checkout", () => flights.push("a connection"));
+  for (const path of ["/products", "/orders", "/orders/1", "/"]) {
+    assertEquals((await desk.get(path)).status, 200);
+    assertEquals(flights.splice(0), ["one-shot request"], path);
+  }
+  await desk.get("/reports/sales?days=3"); // a session for each day
+  assertEquals(flights.splice(0), Array(3).fill("one-shot request"));
 });

@@ -1,4 +1,6 @@
 import { createEngine, type Engine, sessionmaker } from "@nullpool/db";
+import { serveNeon } from "@nullpool/db/dev";
+import { neon } from "@nullpool/db/neon";
 import { pglite } from "@nullpool/db/pglite";
 import { postgres } from "@nullpool/db/postgres";
 import { orderDesk } from "../../examples/order_desk/app.ts";
@@ -81,6 +83,22 @@ export async function pgliteDesk(): Promise<TestDesk> {
   const lite = await testPGlite();
   const desk = new TestDesk(createEngine(pglite(lite)), () => lite.close());
   await prepare(desk.engine);
+  return desk;
+}
+
+/** Over Neon's protocol, on a PostgreSQL of its own. */
+export async function neonDesk(): Promise<TestDesk> {
+  const database = await testDatabase();
+  const endpoint = await serveNeon({ backend: database.url, port: 0 });
+  const url = new URL(database.url);
+  url.port = String(endpoint.port);
+  const engine = createEngine(neon(url.href));
+  const desk = new TestDesk(engine, async () => {
+    await endpoint.close();
+    await endpoint.idle();
+    await database.drop();
+  });
+  await prepare(engine);
   return desk;
 }
 
