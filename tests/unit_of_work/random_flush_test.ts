@@ -25,7 +25,7 @@ import {
 } from "./random_schema.ts";
 
 /** Schemas, and plays on each. */
-const SCHEMAS = Number(Deno.env.get("NULLPOOL_TEST_SCHEMAS") ?? 40);
+const SCHEMAS = Number(Deno.env.get("NULLPOOL_TEST_SCHEMAS") ?? 20);
 const PLAYS = 50;
 const CALLS = 30;
 /** Few, so that they are wanted twice. */
