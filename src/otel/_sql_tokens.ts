@@ -20,29 +20,24 @@ export interface Token {
 const LETTERS = String.raw`[\w$\u0080-\uffff]`;
 
 /**
- * In this order (PostgreSQL, "Lexical Structure"). A text that ends inside of
- * quotes is a literal up to its end: it must not be told either.
+ * In this order (PostgreSQL, "Lexical Structure"). Of what stands in quotes it
+ * is the beginning: an expression that looks for the end fails in a long text.
  */
 const PATTERNS: readonly (readonly [TokenKind, string])[] = [
-  ["space", String.raw`\s+`],
-  ["comment", String.raw`--[^\n]*`],
-  // An escape string goes on behind a line break, escapes and all.
-  [
-    "literal",
-    String
-      .raw`[eE]'(?:[^'\\]|\\(?:[^]|$)|'')*(?:'|$)(?:\s*\n\s*'(?:[^'\\]|\\(?:[^]|$)|'')*(?:'|$))*`,
-  ],
-  ["literal", String.raw`(?:[uU]&|[bBnNxX])?'(?:[^']|'')*(?:'|$)`],
+  // No other space: all that PostgreSQL does not know is a letter.
+  ["space", String.raw`[ \t\n\r\f\v]+`],
+  ["comment", String.raw`--[^\n\r]*`],
+  ["literal", String.raw`(?:[uU]&|[bBeEnNxX])?'`],
   ["placeholder", String.raw`\$\d+`],
   [
     "literal",
     String
       .raw`\$(?<tag>(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?)\$[^]*?(?:\$\k<tag>\$|$)`,
   ],
-  ["quoted", String.raw`(?:[uU]&)?"(?:[^"]|"")*(?:"|$)`],
+  ["quoted", String.raw`(?:[uU]&)?"`],
   ["word", String.raw`[A-Za-z_\u0080-\uffff]${LETTERS}*`],
   // Letters behind digits belong to nothing else.
-  ["literal", String.raw`(?:\d\w*(?:\.\w*)?|\.\d\w*)(?:(?<=[eE])[+-]\d+)?`],
+  ["literal", String.raw`(?:\d\w*(?:\.\w*)?|\.\d\w*)(?:(?<=[eE])[+-]\d\w*)?`],
   ["sign", "[^]"],
 ];
 
@@ -56,9 +51,21 @@ const KINDS: readonly (TokenKind | undefined)[] = PATTERNS.flatMap((
   [kind, pattern],
 ) => pattern.includes("(?<tag>") ? [kind, undefined] : [kind]);
 
+/** What begins a string or a name, up to its quote. */
+const OPENING = /^(?:[uU]&|[bBeEnNxX])?['"]$/;
+
+/** What may end a string or a name: of two characters, it does not. */
+const STRING_MARK = /''|'/g;
+const ESCAPE_STRING_MARK = /\\[^]|''|'/g;
+const NAME_MARK = /""|"/g;
+
+/** Whether a string may go on where another piece begins. */
+type Continuation = "none" | "same line" | "next line";
+
 /**
  * Takes SQL text apart, as PostgreSQL does where strings conform to the
- * standard (`standard_conforming_strings`, its default).
+ * standard (`standard_conforming_strings`, its default). A text that ends
+ * inside of quotes is a literal up to its end: it must not be told either.
  *
  * @param text SQL text, which need not be correct.
  * @param limit At which character no further piece begins.
@@ -68,25 +75,60 @@ export function* tokensOf(
   limit: number = Infinity,
 ): Generator<Token> {
   let at = 0;
+  // An escape string goes on behind a line break, escapes and all.
+  let continuation: Continuation = "none";
   while (at < Math.min(text.length, limit)) {
-    const token = text.startsWith("/*", at)
-      ? { kind: "comment" as const, text: blockComment(text, at) }
-      : tokenAt(text, at);
+    const isEscaped: boolean = continuation === "next line" && text[at] === "'";
+    const token = tokenAt(text, at, isEscaped ? "E" : "");
+    continuation = isEscaped ? "same line" : continued(token, continuation);
     at += token.text.length;
     yield token;
   }
 }
 
-function tokenAt(text: string, at: number): Token {
+function continued({ kind, text }: Token, before: Continuation): Continuation {
+  if (kind === "literal" && /^[eE]'/.test(text)) return "same line";
+  if (before === "none" || text.startsWith("/*")) return "none";
+  if (kind === "comment") return before;
+  if (kind !== "space") return "none";
+  return /[\n\r]/.test(text) ? "next line" : before;
+}
+
+/** The piece that begins at a character; a string has the given prefix, too. */
+function tokenAt(text: string, at: number, prefix: string): Token {
+  if (text.startsWith("/*", at)) {
+    return { kind: "comment", text: blockComment(text, at) };
+  }
   TOKEN.lastIndex = at;
   const groups = TOKEN.exec(text)?.slice(1) ?? [];
   const group = groups.findIndex((found, index) =>
     found !== undefined && KINDS[index] !== undefined
   );
-  return {
-    kind: KINDS[group] ?? "sign",
-    text: groups[group] ?? text.charAt(at),
-  };
+  const kind = KINDS[group] ?? "sign";
+  const found = groups[group] ?? text.charAt(at);
+  if (!OPENING.test(found)) return { kind, text: found };
+  const end = quotesEnd(text, at + found.length, markOf(prefix + found));
+  return end === undefined
+    ? { kind: "literal", text: text.slice(at) }
+    : { kind, text: text.slice(at, end) };
+}
+
+function markOf(opening: string): RegExp {
+  if (opening.endsWith('"')) return NAME_MARK;
+  return /^[eE]/.test(opening) ? ESCAPE_STRING_MARK : STRING_MARK;
+}
+
+/** Behind the mark that ends what stands in quotes, if one does. */
+function quotesEnd(
+  text: string,
+  start: number,
+  marks: RegExp,
+): number | undefined {
+  marks.lastIndex = start;
+  for (let mark = marks.exec(text); mark !== null; mark = marks.exec(text)) {
+    if (mark[0].length === 1) return marks.lastIndex;
+  }
+  return undefined;
 }
 
 /** They may lie in one another, as in PostgreSQL. */

@@ -8,19 +8,25 @@ const CASES: readonly [string, string][] = [
   ["select 'it''s', 'b'", "select ?, ?"],
   [String.raw`select 'a\' , 'b'`, "select ? , ?"],
   [String.raw`select E'a\'b', e'c\\', 'd'`, "select ?, ?, ?"],
-  ["select E'a'\n'b\\'c', 1", "select ?, ?"],
+  ["select E'a'\n'b\\'c', 1", "select ? ?, ?"],
+  ["select E'a' -- d\n'b\\'c', 1", "select ? ?, ?"],
+  ["select E'a' -- d\r -- e\n 'b\\'c'\r'd\\'e', 1", "select ? ? ?, ?"],
+  [String.raw`select E'a', 'b\', c, 'd'`, "select ?, ?, c, ?"],
+  ["select 1 -- a\r, 'b\nc'", "select ? , ?"],
+  ["select \u00a0E'b\\', 'c'", "select \u00a0E?, ?"],
   ["select U&'d\\0061t', N'x', B'01', X'1F'", "select ?, ?, ?, ?"],
   ["select $$a$$, $q$b $$ c$q$, $q$d$q$", "select ?, ?, ?"],
   ["select $1, $22, a$1 from t", "select $1, $22, a$1 from t"],
   [
-    "select 1, 1.5, .5, 1e10, 1.5E-7, 0xFF, 1_000",
-    "select ?, ?, ?, ?, ?, ?, ?",
+    "select 1, 1.5, .5, 1e10, 1.5E-7, 1e-5_0, 0xFF, 1_000",
+    "select ?, ?, ?, ?, ?, ?, ?, ?",
   ],
   ["select -1, a1, t1.a2, a[1:2]", "select -?, a1, t1.a2, a[?:?]"],
   ["select 12ab", "select ?"],
   ["where a is TRUE and b = false", "where a is ? and b = ?"],
   ["select interval '1 day', date '2020-01-01'", "select interval ?, date ?"],
   ["select 'a' -- 'b'\n, 'c'", "select ? , ?"],
+  ["select 1 -- it's'\n, a -- $$'\n, b", "select ? , a , b"],
   ["select /* 'a' /* b */ 'c' */ 'd'", "select ?"],
   ['select "a""b", U&"c", "d\'e"', 'select "a""b", U&"c", "d\'e"'],
   ["  select\n\t1  ", "select ?"],
@@ -30,7 +36,8 @@ const CASES: readonly [string, string][] = [
   ["select E'a\\", "select ?"],
   ["select $x$a", "select ?"],
   ["select /* a", "select"],
-  ['select "a', 'select "a'],
+  ['select "a', "select ?"],
+  [`select "a""b where c = 'd'`, "select ?"],
 ];
 
 for (const [text, expected] of CASES) {
@@ -47,6 +54,17 @@ Deno.test("sanitizedText() is cut, and takes no longer for a long text", () => {
   assert(!sanitized.includes("secret"));
 });
 
+Deno.test("sanitizedText() takes a value of many megabytes", () => {
+  const value = "a''".repeat(5_000_000);
+  for (const [open, end] of [["'", "'"], ["E'", "'"], ["$$", "$$"]]) {
+    assertEquals(sanitizedText(`select ${open}${value}${end}`), "select ? ...");
+  }
+  const name = "a".repeat(15_000_000);
+  assert(sanitizedText(`select "${name}"`).endsWith(`a" ...`));
+  const lines = "\n".repeat(100_000);
+  assertEquals(sanitizedText(`select E'a'${lines}, 1`), "select ? ...");
+});
+
 Deno.test("sanitizedText() takes strings for what PostgreSQL takes them for", async () => {
   await using database = await testDatabase();
   const texts = [
@@ -58,6 +76,9 @@ Deno.test("sanitizedText() takes strings for what PostgreSQL takes them for", as
     "$q$a$$b$q$",
     "U&'d\\0061t'",
     "'a' -- 'b'\n'c'",
+    "E'a' -- b\r\n'c\\'d'",
+    "E'a'\r'b\\'c'",
+    "1e-5_0",
     "1e3",
     ".5",
     "0xFF",
@@ -67,6 +88,6 @@ Deno.test("sanitizedText() takes strings for what PostgreSQL takes them for", as
   for (const text of texts) {
     await database.query(`select ${text} as value`);
     const sanitized = sanitizedText(`select ${text} as value`);
-    assertEquals(sanitized.replace(/\? \?/, "?"), "select ? as value");
+    assertEquals(sanitized.replace("? ?", "?"), "select ? as value");
   }
 });
