@@ -3,6 +3,7 @@ import type { Session } from "../drizzle/session.ts";
 import { discardAnswer } from "./_discard_answer.ts";
 import type { ReadYourWritesOptions } from "./bookmark_cookie.ts";
 import type { OpenRequest, RequestOptions } from "./_open_request.ts";
+import { serverTiming } from "./_server_timing.ts";
 import { tellRequest } from "./_tell_request.ts";
 
 /** When the session of a request commits, and who sees what it has written. */
@@ -63,6 +64,8 @@ export async function inRequest<
 ): Promise<void> {
   const { session } = request;
   const { key = "db", commitWhen, onError } = options;
+  const isTimed = options.serverTiming ?? session.engine.mode === "development";
+  const tellClient = isTimed ? serverTiming(c) : undefined;
   const outer = c.get(key);
   c.set(key, session);
   let reason: string | undefined = "the handler threw";
@@ -73,9 +76,7 @@ export async function inRequest<
     reason = rollbackReason(c, session, commitWhen);
     if (reason === undefined) await commit(c, session, onError);
   } finally {
-    const { mode } = session.engine;
-    const { serverTiming = mode === "development" } = options;
-    tellRequest(c, request, serverTiming);
+    tellRequest(c, request, tellClient);
     // Mounted twice: the outer one's session is the request's again.
     if (outer !== undefined) c.set(key, outer);
     const closing = session.rollback({ reason }).then(() => session.close());

@@ -8,19 +8,29 @@ interface Collected {
 }
 
 /**
- * Adds what a session has cost to the answer's `Server-Timing` (W3C, "Server
- * Timing"), or to what Hono's `timing()` collects for it.
+ * Prepares to add what a session has cost to the answer's `Server-Timing` (W3C,
+ * "Server Timing"), or to what Hono's `timing()` collects for it. One that comes
+ * behind has sent its header by then, and collects in vain.
  *
- * @param c Context of a request that was answered.
- * @param stats Of its session; one that has sent nothing is left out.
+ * @param c Context of a request that was not handled yet.
+ * @returns Adds the costs of a session; one that has sent nothing is left out.
  */
-export function serverTiming(c: Context, stats: Readonly<SessionStats>): void {
-  if (stats.roundTrips === 0) return;
-  const entry = `db;dur=${stats.duration.toFixed(1)};desc="${summary(stats)}"`;
+export function serverTiming(
+  c: Context,
+): (stats: Readonly<SessionStats>) => void {
   const collected: unknown = c.get("metric");
-  if (isCollected(collected)) collected.headers.push(entry);
-  // The answer to an upgrade cannot be copied, and has nobody who reads it.
-  else if (c.res.status >= 200) c.header("Server-Timing", entry, APPEND);
+  return (stats) => {
+    if (stats.roundTrips === 0) return;
+    const time = stats.duration.toFixed(1);
+    const entry = `db;dur=${time};desc="${summary(stats)}"`;
+    if (isCollected(collected)) collected.headers.push(entry);
+    else if (isCopyable(c.res)) c.header("Server-Timing", entry, APPEND);
+  };
+}
+
+/** Not so an answer to an upgrade, nor one that somebody else reads. */
+function isCopyable({ status, bodyUsed, body }: Response): boolean {
+  return status >= 200 && !bodyUsed && body?.locked !== true;
 }
 
 const APPEND = { append: true };

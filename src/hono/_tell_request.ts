@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import type { Session } from "../drizzle/session.ts";
-import { serverTiming } from "./_server_timing.ts";
+import type { SessionStats } from "../session/session_stats.ts";
 
 /** A request whose handler has ended. */
 interface EndedRequest {
@@ -16,14 +16,14 @@ interface EndedRequest {
  *
  * @param c Context of the request; it need not have an answer.
  * @param request The request.
- * @param isTimed Whether the client is told.
+ * @param tellClient Tells its client, where that is wanted.
  */
 export function tellRequest(
   c: Context,
   { session: { engine, holder, stats }, openedAt }: EndedRequest,
-  isTimed: boolean,
+  tellClient?: (stats: Readonly<SessionStats>) => void,
 ): void {
-  if (isTimed && c.finalized) serverTiming(c, stats);
+  if (c.finalized) tellClient?.(stats);
   if (!engine.hears("request")) return;
   engine.emit({
     type: "request",

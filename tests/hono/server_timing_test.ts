@@ -14,6 +14,7 @@ import {
   type DbSessionOptions,
   type SessionVariables,
 } from "../../src/hono/mod.ts";
+import { recordingDriver } from "../../src/testing/mod.ts";
 import { neon } from "../../src/neon/mod.ts";
 import { testDatabase } from "../support/postgres.ts";
 
@@ -118,4 +119,41 @@ Deno.test("dbSession tells of a request by its route, never by its path", async 
   assertEquals(await told("DELETE /orders/7"), [
     ["DELETE", "/orders/:id", 503, "a DELETE request"],
   ]);
+});
+
+Deno.test("dbSession adds a header of its own where timing() comes behind it", async () => {
+  const engine = createEngine(recordingDriver(), { mode: "development" });
+  const app = new Hono<{ Variables: SessionVariables }>();
+  app.use(dbSession(sessionmaker(engine)));
+  app.use(timing());
+  app.get("/", async (c) => {
+    await c.var.db.execute("select 1");
+    return c.text("one");
+  });
+  const response = await app.request("/");
+  assertMatch(
+    response.headers.get("server-timing") ?? "",
+    /^total;dur=.*, db;dur=[\d.]+;desc="1 statement, /,
+  );
+});
+
+Deno.test("dbSession closes the session of an answer that cannot have a header", async () => {
+  const engine = createEngine(recordingDriver(), { mode: "development" });
+  const told: string[] = [];
+  engine.on("request", ({ type }) => told.push(type));
+  engine.on("sessionClose", ({ type }) => told.push(type));
+  const app = new Hono<{ Variables: SessionVariables }>();
+  app.use(dbSession(sessionmaker(engine)));
+  app.use(async (c, next) => {
+    await next();
+    c.res.body?.getReader();
+  });
+  app.get("/", async (c) => {
+    await c.var.db.execute("select 1");
+    return c.body(new ReadableStream());
+  });
+  const response = await app.request("/");
+  await engine.idle();
+  assertEquals(response.status, 200);
+  assertEquals(told, ["request", "sessionClose"]);
 });
