@@ -26,6 +26,9 @@ import {
 import { ScopeEntry } from "./scope_entry.ts";
 import { scopedDatabase } from "./scoped_database.ts";
 
+/** How many kinds of closed sessions are told apart. */
+const MAX_ENDED = 10;
+
 /** How {@linkcode scopedSession} tells tasks apart. */
 export interface ScopedSessionOptions {
   /**
@@ -104,8 +107,8 @@ export class ScopedSession<
   readonly #context: SessionContext;
   /** What the error of a late call says, of those that say their own. */
   readonly #closedHints = new WeakMap<Session<Schema>, string>();
-  /** Stands for those that have closed, with the hint that it was made for. */
-  #ended: [session: Session<Schema>, hint: string | undefined] | undefined;
+  /** They stand for those that have closed, by the hint that they give. */
+  readonly #ended = new Map<string | undefined, Session<Schema>>();
 
   /**
    * Creates a registry; `scopedSession` does.
@@ -360,11 +363,13 @@ export class ScopedSession<
 
   /** One for all of a kind: a middleware gives each request the same hint. */
   #closedSession(closedHint: string | undefined): Session<Schema> {
-    const [ended, hint] = this.#ended ?? [];
-    if (ended !== undefined && hint === closedHint) return ended;
+    const ended = this.#ended.get(closedHint);
+    if (ended !== undefined) return ended;
     const session = this.#makeSession({ closedHint });
     void session.close();
-    this.#ended = [session, closedHint];
+    // Nobody has many kinds, but each session could have a hint of its own.
+    if (this.#ended.size >= MAX_ENDED) this.#ended.clear();
+    this.#ended.set(closedHint, session);
     return session;
   }
 

@@ -5,9 +5,10 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { Hono } from "hono";
-import { StateError } from "../../mod.ts";
+import { createEngine, sessionmaker, StateError } from "../../mod.ts";
 import { dbSession, type SessionVariables } from "../../src/hono/mod.ts";
 import { scopedSession } from "../../src/scoped/mod.ts";
+import { recordingDriver } from "../../src/testing/mod.ts";
 import { insert, post, requestTest } from "./request_bed.ts";
 
 requestTest(
@@ -106,4 +107,21 @@ requestTest("tells late work what to do instead", async ({ Session }) => {
   );
   const other = await assertRejects(() => Promise.all(lateRun), StateError);
   assertStringIncludes(other.message, "open another one");
+});
+
+Deno.test("requests and tasks in turn make no more sessions than there are of them", async () => {
+  const engine = createEngine(recordingDriver());
+  const scope = scopedSession(sessionmaker(engine));
+  let opened = 0;
+  engine.on("sessionOpen", () => opened++);
+  const app = new Hono();
+  app.use(dbSession(scope));
+  app.get("/", (c) => c.text("nothing"));
+  for (let round = 0; round < 10; round++) {
+    await app.request("/");
+    await scope.run(() => Promise.resolve());
+  }
+  await engine.idle();
+  // Two stand for what has closed, of requests and of tasks.
+  assertEquals(opened, 22);
 });
