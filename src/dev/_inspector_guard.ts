@@ -27,8 +27,14 @@ export function isFromHere(c: Context): boolean {
   // HTTP/2 has no such header.
   const host = c.req.header("host") ?? new URL(c.req.url).host;
   return address !== undefined && LOOPBACK_ADDRESS.test(address) &&
-    isOwnHost(host, LOOPBACK) &&
+    isOwnHost(host, LOOPBACK) && isOwnPage(c.req.header("origin"), host) &&
     PROXY_HEADERS.every((name) => c.req.header(name) === undefined);
+}
+
+/** The page of another server can ask where the app has CORS for everything. */
+function isOwnPage(origin: string | undefined, host: string): boolean {
+  return origin === undefined ||
+    origin.toLowerCase().replace(/^https?:\/\//, "") === host.toLowerCase();
 }
 
 /**

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { sql } from "drizzle-orm";
 import { Hono } from "hono";
+import { cors } from "hono/cors";
 import { createServer, type IncomingMessage } from "node:http";
 import {
   createEngine,
@@ -248,6 +249,28 @@ Deno.test("inspector() answers this machine alone, under its own names, through 
   ];
   for (const [headers, status] of cases) {
     assertEquals(await rawStatus(served.port, headers), status, `${headers}`);
+  }
+});
+
+Deno.test("inspector() refuses what the page of another server asks, whatever the app allows", async () => {
+  const app = new Hono();
+  app.use(cors());
+  app.route(PATH, inspector(devEngine()));
+  const info = { remoteAddr: { transport: "tcp", hostname: "127.0.0.1" } };
+  const cases: [string | undefined, number][] = [
+    [undefined, 200],
+    ["http://localhost:8000", 200],
+    ["http://LOCALHOST:8000", 200],
+    ["http://localhost:3000", 403],
+    ["https://localhost.evil.example", 403],
+    ["https://evil.example", 403],
+    ["null", 403],
+  ];
+  for (const [origin, status] of cases) {
+    const headers = { host: "localhost:8000", ...(origin && { origin }) };
+    const url = `http://localhost:8000${PATH}/snapshot`;
+    const answer = await app.request(url, { headers }, info);
+    assertEquals(answer.status, status, origin);
   }
 });
 
