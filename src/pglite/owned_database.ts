@@ -34,8 +34,11 @@ function owned(database: PGlite, lock?: DirectoryLock): OwnedDatabase {
   return {
     database,
     async close() {
-      await database.close();
-      await lock?.release();
+      try {
+        await database.close();
+      } finally {
+        await lock?.release();
+      }
     },
   };
 }
