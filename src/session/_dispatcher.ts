@@ -250,9 +250,9 @@ export class Dispatcher {
     const { engine, work, holder: session } = this.#parts.owner;
     const options = this.#parts.options();
     const start = performance.now();
-    let hasBegun = false;
+    let time: number | undefined;
     function onDone(duration: number): void {
-      hasBegun = true;
+      time = duration;
       engine.emit({ type: "begin", session, options, duration });
     }
     const answering = this.#opening.stoppable((abort) => {
@@ -268,8 +268,9 @@ export class Dispatcher {
     }
     if (isAnswerLost) batch.settleLost();
     else batch.settle(flight);
-    const duration = performance.now() - start;
-    if (!hasBegun) onDone(duration);
+    // Without an answer it is the time until it was known what had happened.
+    const duration = time ?? performance.now() - start;
+    if (time === undefined) onDone(duration);
     engine.emit({ type: "commit", session, statements: batch.size, duration });
   }
 

@@ -304,3 +304,27 @@ Deno.test("events: of a request that fails as a whole each statement is told", a
     await server.idle();
   }
 });
+
+Deno.test("events: COMMIT in one request takes its time alone, not that of what is asked behind it", async () => {
+  await using database = await testDatabase({ setup });
+  const endpoint = await serveNeon({ backend: database.url, port: 0 });
+  try {
+    const url = new URL(database.url);
+    url.port = String(endpoint.port);
+    await using engine = createEngine(neonHttp(url.href));
+    const events = hear(engine);
+    const Session = sessionmaker(engine, { schema: { things } });
+    await using db = Session({ readYourWrites: true });
+    db.add(things, { n: 1 });
+    await db.commit();
+    assert(db.bookmark !== undefined);
+    const times = events.flatMap((event) =>
+      event.type === "begin" || event.type === "commit" ? event.duration : []
+    );
+    assertEquals(times.length, 2);
+    assertEquals(times[0], times[1]);
+  } finally {
+    await endpoint.close();
+    await endpoint.idle();
+  }
+});
