@@ -80,8 +80,8 @@ export function background<
       await session.close();
     }
   }
-  const running = run();
-  backgroundOf(c)?.(running.then(() => session.closed));
+  const running = run().then(() => session.closed);
+  backgroundOf(c)?.(running);
   session.engine.settle(running);
 }
 

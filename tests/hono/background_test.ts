@@ -57,6 +57,22 @@ requestTest(
   },
 );
 
+requestTest(
+  "background() has ended, and told so, when the engine is idle",
+  async ({ engine, Session }) => {
+    const told: string[] = [];
+    engine.on("sessionClose", ({ type }) => told.push(type));
+    const app = appOf();
+    app.use(dbSession(Session)).post("/", (c) => {
+      background(c, Session, (db) => insert(db, 1));
+      return c.text("ok");
+    });
+    await app.request("/", { method: "POST" });
+    await engine.idle();
+    assertEquals(told, ["sessionClose", "sessionClose"]);
+  },
+);
+
 requestTest("background() may wait for the commit", async (bed) => {
   const { Session, engine, stored } = bed;
   const app = appOf();
