@@ -12,8 +12,8 @@ import { inspectorPage, pagePolicy } from "./_inspector_page.ts";
 export interface InspectorOptions {
   /**
    * Who is let in, in place of this machine alone. Without it a request has to
-   * come from a loopback address, through no proxy, and to ask for a name of
-   * this machine; where the runtime does not say who is connected (Workers, or
+   * come from a loopback address, through no proxy, to ask for a name of this
+   * machine, and not to come from another server's page; where the runtime does not say who is connected (Workers, or
    * an app that was not given the server's second argument), nobody is.
    *
    * @default {requests of this machine}

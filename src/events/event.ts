@@ -212,7 +212,11 @@ export interface RetryEvent extends HolderEvent {
   readonly error: string | undefined;
 }
 
-/** A request was answered, as far as its handler is concerned. */
+/**
+ * A request was answered, as far as its handler is concerned. Where it has more
+ * than one session each tells so: two middlewares, or the runs of
+ * `transactional()`, of which one that is repeated has no status.
+ */
 export interface RequestEvent extends HolderEvent {
   /** Tells the events apart. */
   readonly type: "request";

@@ -35,6 +35,7 @@ export interface InstrumentOptions {
    * Whether spans have the text of statements (`db.query.text`): placeholders
    * stay, literals are `?`, comments are left out, and what lies beyond 4,096
    * characters is cut off. Values of parameters are never told.
+   * Strings are read as with `standard_conforming_strings`, PostgreSQL's default.
    *
    * @default {true}
    */
