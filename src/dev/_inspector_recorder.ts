@@ -21,7 +21,7 @@ import {
   sortedMarks,
 } from "./_inspector_marks.ts";
 import type { InspectorTexts, KeptText } from "./_inspector_texts.ts";
-import { valueTexts } from "./_inspector_values.ts";
+import { KeptValues } from "./_inspector_values.ts";
 
 /** Steps, texts and flights that a lane keeps; more are counted. */
 const MAX_STEPS = 200;
@@ -59,7 +59,7 @@ export class LaneRecorder {
   readonly #start: LaneStart;
   readonly #store: InspectorTexts;
   readonly #steps: Step[] = [];
-  readonly #values = new Map<Step, readonly string[]>();
+  readonly #values = new KeptValues();
   readonly #flights = new LaneFlights();
   readonly #texts = new Map<KeptText, number>();
   readonly #shapes = new Map<string, Repetition>();
@@ -159,7 +159,7 @@ export class LaneRecorder {
   values(): Record<number, readonly string[]> {
     return Object.fromEntries(
       this.#sorted().flatMap((step, index) => {
-        const values = this.#values.get(step);
+        const values = this.#values.of(step);
         return values === undefined ? [] : [[index, values]];
       }),
     );
@@ -241,7 +241,7 @@ export class LaneRecorder {
         note: `A statement failed: ${error}.`,
       });
     }
-    const values = parameters && valueTexts(parameters);
+    const values = this.#values.textsOf(parameters);
     const place = this.#texts.get(kept);
     const step = this.#fly("statement", duration, now, {
       rows: rowCount,
@@ -249,7 +249,7 @@ export class LaneRecorder {
       ...(error !== undefined && { error }),
       ...(values && { hasValues: values.length > 0 }),
     });
-    if (step && values) this.#values.set(step, values);
+    if (step && values) this.#values.keep(step, values);
   }
 
   /** One that somebody has asked for. */

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { EngineEvent, PoolHolder } from "../../mod.ts";
 import type { Lane } from "../../src/dev/_inspector_lane.ts";
 import { InspectorLog } from "../../src/dev/_inspector_log.ts";
+import { heapUsed } from "../support/collect_garbage.ts";
 
 type Told<Event = EngineEvent> = Event extends EngineEvent
   ? Omit<Event, "session">
@@ -448,6 +449,34 @@ Deno.test("values are kept apart from lanes, as short texts", () => {
     1: ["1", "\"a 'text'\"", "NULL", "9 bytes", '{"deep":[true]}', long, "10"],
   });
   assertEquals(log.values(2), undefined);
+});
+
+Deno.test("all values of a lane together are bounded", () => {
+  const log = new InspectorLog(1);
+  const parameters = Array.from({ length: 100 }, () => "x".repeat(300));
+  tell(log, { name: "the one" }, [
+    [0, opened],
+    ...Array.from(
+      { length: 200 },
+      (_, n): Line => [n, statement(`select ${n}`, 1, { parameters })],
+    ),
+  ]);
+  const values = Object.values(log.values(1) ?? {});
+  assertEquals(values.length, 5);
+  const shown = log.lane(1)?.steps.filter(({ hasValues }) => hasValues);
+  assertEquals(shown?.length, 5);
+});
+
+Deno.test("of a long value nothing is kept but its beginning", () => {
+  const log = new InspectorLog(1);
+  const session = { name: "the one" };
+  const before = heapUsed();
+  for (let n = 0; n < 20; n++) {
+    const parameters = [{ deep: "x".repeat(2_000_000) }];
+    tell(log, session, [[n, statement(`select ${n}`, 1, { parameters })]]);
+  }
+  const kept = heapUsed() - before;
+  assert(kept < 20_000_000, `${kept}`);
 });
 
 Deno.test("a session that is left out has no lane, whatever is told of it", () => {
