@@ -173,12 +173,16 @@ function routes(
   app.get("/stream", (c) => {
     if (signal?.aborted) return c.text("The inspector was ended", 503);
     if (feeds.size >= MAX_FEEDS) return c.text("Too many pages are open", 503);
+    // Nobody would read it, nor cancel it.
+    if (c.req.method === "HEAD") return c.body(null, 200, EVENTS);
     const feed = new InspectorFeed(source, () => feeds.delete(feed));
     feeds.add(feed);
-    return c.body(feed.stream(), 200, { "Content-Type": "text/event-stream" });
+    return c.body(feed.stream(), 200, EVENTS);
   });
   return app;
 }
+
+const EVENTS = { "Content-Type": "text/event-stream" };
 
 const PLAIN = { "Cache-Control": "no-store" };
 

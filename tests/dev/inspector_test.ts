@@ -274,6 +274,19 @@ Deno.test("inspector() refuses what the page of another server asks, whatever th
   }
 });
 
+Deno.test("inspector() begins no stream for who asks for its headers", async () => {
+  await using served = serve();
+  const url = `${served.url}${PATH}/stream`;
+  for (let n = 0; n < 30; n++) {
+    const answer = await fetch(url, { method: "HEAD" });
+    assertEquals(answer.status, 200);
+    assertEquals(answer.headers.get("content-type"), "text/event-stream");
+  }
+  const answer = await fetch(url);
+  await answer.body?.cancel();
+  assertEquals(answer.status, 200);
+});
+
 Deno.test("inspector() believes what each runtime says of the other end, and refuses where none does", async () => {
   const app = inspector(devEngine());
   const url = "http://localhost/snapshot";
