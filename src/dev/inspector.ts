@@ -122,10 +122,12 @@ export function inspector(
     engine.on(type, (event) => log.take(event, performance.now()))
   );
   const feeds = new Set<InspectorFeed>();
-  signal?.addEventListener("abort", () => {
+  function stop(): void {
     for (const end of endings) end();
     for (const feed of feeds) feed.end();
-  });
+  }
+  if (signal?.aborted) stop();
+  else signal?.addEventListener("abort", stop);
   return routes(feedSource(engine, log), feeds, options);
 }
 

@@ -130,12 +130,21 @@ class Reader {
       const kind = at < 0 ? "" : ` ${this.#tokens[at]?.text}`;
       this.#add(`${text}${kind}`);
       this.#at = at < 0 ? this.#tokens.length : at + 1;
-      this.#readTargets();
+      this.#readNames();
     } else {
       this.#add(text);
-      if (WITH_TARGET.test(first)) this.#readTargets();
+      if (WITH_TARGET.test(first)) this.#readNames();
     }
     return true;
+  }
+
+  /** One, or a list of them. */
+  #readNames(): void {
+    this.#readTargets();
+    while (this.#tokens[this.#at]?.text === ",") {
+      this.#at++;
+      this.#readTargets();
+    }
   }
 
   #step(): void {

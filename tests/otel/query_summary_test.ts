@@ -130,7 +130,16 @@ const CASES: readonly [string, string, string?, string?][] = [
     "create table",
     "orders",
   ],
-  ["drop table orders, lines", "drop table orders", "drop table", "orders"],
+  [
+    "drop table orders, lines",
+    "drop table orders lines",
+    "drop table",
+  ],
+  [
+    "truncate orders, lines cascade",
+    "truncate orders lines",
+    "truncate",
+  ],
   ["truncate table only orders", "truncate orders", "truncate", "orders"],
   ["copy orders from stdin", "copy orders", "copy", "orders"],
   ["vacuum analyze orders", "vacuum", "vacuum"],
