@@ -1,0 +1,55 @@
+import type { PeerRun } from "./bed.ts";
+import type { Ended, Ran } from "./peer_process.ts";
+import { type WireCost, wireCost } from "./round_trips.ts";
+import { type Admin, lookBefore, verify } from "./verify.ts";
+import type { Input, WorkloadName } from "./workloads.ts";
+
+/** What one request has cost. */
+export interface Cost {
+  /** Milliseconds from no session to the answer. */
+  readonly ms: number;
+  /** Milliseconds of CPU in the peer's process, the request's end included. */
+  readonly cpuMs: number;
+  /** At the wire; where there was no distance, nothing can be told. */
+  readonly wire: WireCost | undefined;
+}
+
+/** What one request is. */
+export interface Request {
+  /** What it does. */
+  readonly workload: WorkloadName;
+  /** What it is given. */
+  readonly input: Input;
+  /** The distance that was set, in milliseconds. */
+  readonly roundTrip: number;
+}
+
+/**
+ * Runs one request of a peer, and checks in the database what it has done.
+ *
+ * @param admin A connection that is no peer's.
+ * @param peer Whose request.
+ * @param request The request.
+ * @throws When the peer has failed, or has not done its work.
+ */
+export async function runRequest(
+  admin: Admin,
+  peer: PeerRun,
+  { workload, input, roundTrip }: Request,
+): Promise<Cost> {
+  const before = await lookBefore(admin, input);
+  if (peer.mode === "cold") await peer.forget();
+  await peer.takeEvents();
+  const { ms, answeredAt, answer } = await peer.ask<Ran>({
+    kind: "run",
+    workload,
+    input,
+  });
+  const events = await peer.takeEvents();
+  const { cpuMs } = await peer.ask<Ended>({ kind: "end" });
+  await verify(admin, { workload, input, before, answer });
+  const wire = roundTrip === 0
+    ? undefined
+    : wireCost(events, answeredAt, roundTrip);
+  return { ms, cpuMs, wire };
+}

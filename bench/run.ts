@@ -1,0 +1,176 @@
+/**
+ * Measures this library beside what people would pick instead:
+ * `deno task bench`, `deno task bench:full`.
+ *
+ * Options: `--full`, `--peers=a,b`, `--workloads=W1,W2`, `--modes=cold,warm`,
+ * `--seconds=N` (what the whole may take), `--fresh` (forget what an
+ * interrupted run has measured), `--report` (only write the report).
+ */
+import { dirname } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { openBed } from "./bed.ts";
+import { measure } from "./measure.ts";
+import type { Mode } from "./peer.ts";
+import { can, PEER_NAMES, peerEntry, type PeerName } from "./peer_list.ts";
+import { generatePrisma } from "./prepare.ts";
+import { terminalTables, writeReport } from "./report.ts";
+import type { Results, Setting, UnitName } from "./results.ts";
+import { settingOf } from "./setting.ts";
+import { sizeOf } from "./sizes.ts";
+import { WORKLOAD_NAMES, type WorkloadName } from "./workloads.ts";
+
+/** What is to be measured. */
+interface Plan {
+  readonly isFull: boolean;
+  readonly peers: readonly PeerName[];
+  readonly workloads: readonly WorkloadName[];
+  readonly modes: readonly Mode[];
+  readonly seconds: number;
+}
+
+const MODES: readonly Mode[] = ["cold", "warm"];
+/** Without the processes' start. */
+const SECONDS = { short: 70, full: 1_020 };
+/** Bulk takes longer, and what is kept open takes less. */
+const WEIGHTS: Readonly<Partial<Record<UnitName, number>>> = {
+  "W5 cold": 1.5,
+  "W6-1k cold": 1.2,
+  "W6-10k cold": 2.5,
+  "W6-10k warm": 2,
+};
+const WARM_UP = 5;
+
+function planOf(args: readonly string[]): Plan {
+  const isFull = args.includes("--full");
+  function list<T extends string>(name: string, all: readonly T[]): T[] {
+    const given = args.find((arg) => arg.startsWith(`--${name}=`));
+    const names = given?.slice(name.length + 3).split(",");
+    const stranger = names?.find((each) => !all.some((one) => one === each));
+    if (stranger !== undefined) {
+      throw new RangeError(
+        `Cannot use --${name}: ${stranger} is none of ${all}`,
+      );
+    }
+    return all.filter((each) => names?.includes(each) ?? true);
+  }
+  const usual = PEER_NAMES.filter((name) => isFull || peerEntry(name).isShort);
+  const seconds = args.find((arg) => arg.startsWith("--seconds="))?.slice(10);
+  const isNamed = args.some((arg) => arg.startsWith("--peers="));
+  return {
+    isFull,
+    peers: list("peers", isNamed ? PEER_NAMES : usual),
+    workloads: list(
+      "workloads",
+      isFull ? WORKLOAD_NAMES : WORKLOAD_NAMES.filter((n) => n !== "W6-10k"),
+    ),
+    modes: list("modes", isFull ? MODES : ["cold"]),
+    seconds: Number(seconds ?? (isFull ? SECONDS.full : SECONDS.short)),
+  };
+}
+
+/** What an interrupted run has left. */
+function partialFile({ isFull }: Plan): string {
+  const name = isFull ? "dist/full.json" : "dist/short.json";
+  return fileURLToPath(new URL(name, import.meta.url));
+}
+
+async function readPartial(plan: Plan, setting: Setting): Promise<Results> {
+  const empty: Results = { setting, units: {}, sizes: {} };
+  if (!plan.isFull || Deno.args.includes("--fresh")) return empty;
+  try {
+    return JSON.parse(await Deno.readTextFile(partialFile(plan)));
+  } catch {
+    return empty;
+  }
+}
+
+async function write(plan: Plan, results: Results): Promise<void> {
+  const file = partialFile(plan);
+  await Deno.mkdir(dirname(file), { recursive: true });
+  const draft = `${file}.draft`;
+  await Deno.writeTextFile(draft, JSON.stringify(results, rounded, 1));
+  await Deno.rename(draft, file);
+}
+
+/** Hundredths are more than was measured. */
+function rounded(_: string, value: unknown): unknown {
+  return typeof value === "number" ? Math.round(value * 100) / 100 : value;
+}
+
+async function runAll(plan: Plan): Promise<Results> {
+  await generatePrisma();
+  await using bed = await openBed();
+  let results = await readPartial(plan, await settingOf(bed.admin));
+  const units = plan.modes.flatMap((mode) =>
+    plan.workloads.map((workload) => ({ mode, workload }))
+  );
+  const weights = units.map(({ mode, workload }) => weight(workload, mode));
+  const total = weights.reduce((sum, each) => sum + each, 0);
+  for (const [at, { mode, workload }] of units.entries()) {
+    const name: UnitName = `${workload} ${mode}`;
+    const known = results.units[name] ?? {};
+    const peers = plan.peers.filter((peer) =>
+      can(peer, workload) && (known[peer] === undefined ||
+        known[peer].error !== undefined)
+    );
+    if (peers.length === 0) continue;
+    const seconds = plan.seconds * (weights[at] ?? 1) / total;
+    console.error(
+      `${name}: ${peers.length} peers, ${Math.round(seconds)} seconds`,
+    );
+    const unit = { workload, mode, peers, seconds, warmUp: WARM_UP };
+    const measured = { ...known, ...await measure(bed, unit) };
+    for (const [peer, { error }] of Object.entries(measured)) {
+      if (error !== undefined) console.error(`${peer} has failed: ${error}`);
+    }
+    results = { ...results, units: { ...results.units, [name]: measured } };
+    await write(plan, results);
+  }
+  return await withSizes(plan, results);
+}
+
+function weight(workload: WorkloadName, mode: Mode): number {
+  return WEIGHTS[`${workload} ${mode}`] ?? (mode === "cold" ? 1 : 0.5);
+}
+
+async function withSizes(plan: Plan, results: Results): Promise<Results> {
+  if (!plan.isFull) return results;
+  const sizes = { ...results.sizes };
+  for (const peer of plan.peers) {
+    if (sizes[peer] !== undefined) continue;
+    console.error(`Bundling ${peer}`);
+    const size = await sizeOf(peer);
+    if (size) sizes[peer] = size;
+  }
+  const all = { ...results, sizes };
+  await write(plan, all);
+  return all;
+}
+
+async function main(): Promise<void> {
+  // The package that brings PostgreSQL would end the process itself.
+  process.removeAllListeners("beforeExit");
+  const plan = planOf(Deno.args);
+  const results = Deno.args.includes("--report")
+    ? await writtenResults()
+    : await runAll(plan);
+  console.log(terminalTables(results));
+  if (plan.isFull) {
+    await Deno.writeTextFile(
+      RESULTS_FILE,
+      `${JSON.stringify(results, rounded, 1)}\n`,
+    );
+    await writeReport(results);
+    // The next run begins anew.
+    await Deno.remove(partialFile(plan)).catch(() => {});
+  } else if (Deno.args.includes("--report")) await writeReport(results);
+}
+
+const RESULTS_FILE = fileURLToPath(new URL("results.json", import.meta.url));
+
+async function writtenResults(): Promise<Results> {
+  return JSON.parse(await Deno.readTextFile(RESULTS_FILE));
+}
+
+if (import.meta.main) await main();

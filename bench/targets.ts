@@ -1,0 +1,269 @@
+import type { Mode } from "./peer.ts";
+import {
+  can,
+  PEER_NAMES,
+  peerEntry,
+  type PeerName,
+  type Transport,
+} from "./peer_list.ts";
+import { type Distance, measuredOf, type Results } from "./results.ts";
+import { WORKLOAD_NAMES, type WorkloadName, WORKLOADS } from "./workloads.ts";
+
+/** What was promised, and what has come out. */
+export interface Verdict {
+  /** What was promised. */
+  readonly target: string;
+  /** What has come out. */
+  readonly found: string;
+  /** Nothing where it was not measured. */
+  readonly isMet: boolean | undefined;
+}
+
+const MODES: readonly Mode[] = ["cold", "warm"];
+
+/** This library on each transport. */
+const OWN: Readonly<Record<Transport, PeerName>> = {
+  http: "nullpool-neon",
+  websocket: "nullpool-websocket",
+  tcp: "nullpool-postgres",
+};
+
+/** Drizzle on the same driver as ours. */
+const DRIZZLE: Readonly<Record<Transport, PeerName>> = {
+  http: "drizzle-neon-http",
+  websocket: "drizzle-neon-serverless",
+  tcp: "drizzle-pg",
+};
+
+/** What carries them, from the fewest round trips on. */
+export const TRANSPORTS: readonly Transport[] = ["http", "websocket", "tcp"];
+
+/**
+ * Which transport a peer uses for a workload: `neon()` opens a WebSocket where
+ * a transaction has to stay open.
+ *
+ * @param peer Which peer.
+ * @param workload What it does.
+ */
+export function transportOf(
+  peer: PeerName,
+  workload: WorkloadName,
+): Transport {
+  const { transport } = peerEntry(peer);
+  const { http } = WORKLOADS[workload].flights;
+  return transport === "http" && http === undefined ? "websocket" : transport;
+}
+
+/**
+ * The fewest round trips that a workload can be done in: what `README.md`
+ * promises behind an open connection.
+ *
+ * @param workload What is done.
+ * @param transport Over what.
+ * @returns Nothing where it cannot be done.
+ */
+export function flightsOf(
+  workload: WorkloadName,
+  transport: Transport,
+): number | undefined {
+  const { http, connection } = WORKLOADS[workload].flights;
+  return transport === "http" ? http : connection;
+}
+
+/** Round trips that open a connection, which no protocol can do without. */
+export const OPENING: Readonly<Record<Transport, number>> = {
+  http: 1,
+  websocket: 2,
+  tcp: 2,
+};
+
+/**
+ * All that was promised.
+ *
+ * @param results What was measured.
+ */
+export function verdicts(results: Results): Verdict[] {
+  return [
+    noMoreRoundTrips(results),
+    promisedFlights(results),
+    ...(["W1", "W2"] as const).map((workload) =>
+      besideBest(results, workload, 1.05)
+    ),
+    ...(["W6-1k", "W6-10k"] as const).map((workload) =>
+      besideBest(results, workload, 1.3)
+    ),
+    ...(["W3", "W4", "W5", "W7"] as const).map((workload) =>
+      besideOrms(results, workload, 0.6)
+    ),
+    ...TRANSPORTS.flatMap((transport) =>
+      (["W1", "W2", "W3"] as const).map((workload) =>
+        besideDrizzle(results, workload, transport)
+      )
+    ),
+  ];
+}
+
+/**
+ * Round trips of a peer.
+ *
+ * @param results What was measured.
+ * @param workload Of what.
+ * @param mode In which mode.
+ * @param peer Of whom.
+ */
+export function roundTripsOf(
+  results: Results,
+  workload: WorkloadName,
+  mode: Mode,
+  peer: PeerName,
+): number | undefined {
+  return measuredOf(results, workload, mode, peer)?.at[30]?.wire?.roundTrips;
+}
+
+/**
+ * Milliseconds of a peer.
+ *
+ * @param results What was measured.
+ * @param workload Of what, cold.
+ * @param peer Of whom.
+ * @param distance At which distance.
+ */
+export function msOf(
+  results: Results,
+  workload: WorkloadName,
+  peer: PeerName,
+  distance: Distance = 30,
+): number | undefined {
+  return measuredOf(results, workload, "cold", peer)?.at[distance]?.ms;
+}
+
+function othersOf(transport: Transport, workload: WorkloadName): PeerName[] {
+  return PEER_NAMES.filter((name) =>
+    peerEntry(name).kind !== "own" && can(name, workload) &&
+    transportOf(name, workload) === transport
+  );
+}
+
+function noMoreRoundTrips(results: Results): Verdict {
+  const more: string[] = [];
+  let compared = 0;
+  for (const mode of MODES) {
+    for (const workload of WORKLOAD_NAMES) {
+      for (const transport of TRANSPORTS) {
+        const own = roundTripsOf(results, workload, mode, OWN[transport]);
+        for (const peer of othersOf(transport, workload)) {
+          const other = roundTripsOf(results, workload, mode, peer);
+          if (own === undefined || other === undefined) continue;
+          compared++;
+          if (own > other) {
+            more.push(`${workload} ${mode}, ${peer}: ${own} to ${other}`);
+          }
+        }
+      }
+    }
+  }
+  return {
+    target: "Never more round trips than a peer on the same transport",
+    found: more.length === 0 ? `${compared} comparisons` : more.join("; "),
+    isMet: compared === 0 ? undefined : more.length === 0,
+  };
+}
+
+function promisedFlights(results: Results): Verdict {
+  const other: string[] = [];
+  let compared = 0;
+  for (const workload of WORKLOAD_NAMES) {
+    for (const peer of Object.values(OWN)) {
+      const found = roundTripsOf(results, workload, "warm", peer);
+      const promised = flightsOf(workload, transportOf(peer, workload));
+      if (found === undefined) continue;
+      compared++;
+      if (found !== promised) other.push(`${workload}, ${peer}: ${found}`);
+    }
+  }
+  return {
+    target: "The physical limit behind an open connection, on all transports",
+    found: other.length === 0 ? `${compared} counts` : other.join("; "),
+    isMet: compared === 0 ? undefined : other.length === 0,
+  };
+}
+
+/** The fastest of some, cold, at 30 ms. */
+function fastest(
+  results: Results,
+  workload: WorkloadName,
+  peers: readonly PeerName[],
+): { peer: PeerName; ms: number } | undefined {
+  return peers
+    .flatMap((peer) => {
+      const ms = msOf(results, workload, peer);
+      return ms === undefined ? [] : [{ peer, ms }];
+    })
+    .toSorted((a, b) => a.ms - b.ms)[0];
+}
+
+function ratio(
+  target: string,
+  most: number,
+  own: { peer: PeerName; ms: number } | undefined,
+  other: { peer: PeerName; ms: number } | undefined,
+): Verdict {
+  if (!own || !other) return { target, found: "–", isMet: undefined };
+  const quotient = own.ms / other.ms;
+  return {
+    target,
+    found: `${quotient.toFixed(2)} (${own.ms.toFixed(1)} ms, ${
+      peerEntry(other.peer).title
+    } ${other.ms.toFixed(1)} ms)`,
+    isMet: quotient <= most,
+  };
+}
+
+function besideBest(
+  results: Results,
+  workload: WorkloadName,
+  most: number,
+): Verdict {
+  const others = PEER_NAMES.filter((name) => peerEntry(name).kind !== "own");
+  return ratio(
+    `${workload}, 30 ms: at most ${most} of the fastest of all`,
+    most,
+    fastest(results, workload, Object.values(OWN)),
+    fastest(results, workload, others),
+  );
+}
+
+/** Without those that have no transaction, and do with conditions by hand. */
+function besideOrms(
+  results: Results,
+  workload: WorkloadName,
+  most: number,
+): Verdict {
+  const orms = PEER_NAMES.filter((name) => {
+    const { kind, transport, guarded } = peerEntry(name);
+    return kind === "orm" && transport !== "tcp" && guarded === undefined;
+  });
+  return ratio(
+    `${workload}, 30 ms: at most ${most} of the fastest ORM with transactions over Neon`,
+    most,
+    fastest(results, workload, [OWN.http]),
+    fastest(results, workload, orms),
+  );
+}
+
+function besideDrizzle(
+  results: Results,
+  workload: WorkloadName,
+  transport: Transport,
+): Verdict {
+  function cpu(peer: PeerName): { peer: PeerName; ms: number } | undefined {
+    const ms = measuredOf(results, workload, "cold", peer)?.at[0]?.cpuMs;
+    return ms === undefined ? undefined : { peer, ms };
+  }
+  return ratio(
+    `${workload}, CPU: at most 1.1 of Drizzle on the same driver`,
+    1.1,
+    cpu(OWN[transport]),
+    cpu(DRIZZLE[transport]),
+  );
+}
