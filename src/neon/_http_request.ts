@@ -12,6 +12,18 @@ const LEVELS: Readonly<Partial<Record<IsolationLevel, string>>> = {
   "serializable": "Serializable",
 };
 
+/** What `fetch` is given. */
+export interface HttpRequest {
+  /** The endpoint. */
+  readonly url: string;
+  /** Always POST. */
+  readonly method: string;
+  /** By name. */
+  readonly headers: Record<string, string>;
+  /** JSON. */
+  readonly body: string | Blob;
+}
+
 /**
  * A transaction as a request of Neon's protocol: a batch, whose answer has
  * every value as PostgreSQL's text.
@@ -25,19 +37,18 @@ export function httpRequest(
   statements: readonly Statement[],
   { isolationLevel = "read committed", readOnly, deferrable, authToken }:
     SendOptions,
-): { url: string; method: string; headers: Headers; body: string | Blob } {
-  const headers = new Headers({
+): HttpRequest {
+  // A plain object: `fetch` would take a `Headers` apart and make another.
+  const headers: Record<string, string> = {
     "content-type": "application/json",
     "neon-connection-string": connectionString(target, authToken),
     "neon-raw-text-output": "true",
     "neon-array-mode": "true",
     "neon-batch-isolation-level": LEVELS[isolationLevel] ?? "ReadCommitted",
-  });
-  if (readOnly) headers.set("neon-batch-read-only", "true");
-  if (deferrable) headers.set("neon-batch-deferrable", "true");
-  if (authToken !== undefined) {
-    headers.set("authorization", `Bearer ${authToken}`);
-  }
+  };
+  if (readOnly) headers["neon-batch-read-only"] = "true";
+  if (deferrable) headers["neon-batch-deferrable"] = "true";
+  if (authToken !== undefined) headers.authorization = `Bearer ${authToken}`;
   const queries = statements.map(({ text, params }) => ({
     query: text,
     params,

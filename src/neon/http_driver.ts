@@ -123,23 +123,21 @@ async function exchange(
   { target, statements, send, fetch }: Exchange,
 ): Promise<FlightResult> {
   const attempt = describeTarget(target);
-  const leaving = new AbortController();
+  // The server cancels a statement whose client is gone.
+  const signal = send.signal ?? null;
   const { url, ...init } = httpRequest(target, statements, send);
   async function ask(): Promise<{ status: number; body: string }> {
-    const response = await fetch(url, { ...init, signal: leaving.signal });
+    const response = await fetch(url, { ...init, signal });
     return { status: response.status, body: await response.text() };
   }
   try {
-    const { status, body } = await orGivenUp(ask(), {
-      signal: send.signal,
-    });
+    // A `fetch` of the caller's may hear of no signal.
+    const { status, body } = await orGivenUp(ask(), { signal: send.signal });
     if (status !== 200) {
       return { results: [], failure: httpFailure(attempt, status, body) };
     }
     return readAnswer(attempt, body, statements, parserOf);
   } catch (error) {
-    // The server cancels a statement whose client is gone.
-    leaving.abort();
     if (error instanceof NullpoolError) return { results: [], failure: error };
     return { results: [], failure: noAnswer(attempt, error) };
   }
