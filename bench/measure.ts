@@ -1,7 +1,7 @@
 import type { Bed, PeerRun } from "./bed.ts";
 import type { Mode } from "./peer.ts";
 import type { PeerName } from "./peer_list.ts";
-import type { Memory } from "./peer_process.ts";
+import type { Ended, Memory } from "./peer_process.ts";
 import { type Cost, runRequest } from "./request.ts";
 import {
   type Distance,
@@ -25,6 +25,8 @@ export interface Unit {
   readonly seconds: number;
   /** Requests of each peer before anything is measured. */
   readonly warmUp: number;
+  /** How many requests run in a row to measure CPU; 0 does without. */
+  readonly burst: number;
 }
 
 /** Which part of a unit's time each distance gets. */
@@ -33,6 +35,8 @@ const SHARES: Readonly<Record<Distance, number>> = {
   5: 0.15,
   30: 0.55,
 };
+const HEATING = 3;
+const BURSTS = 5;
 const FEWEST = 3;
 const MOST = 101;
 
@@ -40,6 +44,7 @@ const MOST = 101;
 interface Runner {
   readonly run: PeerRun;
   readonly costs: Map<Distance, Cost[]>;
+  readonly hotCpuMs: number[];
   firstMs: number;
   error?: string;
 }
@@ -62,7 +67,7 @@ export async function measure(
   for (const name of unit.peers) {
     try {
       const run = opened.use(await bed.start(name, unit.mode));
-      runners.push({ run, costs: new Map(), firstMs: 0 });
+      runners.push({ run, costs: new Map(), hotCpuMs: [], firstMs: 0 });
     } catch (error) {
       measured[name] = failure(error);
     }
@@ -82,6 +87,7 @@ export async function measure(
       }
     }
   }
+  await runBursts(bed, unit, runners);
   for (const runner of runners) {
     measured[runner.run.name] = runner.error === undefined
       ? await summary(runner)
@@ -129,6 +135,32 @@ async function warmUp(
   }
 }
 
+/** The first bursts make the code hot. */
+async function runBursts(
+  bed: Bed,
+  { workload, burst }: Unit,
+  runners: readonly Runner[],
+): Promise<void> {
+  await bed.setDistance(0);
+  const id = crypto.randomUUID().slice(0, 8);
+  let number = 0;
+  for (let round = 0; burst > 0 && round < HEATING + BURSTS; round++) {
+    for (const runner of inTurn(runners, round)) {
+      if (runner.error !== undefined) continue;
+      const inputs = Array.from({ length: burst }, () => {
+        number++;
+        return { number, tag: `${workload} burst ${id} ${number}` };
+      });
+      const { cpuMs } = await runner.run.ask<Ended>({
+        kind: "burst",
+        workload,
+        inputs,
+      });
+      if (round >= HEATING) runner.hotCpuMs.push(cpuMs);
+    }
+  }
+}
+
 /** Everybody is first, and last, now and then. */
 function inTurn<T>(all: readonly T[], round: number): T[] {
   const from = round % all.length;
@@ -137,12 +169,18 @@ function inTurn<T>(all: readonly T[], round: number): T[] {
 }
 
 async function summary(
-  { run, costs, firstMs }: Runner,
+  { run, costs, hotCpuMs, firstMs }: Runner,
 ): Promise<Measured> {
   const { peakBytes } = await run.ask<Memory>({ kind: "memory" });
   const at: Partial<Record<Distance, Series>> = {};
   for (const [distance, series] of costs) at[distance] = seriesOf(series);
-  return { ...run.prepared, firstMs, peakBytes, at };
+  return {
+    ...run.prepared,
+    firstMs,
+    peakBytes,
+    at,
+    hotCpuMs: hotCpuMs.length === 0 ? undefined : median(hotCpuMs),
+  };
 }
 
 function seriesOf(costs: readonly Cost[]): Series {

@@ -1,4 +1,277 @@
-export function terminalTables(r) {
-  return "";
+import { fileURLToPath } from "node:url";
+import { chart } from "./chart.ts";
+import type { Mode } from "./peer.ts";
+import {
+  can,
+  PEER_NAMES,
+  peerEntry,
+  type PeerName,
+  type Transport,
+} from "./peer_list.ts";
+import { betterPeers } from "./better_peers.ts";
+import {
+  type Distance,
+  type Measured,
+  measuredOf,
+  type Results,
+} from "./results.ts";
+import { flightsOf, OPENING, TRANSPORTS, verdicts } from "./targets.ts";
+import { WORKLOAD_NAMES, type WorkloadName, WORKLOADS } from "./workloads.ts";
+
+const README = fileURLToPath(new URL("README.md", import.meta.url));
+const PICTURE = fileURLToPath(new URL("round_trip_time.svg", import.meta.url));
+const BEGIN = "<!-- results -->";
+const END = "<!-- end of results -->";
+
+/** A row of a table. */
+type Row = readonly string[];
+
+const LIMIT_TITLES: Readonly<Record<Transport, string>> = {
+  http: "*limit, HTTP*",
+  websocket: "*limit, WebSocket*",
+  tcp: "*limit, TCP*",
+};
+
+function table(head: Row, rows: readonly Row[]): string {
+  const line = (cells: Row) => `| ${cells.join(" | ")} |`;
+  const rule = head.map((_, at) => at === 0 ? "---" : "--:");
+  return [line(head), line(rule), ...rows.map(line)].join("\n");
 }
-export async function writeReport(r) {}
+
+/** A table of peers by workloads. */
+function byWorkload(
+  results: Results,
+  mode: Mode,
+  cell: (measured: Measured, workload: WorkloadName, peer: PeerName) => string,
+  workloads: readonly WorkloadName[] = WORKLOAD_NAMES,
+): Row[] {
+  return PEER_NAMES.flatMap((peer) => {
+    const cells = workloads.map((workload) => {
+      if (!can(peer, workload)) return "–";
+      const measured = measuredOf(results, workload, mode, peer);
+      return measured ? cell(measured, workload, peer) : "";
+    });
+    return cells.every((text) => text === "" || text === "–")
+      ? []
+      : [[peerEntry(peer).title, ...cells]];
+  });
+}
+
+function limits(mode: Mode): Row[] {
+  return TRANSPORTS.map((transport) => [
+    LIMIT_TITLES[transport],
+    ...WORKLOAD_NAMES.map((workload) => {
+      const flights = flightsOf(workload, transport);
+      const opening = mode === "cold" ? OPENING[transport] : 0;
+      return flights === undefined ? "–" : `*${flights + opening}*`;
+    }),
+  ]);
+}
+
+function roundTrips(results: Results, mode: Mode): string {
+  const rows = byWorkload(results, mode, ({ at }, workload, peer) => {
+    const mark = peerEntry(peer).guarded?.includes(workload) ? "*" : "";
+    const trips = at[30]?.wire?.roundTrips;
+    return trips === undefined ? "" : `${trips}${mark && "\\*"}`;
+  });
+  return table(["", ...WORKLOAD_NAMES], [...rows, ...limits(mode)]);
+}
+
+/** Milliseconds, and how many times the fastest. */
+function times(results: Results, mode: Mode, distance: Distance): string {
+  const fastest = new Map(WORKLOAD_NAMES.map((workload) => {
+    const all = PEER_NAMES.flatMap((peer) =>
+      measuredOf(results, workload, mode, peer)?.at[distance]?.ms ?? []
+    );
+    return [workload, Math.min(...all)];
+  }));
+  const rows = byWorkload(results, mode, ({ at }, workload) => {
+    const ms = at[distance]?.ms;
+    if (ms === undefined) return "";
+    const ratio = ms / (fastest.get(workload) ?? NaN);
+    return `${milliseconds(ms)} (${ratio.toFixed(1)})`;
+  });
+  return table(["", ...WORKLOAD_NAMES], rows);
+}
+
+function milliseconds(ms: number): string {
+  return ms < 10 ? ms.toFixed(1) : ms.toFixed(0);
+}
+
+function wire(results: Results): string {
+  const rows = byWorkload(results, "cold", ({ at }) => {
+    const cost = at[30]?.wire;
+    if (!cost) return "";
+    const { connections, requests, upgrades } = cost;
+    return `${connections} / ${requests} / ${upgrades}`;
+  });
+  return table(["", ...WORKLOAD_NAMES], rows);
+}
+
+function hotCpu(results: Results): string {
+  const workloads = ["W1", "W2", "W3"] as const;
+  const modes = ["cold", "warm"] as const;
+  const rows = PEER_NAMES.map((peer) => [
+    peerEntry(peer).title,
+    ...modes.flatMap((mode) =>
+      workloads.map((workload) => {
+        const ms = measuredOf(results, workload, mode, peer)?.hotCpuMs;
+        return ms?.toFixed(2) ?? "";
+      })
+    ),
+  ]);
+  const head = modes.flatMap((mode) => workloads.map((w) => `${w} ${mode}`));
+  return table(["", ...head], rows.filter(([, first]) => first !== ""));
+}
+
+function youngCpu(results: Results): string {
+  const rows = byWorkload(
+    results,
+    "cold",
+    ({ at }) => at[0] ? at[0].cpuMs.toFixed(1) : "",
+  );
+  return table(["", ...WORKLOAD_NAMES], rows);
+}
+
+function weights(results: Results): string {
+  const rows = PEER_NAMES.flatMap((peer) => {
+    const small = measuredOf(results, "W1", "cold", peer);
+    const large = measuredOf(results, "W6-10k", "cold", peer);
+    const size = results.sizes[peer];
+    if (!small) return [];
+    return [[
+      peerEntry(peer).title,
+      megabytes(small.peakBytes),
+      large ? megabytes(large.peakBytes) : "",
+      size ? (size.bytes / 1_024).toFixed(0) : "",
+      size ? (size.gzip / 1_024).toFixed(0) : "",
+      small.loadMs.toFixed(0),
+      small.prepareMs.toFixed(0),
+      small.firstMs.toFixed(0),
+    ]];
+  });
+  const head = [
+    "",
+    "peak MB, W1",
+    "peak MB, W6-10k",
+    "bundle KiB",
+    "gzip KiB",
+    "load ms",
+    "set up ms",
+    "first W1 ms",
+  ];
+  return table(head, rows);
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(0);
+}
+
+function targets(results: Results): string {
+  const rows = verdicts(results).map(({ target, found, isMet }) => [
+    target,
+    found,
+    isMet === undefined ? "not measured" : isMet ? "met" : "**missed**",
+  ]);
+  return table(["target", "found", ""], rows)
+    .replace("| --: | --: |", "| --- | --- |");
+}
+
+function workloads(): string {
+  return WORKLOAD_NAMES.map((name) => `- **${name}**: ${WORKLOADS[name].title}`)
+    .join("\n");
+}
+
+/** Everything, as Markdown. */
+function allTables(results: Results): string {
+  const { date, deno, machine, server, packages } = results.setting;
+  return [
+    `Measured on ${date} with Deno ${deno}, ${server}, ${machine}; ${
+      packages.join(", ")
+    }.`,
+    workloads(),
+    "### Targets",
+    targets(results),
+    "### Where a peer is better",
+    betterPeers(results),
+    "### Round trips of a request that opens its connection",
+    roundTrips(results, "cold"),
+    "\\* without a transaction, by conditions written by hand. –: it has no way to do it.",
+    "### Round trips on a connection that was kept",
+    roundTrips(results, "warm"),
+    "### Milliseconds at a round-trip time of 30 ms, cold (times the fastest)",
+    times(results, "cold", 30),
+    "### The same, warm",
+    times(results, "warm", 30),
+    "### Milliseconds at a round-trip time of 5 ms, cold",
+    times(results, "cold", 5),
+    "### Milliseconds at no distance, cold",
+    times(results, "cold", 0),
+    "### Connections / HTTP requests / WebSockets of a request, cold",
+    wire(results),
+    "### Milliseconds of CPU per request, hot code",
+    hotCpu(results),
+    "### Milliseconds of CPU per request, of a process that has just started, cold",
+    youngCpu(results),
+    "### Memory, bundle and start",
+    weights(results),
+  ].join("\n\n");
+}
+
+/**
+ * What a terminal shows.
+ *
+ * @param results What was measured.
+ */
+export function terminalTables(results: Results): string {
+  const parts = [
+    "Round trips, cold",
+    roundTrips(results, "cold"),
+    "Milliseconds at a round-trip time of 30 ms, cold (times the fastest)",
+    times(results, "cold", 30),
+    "Targets",
+    targets(results),
+  ];
+  return aligned(parts.join("\n\n").replaceAll("\\*", "*"));
+}
+
+/** Columns of tables below each other. */
+function aligned(text: string): string {
+  return text.split("\n\n").map((part) => {
+    const lines = part.split("\n");
+    if (!part.startsWith("|")) return part;
+    const cells = lines.filter((line) => !/^\| --/.test(line))
+      .map((line) => line.slice(1, -1).split("|").map((cell) => cell.trim()));
+    const widths = (cells[0] ?? []).map((_, at) =>
+      Math.max(...cells.map((row) => row[at]?.length ?? 0))
+    );
+    return cells.map((row) =>
+      row.map((cell, at) => {
+        const width = widths[at] ?? 0;
+        return at === 0 ? cell.padEnd(width) : cell.padStart(width);
+      }).join("  ")
+    ).join("\n");
+  }).join("\n\n");
+}
+
+/**
+ * Writes the tables into `README.md`, and the picture beside it.
+ *
+ * @param results What was measured.
+ */
+export async function writeReport(results: Results): Promise<void> {
+  const readme = await Deno.readTextFile(README);
+  const [before, rest] = readme.split(BEGIN);
+  const after = rest?.split(END)[1];
+  if (before === undefined || after === undefined) {
+    throw new SyntaxError(`${README} has no place for the results`);
+  }
+  await Deno.writeTextFile(
+    README,
+    `${before}${BEGIN}\n\n${allTables(results)}\n\n${END}${after}`,
+  );
+  await Deno.writeTextFile(PICTURE, chart(results));
+  await new Deno.Command(Deno.execPath(), {
+    args: ["fmt", "--quiet", README],
+  }).output();
+}

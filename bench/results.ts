@@ -33,6 +33,11 @@ export interface Measured {
   readonly firstMs: number;
   /** Bytes of memory at the most. */
   readonly peakBytes: number;
+  /**
+   * Milliseconds of CPU per request when the code is hot, connections of HTTP
+   * kept.
+   */
+  readonly hotCpuMs?: number | undefined;
   /** By distance. */
   readonly at: Readonly<Partial<Record<Distance, Series>>>;
 }

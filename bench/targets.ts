@@ -257,7 +257,7 @@ function besideDrizzle(
   transport: Transport,
 ): Verdict {
   function cpu(peer: PeerName): { peer: PeerName; ms: number } | undefined {
-    const ms = measuredOf(results, workload, "cold", peer)?.at[0]?.cpuMs;
+    const ms = measuredOf(results, workload, "cold", peer)?.hotCpuMs;
     return ms === undefined ? undefined : { peer, ms };
   }
   return ratio(
