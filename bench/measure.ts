@@ -1,8 +1,8 @@
 import type { Bed, PeerRun } from "./bed.ts";
 import type { Mode } from "./peer.ts";
 import type { PeerName } from "./peer_list.ts";
-import type { Ended, Memory } from "./peer_process.ts";
-import { type Cost, runRequest } from "./request.ts";
+import type { Memory } from "./peer_process.ts";
+import { type Cost, runBurst, runRequest } from "./request.ts";
 import {
   type Distance,
   DISTANCES,
@@ -36,7 +36,7 @@ const SHARES: Readonly<Record<Distance, number>> = {
   30: 0.55,
 };
 const HEATING = 3;
-const BURSTS = 5;
+const BURSTS = 4;
 const FEWEST = 3;
 const MOST = 101;
 
@@ -151,11 +151,7 @@ async function runBursts(
         number++;
         return { number, tag: `${workload} burst ${id} ${number}` };
       });
-      const { cpuMs } = await runner.run.ask<Ended>({
-        kind: "burst",
-        workload,
-        inputs,
-      });
+      const cpuMs = await runBurst(runner.run, workload, inputs);
       if (round >= HEATING) runner.hotCpuMs.push(cpuMs);
     }
   }

@@ -14,8 +14,6 @@ export type PeerQuestion =
   | { kind: "run"; workload: WorkloadName; input: Input }
   /** Ends the request. */
   | { kind: "end" }
-  /** Runs requests one after another, each to its end. */
-  | { kind: "burst"; workload: WorkloadName; inputs: readonly Input[] }
   /** Memory. */
   | { kind: "memory" };
 
@@ -37,9 +35,9 @@ export interface Ran {
   readonly answer: unknown;
 }
 
-/** Requests that have ended. */
+/** A request that has ended. */
 export interface Ended {
-  /** Milliseconds of CPU that a request has cost, its end included. */
+  /** Milliseconds of CPU that it has cost, its end included. */
   readonly cpuMs: number;
 }
 
@@ -85,19 +83,6 @@ async function main(): Promise<void> {
         await store.close();
         const { user, system } = process.cpuUsage(cpu);
         return { cpuMs: (user + system) / 1_000 } satisfies Ended;
-      }
-      case "burst": {
-        if (!open) throw new TypeError("Nothing is prepared");
-        const { request } = WORKLOADS[question.workload];
-        const cpu = process.cpuUsage();
-        for (const input of question.inputs) {
-          const store = await open();
-          await request(input)(store);
-          await store.close();
-        }
-        const { user, system } = process.cpuUsage(cpu);
-        const total = (user + system) / 1_000;
-        return { cpuMs: total / question.inputs.length } satisfies Ended;
       }
       case "memory":
         return { peakBytes: await peakBytes() } satisfies Memory;

@@ -53,3 +53,25 @@ export async function runRequest(
     : wireCost(events, answeredAt, roundTrip);
   return { ms, cpuMs, wire };
 }
+
+/**
+ * Runs requests one after another, and looks at nothing but their CPU.
+ *
+ * @param peer Whose requests.
+ * @param workload What they do.
+ * @param inputs What they are given.
+ * @returns Milliseconds of a request.
+ */
+export async function runBurst(
+  peer: PeerRun,
+  workload: WorkloadName,
+  inputs: readonly Input[],
+): Promise<number> {
+  let total = 0;
+  for (const input of inputs) {
+    if (peer.mode === "cold") await peer.forget();
+    await peer.ask<Ran>({ kind: "run", workload, input });
+    total += (await peer.ask<Ended>({ kind: "end" })).cpuMs;
+  }
+  return total / inputs.length;
+}

@@ -33,10 +33,7 @@ export interface Measured {
   readonly firstMs: number;
   /** Bytes of memory at the most. */
   readonly peakBytes: number;
-  /**
-   * Milliseconds of CPU per request when the code is hot, connections of HTTP
-   * kept.
-   */
+  /** Milliseconds of CPU per request when the code is hot. */
   readonly hotCpuMs?: number | undefined;
   /** By distance. */
   readonly at: Readonly<Partial<Record<Distance, Series>>>;

@@ -4,7 +4,8 @@
  *
  * Options: `--full`, `--peers=a,b`, `--workloads=W1,W2`, `--modes=cold,warm`,
  * `--seconds=N` (what the whole may take), `--fresh` (forget what an
- * interrupted run has measured), `--report` (only write the report).
+ * interrupted run has measured), `--report` (only write the report). A full run
+ * that names less than all keeps what `results.json` has of the rest.
  */
 import { dirname } from "node:path";
 import process from "node:process";
@@ -27,11 +28,13 @@ interface Plan {
   readonly workloads: readonly WorkloadName[];
   readonly modes: readonly Mode[];
   readonly seconds: number;
+  /** Whether it is less than all. */
+  readonly isNamed: boolean;
 }
 
 const MODES: readonly Mode[] = ["cold", "warm"];
 /** Without the processes' start. */
-const SECONDS = { short: 70, full: 1_020 };
+const SECONDS = { short: 70, full: 900 };
 /** Bulk takes longer, and what is kept open takes less. */
 const WEIGHTS: Readonly<Partial<Record<UnitName, number>>> = {
   "W5 cold": 1.5,
@@ -42,7 +45,7 @@ const WEIGHTS: Readonly<Partial<Record<UnitName, number>>> = {
 const WARM_UP = 5;
 /** What CPU is compared on, and how many requests of it in a row. */
 const HOT: readonly WorkloadName[] = ["W1", "W2", "W3"];
-const BURST = 50;
+const BURST = 30;
 
 function planOf(args: readonly string[]): Plan {
   const isFull = args.includes("--full");
@@ -59,10 +62,11 @@ function planOf(args: readonly string[]): Plan {
   }
   const usual = PEER_NAMES.filter((name) => isFull || peerEntry(name).isShort);
   const seconds = args.find((arg) => arg.startsWith("--seconds="))?.slice(10);
-  const isNamed = args.some((arg) => arg.startsWith("--peers="));
+  const isPeers = args.some((arg) => arg.startsWith("--peers="));
   return {
     isFull,
-    peers: list("peers", isNamed ? PEER_NAMES : usual),
+    isNamed: args.some((arg) => /^--(peers|workloads|modes)=/.test(arg)),
+    peers: list("peers", isPeers ? PEER_NAMES : usual),
     workloads: list(
       "workloads",
       isFull ? WORKLOAD_NAMES : WORKLOAD_NAMES.filter((n) => n !== "W6-10k"),
@@ -78,14 +82,45 @@ function partialFile({ isFull }: Plan): string {
   return fileURLToPath(new URL(name, import.meta.url));
 }
 
-async function readPartial(plan: Plan, setting: Setting): Promise<Results> {
+/** Where to go on: what is not known is measured. */
+async function knownResults(plan: Plan, setting: Setting): Promise<Results> {
   const empty: Results = { setting, units: {}, sizes: {} };
-  if (!plan.isFull || Deno.args.includes("--fresh")) return empty;
+  if (!plan.isFull) return empty;
+  const partial = Deno.args.includes("--fresh")
+    ? undefined
+    : await readResults(partialFile(plan));
+  if (partial) return partial;
+  const written = plan.isNamed ? await readResults(RESULTS_FILE) : undefined;
+  return written ? without(written, plan) : empty;
+}
+
+async function readResults(file: string): Promise<Results | undefined> {
   try {
-    return JSON.parse(await Deno.readTextFile(partialFile(plan)));
-  } catch {
-    return empty;
+    return JSON.parse(await Deno.readTextFile(file));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
   }
+}
+
+/** What is named is measured anew, and the rest stays. */
+function without(results: Results, plan: Plan): Results {
+  const units = { ...results.units };
+  for (const { name } of unitsOf(plan)) {
+    const rest = Object.entries(units[name] ?? {})
+      .filter(([peer]) => !plan.peers.some((named) => named === peer));
+    units[name] = Object.fromEntries(rest);
+  }
+  return { ...results, units };
+}
+
+function unitsOf({ modes, workloads }: Plan) {
+  return modes.flatMap((mode) =>
+    workloads.map((workload) => {
+      const name: UnitName = `${workload} ${mode}`;
+      return { name, mode, workload, weight: weight(workload, mode) };
+    })
+  );
 }
 
 async function write(plan: Plan, results: Results): Promise<void> {
@@ -104,21 +139,17 @@ function rounded(_: string, value: unknown): unknown {
 async function runAll(plan: Plan): Promise<Results> {
   await generatePrisma();
   await using bed = await openBed();
-  let results = await readPartial(plan, await settingOf(bed.admin));
-  const units = plan.modes.flatMap((mode) =>
-    plan.workloads.map((workload) => ({ mode, workload }))
-  );
-  const weights = units.map(({ mode, workload }) => weight(workload, mode));
-  const total = weights.reduce((sum, each) => sum + each, 0);
-  for (const [at, { mode, workload }] of units.entries()) {
-    const name: UnitName = `${workload} ${mode}`;
+  let results = await knownResults(plan, await settingOf(bed.admin));
+  const units = unitsOf(plan);
+  const total = units.reduce((sum, { weight }) => sum + weight, 0);
+  for (const { name, mode, workload, weight } of units) {
     const known = results.units[name] ?? {};
     const peers = plan.peers.filter((peer) =>
       can(peer, workload) && (known[peer] === undefined ||
         known[peer].error !== undefined)
     );
     if (peers.length === 0) continue;
-    const seconds = plan.seconds * (weights[at] ?? 1) / total;
+    const seconds = plan.seconds * weight / total;
     console.error(
       `${name}: ${peers.length} peers, ${Math.round(seconds)} seconds`,
     );
@@ -157,8 +188,9 @@ async function main(): Promise<void> {
   process.removeAllListeners("beforeExit");
   const plan = planOf(Deno.args);
   const results = Deno.args.includes("--report")
-    ? await writtenResults()
+    ? await readResults(RESULTS_FILE)
     : await runAll(plan);
+  if (!results) throw new RangeError("Cannot report: there are no results");
   console.log(terminalTables(results));
   if (plan.isFull) {
     await Deno.writeTextFile(
@@ -172,9 +204,5 @@ async function main(): Promise<void> {
 }
 
 const RESULTS_FILE = fileURLToPath(new URL("results.json", import.meta.url));
-
-async function writtenResults(): Promise<Results> {
-  return JSON.parse(await Deno.readTextFile(RESULTS_FILE));
-}
 
 if (import.meta.main) await main();

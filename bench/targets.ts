@@ -95,9 +95,11 @@ export function verdicts(results: Results): Verdict[] {
     ...(["W3", "W4", "W5", "W7"] as const).map((workload) =>
       besideOrms(results, workload, 0.6)
     ),
-    ...TRANSPORTS.flatMap((transport) =>
-      (["W1", "W2", "W3"] as const).map((workload) =>
-        besideDrizzle(results, workload, transport)
+    ...MODES.flatMap((mode) =>
+      TRANSPORTS.flatMap((transport) =>
+        (["W1", "W2", "W3"] as const).map((workload) =>
+          besideDrizzle(results, { workload, mode, transport })
+        )
       )
     ),
   ];
@@ -212,11 +214,15 @@ function ratio(
   const quotient = own.ms / other.ms;
   return {
     target,
-    found: `${quotient.toFixed(2)} (${own.ms.toFixed(1)} ms, ${
+    found: `${quotient.toFixed(2)} (${amount(own.ms)}, ${
       peerEntry(other.peer).title
-    } ${other.ms.toFixed(1)} ms)`,
+    } ${amount(other.ms)})`,
     isMet: quotient <= most,
   };
+}
+
+function amount(ms: number): string {
+  return `${ms.toFixed(ms < 20 ? 2 : 0)} ms`;
 }
 
 function besideBest(
@@ -253,15 +259,18 @@ function besideOrms(
 
 function besideDrizzle(
   results: Results,
-  workload: WorkloadName,
-  transport: Transport,
+  { workload, mode, transport }: {
+    readonly workload: WorkloadName;
+    readonly mode: Mode;
+    readonly transport: Transport;
+  },
 ): Verdict {
   function cpu(peer: PeerName): { peer: PeerName; ms: number } | undefined {
-    const ms = measuredOf(results, workload, "cold", peer)?.hotCpuMs;
+    const ms = measuredOf(results, workload, mode, peer)?.hotCpuMs;
     return ms === undefined ? undefined : { peer, ms };
   }
   return ratio(
-    `${workload}, CPU: at most 1.1 of Drizzle on the same driver`,
+    `${workload} ${mode}, CPU: at most 1.1 of Drizzle on the same driver`,
     1.1,
     cpu(OWN[transport]),
     cpu(DRIZZLE[transport]),
