@@ -35,8 +35,8 @@ const SHARES: Readonly<Record<Distance, number>> = {
   5: 0.15,
   30: 0.55,
 };
-const HEATING = 3;
-const BURSTS = 4;
+const HEATING = 8;
+const BURSTS = 8;
 const FEWEST = 3;
 const MOST = 101;
 

@@ -45,7 +45,7 @@ const WEIGHTS: Readonly<Partial<Record<UnitName, number>>> = {
 const WARM_UP = 5;
 /** What CPU is compared on, and how many requests of it in a row. */
 const HOT: readonly WorkloadName[] = ["W1", "W2", "W3"];
-const BURST = 30;
+const BURST = 15;
 
 function planOf(args: readonly string[]): Plan {
   const isFull = args.includes("--full");

@@ -1,5 +1,5 @@
-import { getTableColumns, is, SQL, sql } from "drizzle-orm";
-import { type PgTable, QueryBuilder } from "drizzle-orm/pg-core";
+import { is, SQL } from "drizzle-orm";
+import type { PgTable } from "drizzle-orm/pg-core";
 import { toWireParameter } from "../driver/parameter.ts";
 import type { Result, Statement } from "../driver/statement.ts";
 import { StaleDataError } from "../errors/database_error.ts";
@@ -17,9 +17,9 @@ import {
   type ColumnInfo,
   keyNames,
   type TableInfo,
-  XMIN,
 } from "../unit_of_work/table_info.ts";
 import type { UnitOfWork } from "../unit_of_work/unit_of_work.ts";
+import { findQuery } from "./_find_query.ts";
 import type { FindOptions, GetOptions, Lock } from "./entity_types.ts";
 import {
   addNested,
@@ -90,29 +90,16 @@ export class Entities {
   async find(
     table: PgTable,
     where: SQL | undefined,
-    { orderBy, limit, offset, lock }: FindOptions = {},
+    options: FindOptions = {},
   ): Promise<Entity[]> {
+    const { lock } = options;
     const info = this.#shape.tables.read(table);
     requireKey("find in", info);
-    const columns: Record<string, SQL> = {};
-    if (info.version === XMIN) columns[XMIN] = sql`${table}.xmin::text`;
-    let query = new QueryBuilder(this.#shape.dialect)
-      .select({ ...getTableColumns(table), ...columns })
-      .from(table)
-      .$dynamic();
-    if (where !== undefined) query = query.where(where);
-    const order = orderBy === undefined ? [] : [orderBy].flat();
-    if (order.length > 0) query = query.orderBy(...order);
-    if (limit !== undefined) query = query.limit(limit);
-    if (offset !== undefined) query = query.offset(offset);
-    if (lock !== undefined) {
-      const { strength, noWait, skipLocked } = lockOptions(lock);
-      query = query.for(
-        strength,
-        noWait ? { noWait } : skipLocked ? { skipLocked } : {},
-      );
-    }
-    const { sql: text, params } = query.toSQL();
+    const { sql: text, params } = findQuery(this.#shape.dialect, info, {
+      ...options,
+      where,
+      lock: lock === undefined ? undefined : lockOptions(lock),
+    });
     const handle = this.#handle();
     const { work } = handle.core;
     const askedAt = work.now;

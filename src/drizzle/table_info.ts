@@ -7,7 +7,7 @@ import {
   PgTable,
 } from "drizzle-orm/pg-core";
 import { toWireParameter } from "../driver/parameter.ts";
-import { selectByKey } from "../unit_of_work/select_statement.ts";
+import { selectAll, selectByKey } from "../unit_of_work/select_statement.ts";
 import {
   type ColumnInfo,
   quoteName,
@@ -99,7 +99,12 @@ export function tableInfoReader(
 }
 
 /** What follows from the rest. */
-type Derived = "selectByKey" | "givenColumns" | "madeColumns" | "writesSql";
+type Derived =
+  | "selectAll"
+  | "selectByKey"
+  | "givenColumns"
+  | "madeColumns"
+  | "writesSql";
 
 function completed(given: Omit<TableInfo, Derived>): TableInfo {
   const info = {
@@ -113,6 +118,7 @@ function completed(given: Omit<TableInfo, Derived>): TableInfo {
     (info.hasTriggerKeys && info.primaryKey.includes(column));
   return {
     ...info,
+    selectAll: selectAll(info),
     selectByKey: selectByKey(info),
     givenColumns: info.columns.filter((column) => !isMade(column)),
     madeColumns: info.columns.filter(isMade),

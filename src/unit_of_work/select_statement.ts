@@ -39,21 +39,28 @@ export function selectStatement(
 }
 
 /**
+ * The SQL that reads rows, up to the conditions: it is made once for a table.
+ *
+ * @param table The table.
+ */
+export function selectAll(
+  { columns, version, sql }: Omit<SelectableTable, "primaryKey">,
+): string {
+  const read = columns.map(({ name }) => quoteName(name));
+  if (version === XMIN) read.push("xmin::text");
+  return `select ${read.join(", ")} from ${sql}`;
+}
+
+/**
  * The SQL that reads one row by its key: it is made once for a table.
  *
  * @param table The table.
  */
-export function selectByKey(
-  { columns, version, primaryKey, sql }: SelectableTable,
-): string {
-  const read = columns.map(({ name }) => quoteName(name));
-  if (version === XMIN) read.push("xmin::text");
-  const conditions = primaryKey.map(({ name }, at) =>
+export function selectByKey(table: SelectableTable): string {
+  const conditions = table.primaryKey.map(({ name }, at) =>
     `${quoteName(name)} = $${at + 1}`
   );
-  return `select ${read.join(", ")} from ${sql} where ${
-    conditions.join(" and ")
-  }`;
+  return `${selectAll(table)} where ${conditions.join(" and ")}`;
 }
 
 /** What of a table a select has to know. */
@@ -62,7 +69,14 @@ type SelectableTable = Pick<
   "columns" | "version" | "primaryKey" | "sql"
 >;
 
-function lockClause({ strength, noWait, skipLocked }: LockOptions): string {
+/**
+ * The clause that locks the rows of a select.
+ *
+ * @param lock How.
+ */
+export function lockClause(
+  { strength, noWait, skipLocked }: LockOptions,
+): string {
   const wait = noWait ? " nowait" : skipLocked ? " skip locked" : "";
   return `for ${strength}${wait}`;
 }

@@ -121,7 +121,9 @@ export interface TableInfo extends TableMapping {
   readonly name: string;
   /** Its name in SQL, quoted, with its schema. */
   readonly sql: string;
-  /** The SQL that reads all columns of a row by its key, and its version. */
+  /** The SQL that reads all columns of rows, and their version. */
+  readonly selectAll: string;
+  /** The same, of a row by its key. */
   readonly selectByKey: string;
   /** Its columns, in the order of the schema. */
   readonly columns: readonly ColumnInfo[];
