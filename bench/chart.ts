@@ -5,7 +5,7 @@ import { type WorkloadName, WORKLOADS } from "./workloads.ts";
 /** What is drawn, left to right and down. */
 const PANELS: readonly WorkloadName[] = ["W1", "W2", "W3", "W4", "W5", "W7"];
 const COLUMNS = 3;
-const PANEL = { width: 340, height: 296 };
+const PANEL = { width: 374, height: 296 };
 const PLOT = { left: 38, top: 40, width: 150, height: 212 };
 const HEADER = 60;
 const LINE_HEIGHT = 13;
@@ -14,7 +14,7 @@ const STYLE = `
   .ground { fill: #ffffff; }
   text { font: 11px system-ui, sans-serif; fill: #57606a; }
   .heading { font-size: 17px; font-weight: 600; fill: #1f2328; }
-  .title { font-size: 12.5px; font-weight: 600; fill: #1f2328; }
+  .title { font-size: 12px; font-weight: 600; fill: #1f2328; }
   .grid { stroke: #d8dee4; stroke-width: 1; }
   .line { fill: none; stroke-width: 1.2; stroke: #9aa4ae; }
   .leader { stroke: #9aa4ae; stroke-width: 0.6; fill: none; opacity: 0.7; }
@@ -114,7 +114,7 @@ function panel(results: Results, workload: WorkloadName): string {
 
 /** A panel has no room for more. */
 function titleText(title: string): string {
-  return title.length > 52 ? `${title.slice(0, 51)}…` : title;
+  return title.length > 56 ? `${title.slice(0, 55)}…` : title;
 }
 
 function curveOf(

@@ -52,24 +52,37 @@ export class LineProcess<Question, Answer> implements AsyncDisposable {
 
   async #exchange<T>(question: Question): Promise<T> {
     const line = `${JSON.stringify(question)}\n`;
-    await this.#writer.write(new TextEncoder().encode(line));
-    for (;;) {
-      const { value, done } = await this.#lines.read();
-      if (done) {
+    // One that hangs is ended, and has failed.
+    const late = setTimeout(() => this.#child.kill("SIGKILL"), PATIENCE);
+    try {
+      await this.#writer.write(new TextEncoder().encode(line));
+      const told = await this.#nextAnswer();
+      if (told === undefined) {
         throw new TypeError(
           `The process ended instead of answering ${line.slice(0, 200)}`,
         );
       }
-      // Some libraries greet on the standard output.
-      if (!value.startsWith(MARK)) continue;
-      const { answer, error } = JSON.parse(value.slice(MARK.length));
+      const { answer, error } = JSON.parse(told);
       if (error !== undefined) throw new TypeError(error);
       return answer;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  async #nextAnswer(): Promise<string | undefined> {
+    for (;;) {
+      const { value, done } = await this.#lines.read();
+      if (done) return undefined;
+      // Some libraries greet on the standard output.
+      if (value.startsWith(MARK)) return value.slice(MARK.length);
     }
   }
 }
 
 const MARK = "\u0001";
+/** Milliseconds: more than any request takes. */
+const PATIENCE = 60_000;
 
 /**
  * Answers the questions of a {@linkcode LineProcess}, until there are no more.

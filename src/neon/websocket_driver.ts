@@ -21,7 +21,8 @@ export interface NeonWebSocketOptions {
   readonly connectTimeout?: number;
   /**
    * The WebSocket class of runtimes that have no global one (Node 20: the
-   * package `ws`).
+   * package `ws`). Deno's own waits some 40 ms with each message of more than
+   * 1 KB, which that of `ws` does not (measured with Deno 2.9).
    *
    * @default {globalThis.WebSocket}
    */

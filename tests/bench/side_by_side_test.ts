@@ -121,14 +121,18 @@ Deno.test("wireCost() counts what the answer waited for", () => {
 });
 
 Deno.test("the benchmark runs the packages that this library is tested with", async () => {
-  const [own, peers] = await Promise.all(
-    ["../../deno.json", "../../bench/peers/deno.json"].map(async (file) => {
-      const text = await Deno.readTextFile(new URL(file, import.meta.url));
-      const { imports }: { imports: Record<string, string> } = JSON.parse(text);
-      return imports;
-    }),
+  const [lock, own, peers] = await Promise.all(
+    ["../../.ci/deno.lock", "../../deno.json", "../../bench/peers/deno.json"]
+      .map(async (file) =>
+        JSON.parse(await Deno.readTextFile(new URL(file, import.meta.url)))
+      ),
   );
-  const shared = Object.entries(peers ?? {}).filter(([name]) => own?.[name]);
-  assert(shared.length > 3);
-  for (const [name, version] of shared) assertEquals(version, own?.[name]);
+  const names = Object.keys(peers.imports)
+    .filter((name) => !name.endsWith("/") && own.imports[name]);
+  assert(names.length > 3);
+  for (const name of names) {
+    const tested: string = lock.specifiers[own.imports[name]];
+    const [version] = tested.split("_");
+    assertEquals(peers.imports[name], `npm:${name}@${version}`);
+  }
 });
