@@ -140,6 +140,11 @@ export class LazyTarget {
     this.#allowedParams = allowedParams;
   }
 
+  /** What was found; nothing before. */
+  get found(): ConnectionTarget | undefined {
+    return this.#found;
+  }
+
   /**
    * Asks for the URL, until there is one.
    *

@@ -34,7 +34,8 @@ export function clientDriver(config: ClientDriverConfig): Driver {
     address: () => target.address,
     async connect(options = {}) {
       options.signal?.throwIfAborted();
-      const found = await orGivenUp(target.find(), {
+      // It is asked for once, and a wait costs a timer.
+      const found = target.found ?? await orGivenUp(target.find(), {
         signal: options.signal,
         timeout: connectTimeout,
       });
