@@ -137,7 +137,9 @@ function rounded(_: string, value: unknown): unknown {
 }
 
 async function runAll(plan: Plan): Promise<Results> {
-  await generatePrisma();
+  if (plan.peers.some((peer) => peer.startsWith("prisma"))) {
+    await generatePrisma();
+  }
   await using bed = await openBed();
   let results = await knownResults(plan, await settingOf(bed.admin));
   const units = unitsOf(plan);
