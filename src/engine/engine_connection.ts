@@ -271,7 +271,7 @@ export class EngineConnection {
     const told = emitter.hears("statement")
       ? new ToldFlight(statements, wrapped, tellers)
       : undefined;
-    for (const [index, { text, params }] of statements.entries()) {
+    for (const [index, statement] of statements.entries()) {
       const result = results[index];
       if (result !== undefined) tellers[index]?.(result, duration);
       if (told?.tells(index) !== true) continue;
@@ -280,7 +280,7 @@ export class EngineConnection {
         type: "statement",
         session: this.#holder,
         address: driver.address?.(),
-        text,
+        text: statement.text,
         duration,
         rowCount: result?.rowCount ?? null,
         error: isFailed ? failure?.code : undefined,
@@ -288,7 +288,8 @@ export class EngineConnection {
         isOwn: told.isOwn(index),
         flightSize: told.size,
         isLast: told.last === index,
-        ...(exposeParameters && { parameters: params }),
+        // Those of a long list are written anew each time they are asked for.
+        ...(exposeParameters && { parameters: statement.params }),
       });
     }
   }

@@ -164,7 +164,7 @@ export class Dispatcher {
       options: this.#parts.options(),
       isPure: this.queue.isPure,
       isLast: this.#isEnding,
-      bytes: () => this.queue.bytes,
+      bytes: (limit) => this.queue.bytes(limit),
       hasWritten: this.#hasWritten,
       maxBatchBytes: this.#parts.owner.engine.maxBatchBytes,
     });

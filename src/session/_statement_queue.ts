@@ -7,6 +7,8 @@ import type { Savepoint } from "./savepoint.ts";
 
 /** A statement that waits to be sent, or the SAVEPOINT that leads one. */
 interface Pending extends ToldStatement {
+  /** What to send. */
+  statement: Statement;
   /** Its place among all that were issued. */
   readonly number: number;
   readonly resolve: (result: Result) => void;
@@ -93,6 +95,16 @@ export class Batch {
   }
 }
 
+/** A statement whose parameters are there, and not made when asked for. */
+function written(
+  statement: Statement,
+  params: Statement["params"],
+): Statement {
+  if (Object.hasOwn(statement, "params")) return statement;
+  const { text, rowMode, access, mayLag, isOwn, stale, onAnswer } = statement;
+  return { text, params, rowMode, access, mayLag, isOwn, stale, onAnswer };
+}
+
 /** What was issued and not sent yet, in order. */
 export class StatementQueue {
   readonly #pending: Pending[] = [];
@@ -115,16 +127,23 @@ export class StatementQueue {
     );
   }
 
-  /** How many bytes wait, as JSON; what is between them is not counted. */
-  get bytes(): number {
-    return this.#pending.reduce(
-      (sum, { statement: { text, params } }) =>
-        params.reduce(
-          (size, value) => size + (value === null ? 4 : jsonBytes(value)),
-          sum + jsonBytes(text),
-        ),
-      0,
-    );
+  /**
+   * How many bytes wait, as JSON; what is between them is not counted. What
+   * was written to be counted is kept to be sent.
+   *
+   * @param limit Counts no further when there are more.
+   */
+  bytes(limit: number): number {
+    let sum = 0;
+    for (const each of this.#pending) {
+      const { statement } = each;
+      const { text, params } = statement;
+      sum += jsonBytes(text);
+      for (const value of params) sum += value === null ? 4 : jsonBytes(value);
+      if (sum > limit) break;
+      each.statement = written(statement, params);
+    }
+    return sum;
   }
 
   /** Queues a statement. */
