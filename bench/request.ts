@@ -39,6 +39,7 @@ export async function runRequest(
 ): Promise<Cost> {
   const before = await lookBefore(admin, input);
   if (peer.mode === "cold") await peer.forget();
+  else await wake(peer, input);
   await peer.takeEvents();
   const { ms, answeredAt, answer } = await peer.ask<Ran>({
     kind: "run",
@@ -52,6 +53,15 @@ export async function runRequest(
     ? undefined
     : wireCost(events, answeredAt, roundTrip);
   return { ms, cpuMs, wire };
+}
+
+/**
+ * While others had their turn, what was kept may have been closed: servers and
+ * pools do so after some seconds.
+ */
+async function wake(peer: PeerRun, input: Input): Promise<void> {
+  await peer.ask<Ran>({ kind: "run", workload: "W1", input });
+  await peer.ask<Ended>({ kind: "end" });
 }
 
 /**
