@@ -275,6 +275,6 @@ export async function writeReport(results: Results): Promise<void> {
   );
   await Deno.writeTextFile(PICTURE, chart(results));
   await new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "--quiet", README, RESULTS],
+    args: ["fmt", "--quiet", README, RESULTS, PICTURE],
   }).output();
 }

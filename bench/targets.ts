@@ -6,7 +6,7 @@ import {
   type PeerName,
   type Transport,
 } from "./peer_list.ts";
-import { type Distance, measuredOf, type Results } from "./results.ts";
+import { measuredOf, type Results } from "./results.ts";
 import { WORKLOAD_NAMES, type WorkloadName, WORKLOADS } from "./workloads.ts";
 
 /** What was promised, and what has come out. */
@@ -86,12 +86,12 @@ export function verdicts(results: Results): Verdict[] {
   return [
     noMoreRoundTrips(results),
     promisedFlights(results),
-    ...(["W1", "W2"] as const).map((workload) =>
-      besideBest(results, workload, 1.05)
-    ),
-    ...(["W6-1k", "W6-10k"] as const).map((workload) =>
-      besideBest(results, workload, 1.3)
-    ),
+    ...MODES.flatMap((mode) => [
+      besideBest(results, { workload: "W1", mode }, 1.05),
+      besideBest(results, { workload: "W2", mode }, 1.05),
+      besideBest(results, { workload: "W6-1k", mode }, 1.3),
+      besideBest(results, { workload: "W6-10k", mode }, 1.3),
+    ]),
     ...(["W3", "W4", "W5", "W7"] as const).map((workload) =>
       besideOrms(results, workload, 0.6)
     ),
@@ -120,23 +120,6 @@ export function roundTripsOf(
   peer: PeerName,
 ): number | undefined {
   return measuredOf(results, workload, mode, peer)?.at[30]?.wire?.roundTrips;
-}
-
-/**
- * Milliseconds of a peer.
- *
- * @param results What was measured.
- * @param workload Of what, cold.
- * @param peer Of whom.
- * @param distance At which distance.
- */
-export function msOf(
-  results: Results,
-  workload: WorkloadName,
-  peer: PeerName,
-  distance: Distance = 30,
-): number | undefined {
-  return measuredOf(results, workload, "cold", peer)?.at[distance]?.ms;
 }
 
 function othersOf(transport: Transport, workload: WorkloadName): PeerName[] {
@@ -190,15 +173,15 @@ function promisedFlights(results: Results): Verdict {
   };
 }
 
-/** The fastest of some, cold, at 30 ms. */
+/** The fastest of some, at 30 ms. */
 function fastest(
   results: Results,
-  workload: WorkloadName,
+  { workload, mode }: { workload: WorkloadName; mode: Mode },
   peers: readonly PeerName[],
 ): { peer: PeerName; ms: number } | undefined {
   return peers
     .flatMap((peer) => {
-      const ms = msOf(results, workload, peer);
+      const ms = measuredOf(results, workload, mode, peer)?.at[30]?.ms;
       return ms === undefined ? [] : [{ peer, ms }];
     })
     .toSorted((a, b) => a.ms - b.ms)[0];
@@ -227,15 +210,15 @@ function amount(ms: number): string {
 
 function besideBest(
   results: Results,
-  workload: WorkloadName,
+  { workload, mode }: { workload: WorkloadName; mode: Mode },
   most: number,
 ): Verdict {
   const others = PEER_NAMES.filter((name) => peerEntry(name).kind !== "own");
   return ratio(
-    `${workload}, 30 ms: at most ${most} of the fastest of all`,
+    `${workload} ${mode}, 30 ms: at most ${most} of the fastest of all`,
     most,
-    fastest(results, workload, Object.values(OWN)),
-    fastest(results, workload, others),
+    fastest(results, { workload, mode }, Object.values(OWN)),
+    fastest(results, { workload, mode }, others),
   );
 }
 
@@ -250,10 +233,10 @@ function besideOrms(
     return kind === "orm" && transport !== "tcp" && guarded === undefined;
   });
   return ratio(
-    `${workload}, 30 ms: at most ${most} of the fastest ORM with transactions over Neon`,
+    `${workload} cold, 30 ms: at most ${most} of the fastest ORM with transactions over Neon`,
     most,
-    fastest(results, workload, [OWN.http]),
-    fastest(results, workload, orms),
+    fastest(results, { workload, mode: "cold" }, [OWN.http]),
+    fastest(results, { workload, mode: "cold" }, orms),
   );
 }
 
