@@ -84,7 +84,7 @@ export function renderSql(
 
 /** Symbols of a table that the declarations leave out. */
 interface TableSymbols {
-  readonly Symbol: { readonly BaseName: symbol };
+  readonly Symbol: { readonly BaseName: symbol; readonly IsAlias: symbol };
 }
 
 /**
@@ -95,6 +95,16 @@ interface TableSymbols {
 export function baseName(table: Table): string {
   const { Symbol: { BaseName } } = Table as unknown as TableSymbols;
   return String(Reflect.get(table, BaseName));
+}
+
+/**
+ * Whether a table is another name for one: `alias(table, name)`.
+ *
+ * @param table The table.
+ */
+export function isAlias(table: Table): boolean {
+  const { Symbol: { IsAlias } } = Table as unknown as TableSymbols;
+  return Reflect.get(table, IsAlias) === true;
 }
 
 /** What a database keeps of its constructor's arguments. */

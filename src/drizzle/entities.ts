@@ -1,5 +1,5 @@
-import { is, SQL } from "drizzle-orm";
-import type { PgTable } from "drizzle-orm/pg-core";
+import { getTableName, is, SQL } from "drizzle-orm";
+import { PgTable } from "drizzle-orm/pg-core";
 import { toWireParameter } from "../driver/parameter.ts";
 import type { Result, Statement } from "../driver/statement.ts";
 import { StaleDataError } from "../errors/database_error.ts";
@@ -20,6 +20,7 @@ import {
 } from "../unit_of_work/table_info.ts";
 import type { UnitOfWork } from "../unit_of_work/unit_of_work.ts";
 import { findQuery } from "./_find_query.ts";
+import { isAlias } from "./_internals.ts";
 import type { FindOptions, GetOptions, Lock } from "./entity_types.ts";
 import {
   addNested,
@@ -42,6 +43,12 @@ export class Entities {
     this.#handle = handle;
   }
 
+  /** What is known of a table; under another name it has no entities. */
+  #infoOf(table: PgTable): TableInfo {
+    if (is(table, PgTable) && isAlias(table)) throw aliasError(table);
+    return this.#shape.tables.read(table);
+  }
+
   /** Makes an entity, and those of related rows; all of them or none. */
   add(table: PgTable, values: AnyValues): Entity {
     return this.addAll(table, [values])[0] ?? {};
@@ -50,13 +57,13 @@ export class Entities {
   /** Makes entities; all of them or none. */
   addAll(table: PgTable, rows: readonly AnyValues[]): Entity[] {
     const work = this.#begin();
-    const { relational, tables } = this.#shape;
+    const { relational } = this.#shape;
     const made: Entity[] = [];
     const parts: NestedParts = {
       relational,
       isEntity: (value) => work.has(value),
       add: (own, row) => {
-        const entity = work.add(tables.read(own), row);
+        const entity = work.add(this.#infoOf(own), row);
         made.push(entity);
         return entity;
       },
@@ -75,7 +82,7 @@ export class Entities {
     key: unknown,
     { lock }: GetOptions = {},
   ): Promise<Entity | undefined> {
-    const info = this.#shape.tables.read(table);
+    const info = this.#infoOf(table);
     const parts = keyParts(info, key);
     const work = this.#begin();
     const text = partsText(info, parts);
@@ -93,7 +100,7 @@ export class Entities {
     options: FindOptions = {},
   ): Promise<Entity[]> {
     const { lock } = options;
-    const info = this.#shape.tables.read(table);
+    const info = this.#infoOf(table);
     requireKey("find in", info);
     const { sql: text, params } = findQuery(this.#shape.dialect, info, {
       ...options,
@@ -120,14 +127,14 @@ export class Entities {
 
   /** Tracks rows of a select. */
   track(table: PgTable, rows: readonly Entity[]): Entity[] {
-    const info = this.#shape.tables.read(table);
+    const info = this.#infoOf(table);
     const work = this.#begin();
     return rows.map((row) => work.track(info, row));
   }
 
   /** Copies values onto the entity of their key. */
   async merge(table: PgTable, values: AnyValues): Promise<Entity> {
-    const info = this.#shape.tables.read(table);
+    const info = this.#infoOf(table);
     for (const [key, value] of Object.entries(values)) {
       const isValue = !(value instanceof Ref) && !is(value, SQL);
       if (info.byKey.has(key) && isValue) continue;
@@ -277,4 +284,12 @@ function staleError(
   );
   error.entities = [entity];
   return error;
+}
+
+function aliasError(table: PgTable): TypeError {
+  return new TypeError(
+    `Cannot use the unit of work: "${
+      getTableName(table)
+    }" is an alias; give it the table itself`,
+  );
 }

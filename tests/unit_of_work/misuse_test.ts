@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { pgTable, text } from "drizzle-orm/pg-core";
+import { alias, pgTable, text } from "drizzle-orm/pg-core";
 import { ref, StateError } from "../../mod.ts";
 import { entityTests } from "./entity_bed.ts";
 import { customers, orders, shop, SHOP_SETUP } from "./shop.ts";
@@ -41,6 +41,17 @@ test("refuses an entity of another session", async ({ db, Session }) => {
   }
   const error = await assertRejects(() => db.refresh(ada), StateError);
   assertEquals(error.code, "ENTITY_UNKNOWN");
+});
+
+test("refuses an alias, which is no table", async ({ db }) => {
+  const buyers = alias(customers, "buyers");
+  const message = '"buyers" is an alias; give it the table itself';
+  assertThrows(() => db.add(buyers, { name: "x" }), TypeError, message);
+  assertThrows(() => db.track(buyers, []), TypeError, message);
+  await assertRejects(() => db.get(buyers, 1), TypeError, message);
+  await assertRejects(() => db.find(buyers), TypeError, message);
+  const [ada] = await db.select().from(buyers);
+  assertEquals(ada?.name, "Ada");
 });
 
 test("refuses a ref to what was never added, or forgotten", async ({ db }) => {
