@@ -84,9 +84,6 @@ for (const [name, peer] of Object.entries(OWN) as [PeerName, Peer][]) {
   for (const mode of ["cold", "warm"] as const) {
     Deno.test({
       name: `side by side: ${name}, ${mode}, needs the promised round trips`,
-      // A pool, and the connections of `fetch`, are cut with the relay.
-      sanitizeResources: false,
-      sanitizeOps: false,
       async fn() {
         const promised = QUICK.map((workload) => {
           const transport = transportOf(name, workload);

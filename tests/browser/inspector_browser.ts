@@ -13,8 +13,6 @@ function look(
 ): void {
   Deno.test({
     name: `inspector: ${name}`,
-    sanitizeOps: false,
-    sanitizeResources: false,
     async fn() {
       const abort = new AbortController();
       const browser = await openBrowser();
