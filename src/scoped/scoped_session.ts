@@ -26,9 +26,6 @@ import {
 import { ScopeEntry } from "./scope_entry.ts";
 import { scopedDatabase } from "./scoped_database.ts";
 
-/** How many kinds of closed sessions are told apart. */
-const MAX_ENDED = 10;
-
 /** How {@linkcode scopedSession} tells tasks apart. */
 export interface ScopedSessionOptions {
   /**
@@ -107,8 +104,6 @@ export class ScopedSession<
   readonly #context: SessionContext;
   /** What the error of a late call says, of those that say their own. */
   readonly #closedHints = new WeakMap<Session<Schema>, string>();
-  /** They stand for those that have closed, by the hint that they give. */
-  readonly #ended = new Map<string | undefined, Session<Schema>>();
 
   /**
    * Creates a registry; `scopedSession` does.
@@ -352,24 +347,23 @@ export class ScopedSession<
     session: Session<Schema>,
     database: SessionDatabase<Schema>,
   ): ScopeEntry<Schema> {
-    const entry = new ScopeEntry(session, database);
     // In development a message says where the session was closed.
-    if (this.#makeSession.engine.mode === "production") {
-      const hint = this.#closedHints.get(session);
-      void entry.letGoWhenClosed(() => this.#closedSession(hint));
+    if (this.#makeSession.engine.mode !== "production") {
+      return new ScopeEntry(session, database);
     }
+    const closedHint = this.#closedHints.get(session);
+    const entry = new ScopeEntry(
+      session,
+      database,
+      () => this.#closedSession(closedHint),
+    );
+    void entry.letGoWhenClosed();
     return entry;
   }
 
-  /** One for all of a kind: a middleware gives each request the same hint. */
   #closedSession(closedHint: string | undefined): Session<Schema> {
-    const ended = this.#ended.get(closedHint);
-    if (ended !== undefined) return ended;
     const session = this.#makeSession({ closedHint });
     void session.close();
-    // Nobody has many kinds, but each session could have a hint of its own.
-    if (this.#ended.size >= MAX_ENDED) this.#ended.clear();
-    this.#ended.set(closedHint, session);
     return session;
   }
 
