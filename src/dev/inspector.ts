@@ -49,7 +49,10 @@ const DEFAULT_KEEP = 200;
 /** Pages that are open at once; their number is no way to fill the memory. */
 const MAX_FEEDS = 20;
 
-/** What lanes are made of, all that is told of a session. */
+/**
+ * What lanes are made of. Nobody who only looks may hear `backgroundError`: an
+ * error that is heard counts as dealt with.
+ */
 const TYPES = [
   "sessionOpen",
   "sessionClose",

@@ -60,9 +60,7 @@ export async function busyApp(options: BusyOptions = {}): Promise<BusyApp> {
   const { latency = 0, exposeParameters = false, signal } = options;
   const database = await testDatabase({ setup });
   const endpoint = await serveNeon({ backend: database.url, port: 0, latency });
-  const url = new URL(database.url);
-  url.port = String(endpoint.port);
-  const engine = createEngine(neon(url.href), {
+  const engine = createEngine(neon(endpoint.url), {
     mode: "development",
     exposeParameters,
     pool: (driver) => new NullPool(driver, { maxOpen: 4 }),

@@ -46,12 +46,10 @@ export async function startNeon(): Promise<NeonBed> {
     port: 0,
     poolSize: 0,
   });
-  const url = new URL(database.url);
-  url.port = String(endpoint.port);
   return {
     database,
     endpoint,
-    url: url.href,
+    url: endpoint.url,
     async [Symbol.asyncDispose]() {
       await endpoint.close();
       await database.drop();

@@ -214,9 +214,7 @@ Deno.test("a bookmark lets a replica answer that has replayed it, and no other",
   await using pair = await replicatedPair();
   const { primary, standby } = pair;
   const endpoint = await serveNeon({ backend: primary.url, port: 0 });
-  const http = new URL(primary.url);
-  http.port = String(endpoint.port);
-  for (const own of [postgres(primary.url), neon(http.href)]) {
+  for (const own of [postgres(primary.url), neon(endpoint.url)]) {
     const replica = counted(postgres(standby.url));
     await using engine = createEngine({
       primary: own,

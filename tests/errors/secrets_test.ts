@@ -10,6 +10,7 @@ import {
   QueuePool,
   sessionmaker,
 } from "../../mod.ts";
+import { EVENT_TYPES } from "../support/event_types.ts";
 import { serveNeon } from "../../src/dev/mod.ts";
 import { neon, neonHttp } from "../../src/neon/mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
@@ -25,24 +26,6 @@ const schema = { people };
 
 /** In every value, password and token: nobody may be told. */
 const MARKER = "m4rk3r";
-
-const EVENTS = [
-  "connect",
-  "close",
-  "checkout",
-  "checkin",
-  "begin",
-  "savepoint",
-  "statement",
-  "flight",
-  "flush",
-  "commit",
-  "rollback",
-  "retry",
-  "leak",
-  "backgroundError",
-  "listenerError",
-] as const;
 
 /** All that a program may print of something, what hangs on it included. */
 function told(thing: unknown): string {
@@ -147,7 +130,9 @@ async function silent(driver: Driver): Promise<void> {
     }),
   });
   const events: EngineEvent[] = [];
-  for (const type of EVENTS) engine.on(type, (event) => events.push(event));
+  for (const type of EVENT_TYPES) {
+    engine.on(type, (event) => events.push(event));
+  }
   const Session = sessionmaker(engine, { schema, roles: [] });
   const Mine = Session.with({ claims: { sub: MARKER } });
   for (const [name, fail] of Object.entries(FAILURES)) {

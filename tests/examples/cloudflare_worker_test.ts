@@ -110,12 +110,10 @@ async function startTemplate(): Promise<Template> {
     // Nothing is kept between requests: what is left was left by the Worker.
     poolSize: 0,
   });
-  const url = new URL(database.url);
-  url.port = String(endpoint.port);
   const settings = await wranglerSettings(project);
   const neon = await startWorkerd(bundles.neon, {
     ...settings,
-    bindings: { DATABASE_URL: url.href },
+    bindings: { DATABASE_URL: endpoint.url },
   });
   const hyperdrive = await startWorkerd(bundles.hyperdrive, {
     ...settings,

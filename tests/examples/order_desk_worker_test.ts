@@ -31,11 +31,9 @@ async function startWorker(): Promise<Worker> {
     port: 0,
     poolSize: 0,
   });
-  const url = new URL(database.url);
-  url.port = String(endpoint.port);
   const running = await startWorkerd(contents, {
     compatibilityFlags: ["nodejs_compat", "enable_request_signal"],
-    bindings: { DATABASE_URL: url.href, ORDER_DESK_SECRET: "of the test" },
+    bindings: { DATABASE_URL: endpoint.url, ORDER_DESK_SECRET: "of the test" },
   });
   return {
     database,

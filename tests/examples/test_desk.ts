@@ -90,9 +90,7 @@ export async function pgliteDesk(): Promise<TestDesk> {
 export async function neonDesk(): Promise<TestDesk> {
   const database = await testDatabase();
   const endpoint = await serveNeon({ backend: database.url, port: 0 });
-  const url = new URL(database.url);
-  url.port = String(endpoint.port);
-  const engine = createEngine(neon(url.href));
+  const engine = createEngine(neon(endpoint.url));
   const desk = new TestDesk(engine, async () => {
     await endpoint.close();
     await endpoint.idle();

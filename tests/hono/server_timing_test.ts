@@ -30,10 +30,8 @@ async function ask(
 ): Promise<Asked> {
   await using database = await testDatabase();
   const endpoint = await serveNeon({ backend: database.url, port: 0 });
-  const url = new URL(database.url);
-  url.port = String(endpoint.port);
   try {
-    await using engine = createEngine(neon(url.href), { mode });
+    await using engine = createEngine(neon(endpoint.url), { mode });
     const events: RequestEvent[] = [];
     engine.on("request", (event) => events.push(event));
     const app = new Hono<{ Variables: SessionVariables }>();

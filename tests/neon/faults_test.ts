@@ -51,13 +51,11 @@ async function faultyBed(
       return fault;
     },
   });
-  const url = new URL(database.url);
-  url.port = String(server.port);
-  const engine = createEngine(neon(url.href, options));
+  const engine = createEngine(neon(server.url, options));
   const bed: Bed = {
     engine,
     database,
-    url: url.href,
+    url: server.url,
     fault: undefined,
     async [Symbol.asyncDispose]() {
       await engine.dispose();

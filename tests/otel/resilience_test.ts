@@ -86,10 +86,8 @@ async function forgetRead(engine: Engine): Promise<void> {
 Deno.test("instrument() ends the span of a session that was dropped without a connection", async () => {
   await using database = await testDatabase();
   const server = await serveNeon({ backend: database.url, port: 0 });
-  const url = new URL(database.url);
-  url.port = String(server.port);
   try {
-    await using engine = createEngine(neonHttp(url.href));
+    await using engine = createEngine(neonHttp(server.url));
     const spans = spanBed();
     instrument(engine);
     await forgetRead(engine);

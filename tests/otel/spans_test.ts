@@ -40,11 +40,9 @@ async function withBed(
 ): Promise<void> {
   await using database = await testDatabase({ setup });
   const server = await serveNeon({ backend: database.url, port: 0 });
-  const url = new URL(database.url);
-  url.port = String(server.port);
   const driver = transport === "TCP"
     ? postgres(database.url)
-    : neon(url.href, { transport: "auto" });
+    : neon(server.url, { transport: "auto" });
   await using engine = createEngine(driver);
   const spans = spanBed();
   const errors: unknown[] = [];

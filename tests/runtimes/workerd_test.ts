@@ -22,11 +22,9 @@ async function startWorker(): Promise<Worker> {
     setup: "create table kept (n int primary key, note text)",
   });
   const endpoint = await serveNeon({ backend: database.url, port: 0 });
-  const neonUrl = new URL(database.url);
-  neonUrl.port = String(endpoint.port);
   const running = await startWorkerd(contents, {
     compatibilityFlags: ["nodejs_compat", "enable_request_signal"],
-    bindings: { NEON_URL: neonUrl.href, POSTGRES_URL: database.url },
+    bindings: { NEON_URL: endpoint.url, POSTGRES_URL: database.url },
     hyperdrives: { HYPERDRIVE: database.url },
   });
   return {

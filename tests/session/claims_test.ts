@@ -118,10 +118,8 @@ const BEDS: Readonly<Record<string, (() => Promise<Bed>) | undefined>> = {
   "Neon over HTTP": () =>
     serverBed(async (url) => {
       const endpoint = await serveNeon({ backend: url, port: 0 });
-      const reached = new URL(url);
-      reached.port = String(endpoint.port);
       return {
-        driver: neon(reached.href),
+        driver: neon(endpoint.url),
         [Symbol.asyncDispose]: () => endpoint.close(),
       };
     }),

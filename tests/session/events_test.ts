@@ -5,13 +5,13 @@ import {
   createEngine,
   type Engine,
   type EngineEvent,
-  type EventMap,
   PoolError,
   QueuePool,
   sessionmaker,
 } from "../../mod.ts";
 import { serveNeon } from "../../src/dev/mod.ts";
 import { neonHttp } from "../../src/neon/mod.ts";
+import { EVENT_TYPES } from "../support/event_types.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { testDatabase } from "../support/postgres.ts";
 
@@ -21,32 +21,9 @@ const things = pgTable("things", {
 });
 const setup = "create table things (id serial primary key, n int not null)";
 
-/** By type, so that a new one has to be thought of. */
-const TYPES: Record<keyof EventMap, true> = {
-  sessionOpen: true,
-  sessionClose: true,
-  connect: true,
-  close: true,
-  checkout: true,
-  checkoutError: true,
-  checkin: true,
-  begin: true,
-  savepoint: true,
-  statement: true,
-  flight: true,
-  flush: true,
-  commit: true,
-  rollback: true,
-  retry: true,
-  request: true,
-  leak: true,
-  backgroundError: true,
-  listenerError: true,
-};
-
 function hear(engine: Engine): EngineEvent[] {
   const events: EngineEvent[] = [];
-  for (const type of Object.keys(TYPES) as (keyof EventMap)[]) {
+  for (const type of EVENT_TYPES) {
     engine.on(type, (event) => events.push(event));
   }
   return events;
@@ -266,10 +243,8 @@ Deno.test("events: COMMIT says what travelled with it, ROLLBACK whether it was s
 Deno.test("events: of a request that fails as a whole each statement is told", async () => {
   await using database = await testDatabase({ setup });
   const server = await serveNeon({ backend: database.url, port: 0 });
-  const url = new URL(database.url);
-  url.port = String(server.port);
   try {
-    await using engine = createEngine(neonHttp(url.href));
+    await using engine = createEngine(neonHttp(server.url));
     const events = hear(engine);
     const Session = sessionmaker(engine, { schema: { things } });
     await Session.begin((db) => {
@@ -309,9 +284,7 @@ Deno.test("events: COMMIT in one request takes its time alone, not that of what 
   await using database = await testDatabase({ setup });
   const endpoint = await serveNeon({ backend: database.url, port: 0 });
   try {
-    const url = new URL(database.url);
-    url.port = String(endpoint.port);
-    await using engine = createEngine(neonHttp(url.href));
+    await using engine = createEngine(neonHttp(endpoint.url));
     const events = hear(engine);
     const Session = sessionmaker(engine, { schema: { things } });
     await using db = Session({ readYourWrites: true });

@@ -185,9 +185,7 @@ Deno.test("retry: a request that was never run is sent again, one that may have 
     port: 0,
     faults: () => faults.shift(),
   });
-  const url = new URL(database.url);
-  url.port = String(server.port);
-  await using engine = createEngine(neon(url.href));
+  await using engine = createEngine(neon(server.url));
   const Session = sessionmaker(engine);
   const store = (n: number) =>
     Session.begin((db) => {

@@ -45,10 +45,8 @@ export async function postgresBed(): Promise<DriverBed> {
 export async function neonBed(): Promise<DriverBed> {
   const database = await testDatabase();
   const server = await serveNeon({ backend: database.url, port: 0 });
-  const url = new URL(database.url);
-  url.port = String(server.port);
   return {
-    driver: neon(url.href),
+    driver: neon(server.url),
     database,
     async [Symbol.asyncDispose]() {
       await server.close();
