@@ -13,6 +13,7 @@ import {
 } from "../errors/wrap_driver_error.ts";
 import type { Emitter } from "../events/emitter.ts";
 import type { Pool } from "../pool/pool.ts";
+import { ToldFlight } from "./_told_flight.ts";
 
 /** What a checkout needs from its engine. */
 export interface ConnectionParts {
@@ -292,51 +293,6 @@ export class EngineConnection {
         ...(exposeParameters && { parameters: statement.params }),
       });
     }
-  }
-}
-
-/** Which statements of a flight have an event, and which of them are whose. */
-class ToldFlight {
-  /** How many of them somebody has asked for. */
-  readonly size: number;
-  /** Place of the last of those that are told. */
-  readonly last: number;
-  readonly #statements: readonly Statement[];
-  readonly #flight: WrappedFlight;
-  readonly #tellers: readonly (Teller | undefined)[];
-
-  constructor(
-    statements: readonly Statement[],
-    flight: WrappedFlight,
-    tellers: readonly (Teller | undefined)[],
-  ) {
-    this.#statements = statements;
-    this.#flight = flight;
-    this.#tellers = tellers;
-    let size = 0;
-    for (let index = 0; index < statements.length; index++) {
-      if (!this.isOwn(index)) size++;
-    }
-    this.size = size;
-    let last = statements.length - 1;
-    while (last >= 0 && (this.isOwn(last) || !this.tells(last))) last--;
-    this.last = last;
-  }
-
-  /** Whether nobody has asked for a statement. */
-  isOwn(index: number): boolean {
-    return this.#tellers[index] !== undefined ||
-      this.#statements[index]?.isOwn === true;
-  }
-
-  /** Whether a statement has an event. */
-  tells(index: number): boolean {
-    const { results, failure, failedAt } = this.#flight;
-    if (index < results.length) return this.#tellers[index] === undefined;
-    if (failure === undefined) return false;
-    // Nobody knows which it was, unless there is only one that it can be.
-    if (failedAt === undefined) return this.size === 0 || !this.isOwn(index);
-    return index === failedAt;
   }
 }
 
