@@ -16,6 +16,8 @@ export async function generatePrisma(): Promise<void> {
       "-A",
       "--quiet",
       "--config=deno.json",
+      // It is no package of what is measured.
+      "--no-lock",
       "npm:prisma@7.10.0",
       "generate",
       "--schema=prisma.prisma",

@@ -1,5 +1,5 @@
 // @ts-types="@types/pg"
-import pg from "pg";
+import type pg from "pg";
 import {
   type Customer,
   type OrderLine,
@@ -8,6 +8,7 @@ import {
   sell,
   type Store,
 } from "../peer.ts";
+import { pgPeer } from "./pg_peer.ts";
 
 const INSERT_LINES = `insert into order_lines (order_id, sku, quantity, price)
   select $1, * from unnest($2::text[], $3::int[], $4::int[])`;
@@ -18,25 +19,7 @@ const INSERT_NOTE = "insert into notes (key, body) values ($1, $2)";
 const INSERT_ORDER = "insert into orders (customer, total) values ($1, $2)";
 
 /** `pg`, each statement awaited, as its documentation shows. */
-export const rawPg: Peer = {
-  prepare(connectionString, mode) {
-    if (mode === "warm") {
-      const pool = new pg.Pool({ connectionString });
-      return Promise.resolve(async () => {
-        const client = await pool.connect();
-        return store(client, () => {
-          client.release();
-          return Promise.resolve();
-        });
-      });
-    }
-    return Promise.resolve(async () => {
-      const client = new pg.Client({ connectionString });
-      await client.connect();
-      return store(client, () => client.end());
-    });
-  },
-};
+export const rawPg: Peer = pgPeer(store);
 
 function store(client: pg.ClientBase, close: () => Promise<void>): Store {
   async function transaction<T>(work: () => Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
 // @ts-types="@types/pg"
-import pg from "pg";
+import type pg from "pg";
 import {
   type Customer,
   type OrderLine,
@@ -8,6 +8,7 @@ import {
   sell,
   type Store,
 } from "../peer.ts";
+import { pgPeer } from "./pg_peer.ts";
 
 const PRODUCTS = "select id, name, price, stock from products where id = ";
 const CUSTOMER = "select id, name, email from customers where id = $1";
@@ -29,26 +30,7 @@ const INSERT_ORDER = "insert into orders (customer, total) values ($1, $2)";
  * `pg` and its option `pipeline`: nothing is awaited that need not be, and one
  * statement writes all rows. The optimum that a library is measured against.
  */
-export const pipelinedPg: Peer = {
-  prepare(connectionString, mode) {
-    const options = { connectionString, pipeline: true };
-    if (mode === "warm") {
-      const pool = new pg.Pool(options);
-      return Promise.resolve(async () => {
-        const client = await pool.connect();
-        return store(client, () => {
-          client.release();
-          return Promise.resolve();
-        });
-      });
-    }
-    return Promise.resolve(async () => {
-      const client = new pg.Client(options);
-      await client.connect();
-      return store(client, () => client.end());
-    });
-  },
-};
+export const pipelinedPg: Peer = pgPeer(store, { pipeline: true });
 
 function store(client: pg.ClientBase, close: () => Promise<void>): Store {
   async function selling(ids: readonly number[]): Promise<number[]> {
