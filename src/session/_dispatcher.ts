@@ -164,7 +164,7 @@ export class Dispatcher {
       options: this.#parts.options(),
       isPure: this.queue.isPure,
       isLast: this.#isEnding,
-      bytes: (limit) => this.queue.bytes(limit),
+      fits: (bytes) => this.queue.fits(bytes),
       hasWritten: this.#hasWritten,
       maxBatchBytes: this.#parts.owner.engine.maxBatchBytes,
     });

@@ -1,4 +1,4 @@
-import { jsonBytes } from "../driver/json_bytes.ts";
+import { fitsAsJson } from "../driver/json_bytes.ts";
 import type { Result, Statement } from "../driver/statement.ts";
 import type { Teller, WrappedFlight } from "../engine/engine_connection.ts";
 import { failedError } from "./_refusals.ts";
@@ -128,22 +128,25 @@ export class StatementQueue {
   }
 
   /**
-   * How many bytes wait, as JSON; what is between them is not counted. What
-   * was written to be counted is kept to be sent.
+   * Whether what waits has no more bytes than that, as JSON. What was written
+   * to be counted is kept to be sent.
    *
-   * @param limit Counts no further when there are more.
+   * @param limit So many; what is between them is not counted.
    */
-  bytes(limit: number): number {
-    let sum = 0;
+  fits(limit: number): boolean {
+    const texts: (string | null)[] = [];
+    let characters = 0;
     for (const each of this.#pending) {
       const { statement } = each;
       const { text, params } = statement;
-      sum += jsonBytes(text);
-      for (const value of params) sum += value === null ? 4 : jsonBytes(value);
-      if (sum > limit) break;
+      texts.push(text, ...params);
+      characters += text.length;
+      for (const value of params) characters += value?.length ?? 0;
+      // The rest of a long list is written page by page.
+      if (characters > limit) return false;
       each.statement = written(statement, params);
     }
-    return sum;
+    return fitsAsJson(texts, limit);
   }
 
   /** Queues a statement. */

@@ -14,8 +14,8 @@ export interface TransportSituation {
   readonly isPure: boolean;
   /** Whether COMMIT goes out behind it. */
   readonly isLast: boolean;
-  /** How many bytes go out now, about; asked for only where it counts. */
-  readonly bytes: (limit: number) => number;
+  /** Whether no more bytes go out now, about; asked only where it counts. */
+  readonly fits: (bytes: number) => boolean;
   /** Whether a read-only transaction has refused one of the statements. */
   readonly hasWritten: boolean;
   /** Bytes of a batch at the most; nothing where the driver has no batches. */
@@ -48,7 +48,7 @@ export function planTransport(situation: TransportSituation): TransportPlan {
     return interactive("its id is asked for before COMMIT");
   }
   if (isLast && maxBatchBytes !== undefined) {
-    return situation.bytes(maxBatchBytes) <= maxBatchBytes
+    return situation.fits(maxBatchBytes)
       ? { transport: "batch", reason: "the whole unit of work is known" }
       : interactive(`its changes are more than ${maxBatchBytes} bytes`);
   }

@@ -47,8 +47,9 @@ export class EntityMaker {
     let known = 0;
     for (const column of table.columns) {
       const { key } = column;
-      let value = expressed(table, values[key]);
-      if (key in values) known++;
+      const given = values[key];
+      if (given !== undefined || key in values) known++;
+      let value = expressed(table, given);
       if (value === undefined) value = omitted(table, column);
       else if (column.maker === "generated") {
         throw generatedError(table, column);

@@ -1,10 +1,11 @@
+import type { ClientStream } from "./client.ts";
 import { joinChunks } from "./frontend.ts";
 
 /**
  * Gathers what a client writes. What fits into one piece leaves as one; of
  * something longer the server has the beginning while the rest is written.
  */
-export class Pieces {
+export class Pieces implements ClientStream {
   /** As a client's socket says it. */
   readonly writable = true;
   readonly #send: (bytes: Uint8Array) => unknown;
@@ -28,6 +29,9 @@ export class Pieces {
     if (this.#gathered > this.#size) this.end();
     return true;
   }
+
+  /** Nothing closes it while a flight is written. */
+  destroy(): void {}
 
   /** Sends what is left. */
   end(): void {

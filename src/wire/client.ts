@@ -12,7 +12,7 @@ export interface ClientStream {
 /** The protocol connection inside a client of `pg` or Neon. */
 export interface ClientConnection extends FrontendMessages {
   /** Its socket. */
-  readonly stream: ClientStream;
+  stream: ClientStream;
 }
 
 /** The same before a client has logged in: what a cancel request needs. */

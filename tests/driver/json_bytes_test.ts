@@ -1,22 +1,32 @@
 import { assertEquals } from "@std/assert";
-import { jsonBytes } from "../../src/driver/json_bytes.ts";
+import { fitsAsJson, jsonBytes } from "../../src/driver/json_bytes.ts";
+
+const TEXTS = [
+  "",
+  "plain",
+  '{"a\\"b","c"}',
+  "\\".repeat(9),
+  "é ß ж",
+  "漢字 ﷽",
+  "😀👩‍👧",
+  "\u0001\u001f",
+  "a\nb\tc\b\f\r",
+];
 
 Deno.test("jsonBytes() counts what JSON in UTF-8 has", () => {
-  const encoder = new TextEncoder();
-  for (
-    const text of [
-      "",
-      "plain",
-      '{"a\\"b","c"}',
-      "\\".repeat(9),
-      "é ß ж",
-      "漢字 ﷽",
-      "😀👩‍👧",
-      "\u0001\u001f",
-      "a\nb\tc\b\f\r",
-    ]
-  ) {
-    const real = encoder.encode(JSON.stringify(text)).byteLength;
-    assertEquals([text, jsonBytes(text)], [text, real]);
+  for (const text of TEXTS) {
+    assertEquals([text, jsonBytes(text)], [text, realBytes(text)]);
   }
 });
+
+Deno.test("fitsAsJson() is exact at its limit", () => {
+  for (const texts of [...TEXTS.map((text) => [text]), TEXTS, [null]]) {
+    const real = texts.reduce((sum, text) => sum + realBytes(text), 0);
+    const found = [fitsAsJson(texts, real), fitsAsJson(texts, real - 1)];
+    assertEquals(found, [true, false], String(texts));
+  }
+});
+
+function realBytes(text: string | null): number {
+  return new TextEncoder().encode(JSON.stringify(text)).byteLength;
+}

@@ -10,7 +10,7 @@ const READS: TransportSituation = {
   options: {},
   isPure: true,
   isLast: false,
-  bytes: () => 10,
+  fits: () => true,
   hasWritten: false,
   maxBatchBytes: 100,
 };
@@ -56,8 +56,12 @@ const CASES: readonly Case[] = [
     "batch",
     "whole unit of work",
   ],
-  [{ isLast: isSo, bytes: () => 100 }, "batch", "whole unit of work"],
-  [{ isLast: isSo, bytes: () => 101 }, "interactive", "more than 100 bytes"],
+  [
+    { isLast: isSo, fits: (bytes) => bytes === 100 },
+    "batch",
+    "whole unit of work",
+  ],
+  [{ isLast: isSo, fits: () => !isSo }, "interactive", "more than 100 bytes"],
   [
     { isLast: isSo, isPure: !isSo, maxBatchBytes: undefined },
     "interactive",
@@ -86,7 +90,7 @@ Deno.test("planTransport() knows every case", () => {
 });
 
 Deno.test("planTransport() measures what goes out only where it counts", () => {
-  const bytes = () => {
+  const fits = () => {
     throw new Error("nobody needs to know");
   };
   for (
@@ -95,5 +99,5 @@ Deno.test("planTransport() measures what goes out only where it counts", () => {
       { isOpen: isSo, isLast: isSo },
       { isLast: isSo, maxBatchBytes: undefined },
     ]
-  ) planTransport({ ...READS, ...difference, bytes });
+  ) planTransport({ ...READS, ...difference, fits });
 });
