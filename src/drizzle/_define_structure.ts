@@ -33,8 +33,8 @@ export function defineStructure(
   }
   if (relational === undefined) return;
   const { fullSchema, schema, tableNamesMap } = relational;
-  Object.defineProperty(database, "_", {
-    value: { fullSchema, schema, tableNamesMap, session: runner },
+  Object.assign(database, {
+    _: { fullSchema, schema, tableNamesMap, session: runner },
   });
   Object.defineProperty(database, "query", QUERY);
 }

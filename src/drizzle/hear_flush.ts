@@ -10,6 +10,11 @@ interface Flush {
   readonly statements: readonly Statement[];
 }
 
+/** Whether a logger or a cache hears of flushes. */
+export function hearsFlush({ logger, cache }: SessionShape): boolean {
+  return logger !== undefined || cache !== undefined;
+}
+
 /**
  * Tells Drizzle's logger and cache of a flush, as they hear of a builder's
  * writes: the cache after the commit.

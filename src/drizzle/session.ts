@@ -15,7 +15,7 @@ import type { TransactionHandle } from "../session/transaction_handle.ts";
 import type { RollbackOptions } from "../session/transaction.ts";
 import { defineStructure } from "./_define_structure.ts";
 import { ENTITY_METHODS, type EntityMethods } from "./entity_methods.ts";
-import { hearFlush } from "./hear_flush.ts";
+import { hearFlush, hearsFlush } from "./hear_flush.ts";
 import { installMethods } from "./install_methods.ts";
 import { runnerFor } from "./runner_for.ts";
 import { coreHooks, type SessionHooks } from "./session_hooks.ts";
@@ -136,8 +136,9 @@ export class Session<
       holder,
       hooks: coreHooks(parts.hooks, () => this, () => runner),
       known: shape.tables.known,
-      onFlush: (tables, statements) =>
-        hearFlush(shape, core, { tables, statements }),
+      onFlush: hearsFlush(shape)
+        ? (tables, statements) => hearFlush(shape, core, { tables, statements })
+        : undefined,
     });
     const runner = runnerFor(shape, core, options.context);
     super(shape.dialect, runner, undefined);

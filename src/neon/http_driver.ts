@@ -131,7 +131,7 @@ async function exchange(
     return { status: response.status, body: await response.text() };
   }
   try {
-    // A `fetch` of the caller's may hear of no signal.
+    // A `fetch` of the caller's may hear of no signal, and a body may hang.
     const { status, body } = await orGivenUp(ask(), { signal: send.signal });
     if (status !== 200) {
       return { results: [], failure: httpFailure(attempt, status, body) };

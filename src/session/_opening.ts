@@ -14,7 +14,7 @@ import {
 import { runInTurn } from "./_run_in_turn.ts";
 import { claimsRequiredError } from "./claims.ts";
 import type { ServerTransaction } from "./_server_transaction.ts";
-import type { Settings } from "./settings.ts";
+import type { BeginHook, Settings } from "./settings.ts";
 import type { TransactionOwner } from "./transaction_owner.ts";
 
 /** A transaction, as what sends its statements sees it. */
@@ -100,7 +100,10 @@ export class Opening {
     const { identity, placeOf } = this.#parts.owner;
     if (identity === undefined) throw claimsRequiredError(placeOf("execute"));
     this.#check(this.settings);
-    await this.stoppable(({ signal }) => this.#runHook(signal));
+    const { afterBegin } = this.#parts.owner;
+    if (afterBegin !== undefined) {
+      await this.stoppable(({ signal }) => this.#runHook(afterBegin, signal));
+    }
     this.#hasStarted = true;
   }
 
@@ -127,9 +130,11 @@ export class Opening {
   }
 
   /** A rollback does not wait for the hook, which may be waiting for it. */
-  async #runHook(signal: AbortSignal): Promise<void> {
-    const { owner: { afterBegin }, failure } = this.#parts;
-    if (afterBegin === undefined) return;
+  async #runHook(
+    afterBegin: BeginHook,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { failure } = this.#parts;
     const settings = await runInTurn(
       afterBegin,
       (statement) => this.#executeFirst(statement, signal),

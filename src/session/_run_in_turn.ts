@@ -1,5 +1,5 @@
 import { orGivenUp } from "../driver/give_up.ts";
-import type { ExecuteFirst, Settings } from "./settings.ts";
+import type { BeginHook, ExecuteFirst, Settings } from "./settings.ts";
 
 /**
  * Runs what comes ahead of a transaction's first statement; its statements run
@@ -11,7 +11,7 @@ import type { ExecuteFirst, Settings } from "./settings.ts";
  * @returns What it returned.
  */
 export async function runInTurn(
-  run: (execute: ExecuteFirst) => Promise<Settings | void>,
+  run: BeginHook,
   execute: ExecuteFirst,
   signal: AbortSignal,
 ): Promise<Settings | void> {

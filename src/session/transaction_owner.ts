@@ -1,5 +1,5 @@
 import type { ServerTransactionParts } from "./_server_transaction.ts";
-import type { ExecuteFirst, Settings } from "./settings.ts";
+import type { BeginHook, Settings } from "./settings.ts";
 
 /** Changes that a savepoint may undo, of those a session has pending. */
 export interface UndoableWork {
@@ -31,7 +31,5 @@ export interface TransactionOwner extends ServerTransactionParts {
    * Runs when a connection is there and nothing was sent; what it returns is
    * set ahead of the first statement.
    */
-  readonly afterBegin?:
-    | ((execute: ExecuteFirst) => Promise<Settings | void>)
-    | undefined;
+  readonly afterBegin?: BeginHook | undefined;
 }

@@ -61,9 +61,16 @@ export function planFlush(
   changes: readonly Change[],
   options: FlushPlanOptions,
 ): PlannedStatement[] {
+  // Nothing has to come before the other where there is no other.
+  if (isAlone(changes)) return new Planner(changes, options).plan(changes);
   const placement = placeChanges(changes);
   const planner = new Planner(placement.changes, options);
   return groupsOf(placement).flatMap((group) => planner.plan(group));
+}
+
+/** One that does not refer to itself either. */
+function isAlone([first, ...others]: readonly Change[]): boolean {
+  return others.length === 0 && first?.entry.refs === undefined;
 }
 
 /** Changes that may share a statement. */
