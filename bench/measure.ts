@@ -2,7 +2,7 @@ import type { Bed, PeerRun } from "./bed.ts";
 import type { Mode } from "./peer.ts";
 import type { PeerName } from "./peer_list.ts";
 import type { Memory } from "./peer_process.ts";
-import { type Cost, runBurst, runRequest } from "./request.ts";
+import { type Cost, heat, runBurst, runRequest } from "./request.ts";
 import {
   type Distance,
   DISTANCES,
@@ -11,7 +11,7 @@ import {
   type Series,
 } from "./results.ts";
 import type { WireCost } from "./round_trips.ts";
-import type { WorkloadName } from "./workloads.ts";
+import type { Input, WorkloadName } from "./workloads.ts";
 
 /** What is measured side by side. */
 export interface Unit {
@@ -25,8 +25,8 @@ export interface Unit {
   readonly seconds: number;
   /** Requests of each peer before anything is measured. */
   readonly warmUp: number;
-  /** How many requests run in a row to measure CPU; 0 does without. */
-  readonly burst: number;
+  /** Whether CPU is measured when the code is hot. */
+  readonly isHot: boolean;
 }
 
 /** Which part of a unit's time each distance gets. */
@@ -35,8 +35,11 @@ const SHARES: Readonly<Record<Distance, number>> = {
   5: 0.15,
   30: 0.55,
 };
-const HEATING = 8;
-const BURSTS = 8;
+/** By then V8 has compiled what a request of any peer needs. */
+const HEATING = 600;
+const BURSTS = 10;
+/** Requests in a row. */
+const BURST = 15;
 const FEWEST = 3;
 const MOST = 101;
 
@@ -87,7 +90,7 @@ export async function measure(
       }
     }
   }
-  await runBursts(bed, unit, runners);
+  if (unit.isHot) await runBursts(bed, unit, runners);
   for (const runner of runners) {
     measured[runner.run.name] = runner.error === undefined
       ? await summary(runner)
@@ -135,24 +138,25 @@ async function warmUp(
   }
 }
 
-/** The first bursts make the code hot. */
 async function runBursts(
   bed: Bed,
-  { workload, burst }: Unit,
+  { workload }: Unit,
   runners: readonly Runner[],
 ): Promise<void> {
   await bed.setDistance(0);
   const id = crypto.randomUUID().slice(0, 8);
   let number = 0;
-  for (let round = 0; burst > 0 && round < HEATING + BURSTS; round++) {
-    for (const runner of inTurn(runners, round)) {
-      if (runner.error !== undefined) continue;
-      const inputs = Array.from({ length: burst }, () => {
-        number++;
-        return { number, tag: `${workload} burst ${id} ${number}` };
-      });
-      const cpuMs = await runBurst(runner.run, workload, inputs);
-      if (round >= HEATING) runner.hotCpuMs.push(cpuMs);
+  function inputs(length: number): Input[] {
+    return Array.from({ length }, () => {
+      number++;
+      return { number, tag: `${workload} burst ${id} ${number}` };
+    });
+  }
+  const running = runners.filter(({ error }) => error === undefined);
+  for (const { run } of running) await heat(run, workload, inputs(HEATING));
+  for (let round = 0; round < BURSTS; round++) {
+    for (const { run, hotCpuMs } of inTurn(running, round)) {
+      hotCpuMs.push(await runBurst(run, workload, inputs(BURST)));
     }
   }
 }

@@ -14,6 +14,8 @@ export type PeerQuestion =
   | { kind: "run"; workload: WorkloadName; input: Input }
   /** Ends the request. */
   | { kind: "end" }
+  /** Runs and ends requests, one after another, and looks at none of them. */
+  | { kind: "heat"; workload: WorkloadName; inputs: readonly Input[] }
   /** Memory. */
   | { kind: "memory" };
 
@@ -41,6 +43,12 @@ export interface Ended {
   readonly cpuMs: number;
 }
 
+/** Requests that nobody has looked at. */
+export interface Heated {
+  /** How many. */
+  readonly requests: number;
+}
+
 /** What the process has used. */
 export interface Memory {
   /** Bytes, at the most. */
@@ -48,7 +56,7 @@ export interface Memory {
 }
 
 /** What it answers. */
-export type PeerAnswer = Prepared | Ran | Ended | Memory;
+export type PeerAnswer = Prepared | Ran | Ended | Heated | Memory;
 
 async function main(): Promise<void> {
   let open: (() => Promise<Store>) | undefined;
@@ -83,6 +91,15 @@ async function main(): Promise<void> {
         await store.close();
         const { user, system } = process.cpuUsage(cpu);
         return { cpuMs: (user + system) / 1_000 } satisfies Ended;
+      }
+      case "heat": {
+        if (!open) throw new TypeError("Nothing is prepared");
+        for (const input of question.inputs) {
+          const store = await open();
+          await WORKLOADS[question.workload].request(input)(store);
+          await store.close();
+        }
+        return { requests: question.inputs.length } satisfies Heated;
       }
       case "memory":
         return { peakBytes: await peakBytes() } satisfies Memory;

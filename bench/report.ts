@@ -1,13 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { chart } from "./chart.ts";
+import { type Age, cpuBesideDrizzle } from "./beside_drizzle.ts";
 import type { Mode } from "./peer.ts";
-import {
-  can,
-  PEER_NAMES,
-  peerEntry,
-  type PeerName,
-  type Transport,
-} from "./peer_list.ts";
+import { can, PEER_NAMES, peerEntry, type PeerName } from "./peer_list.ts";
 import { betterPeers } from "./better_peers.ts";
 import {
   type Distance,
@@ -15,7 +10,13 @@ import {
   measuredOf,
   type Results,
 } from "./results.ts";
-import { flightsOf, OPENING, TRANSPORTS, verdicts } from "./targets.ts";
+import {
+  flightsOf,
+  OPENING,
+  TRANSPORT_TITLES,
+  TRANSPORTS,
+  verdicts,
+} from "./targets.ts";
 import { WORKLOAD_NAMES, type WorkloadName, WORKLOADS } from "./workloads.ts";
 
 const README = fileURLToPath(new URL("README.md", import.meta.url));
@@ -26,12 +27,6 @@ const END = "<!-- end of results -->";
 
 /** A row of a table. */
 type Row = readonly string[];
-
-const LIMIT_TITLES: Readonly<Record<Transport, string>> = {
-  http: "*limit, HTTP*",
-  websocket: "*limit, WebSocket*",
-  tcp: "*limit, TCP*",
-};
 
 function table(head: Row, rows: readonly Row[]): string {
   const line = (cells: Row) => `| ${cells.join(" | ")} |`;
@@ -60,7 +55,7 @@ function byWorkload(
 
 function limits(mode: Mode): Row[] {
   return TRANSPORTS.map((transport) => [
-    LIMIT_TITLES[transport],
+    `*limit, ${TRANSPORT_TITLES[transport]}*`,
     ...WORKLOAD_NAMES.map((workload) => {
       const flights = flightsOf(workload, transport);
       const opening = mode === "cold" ? OPENING[transport] : 0;
@@ -109,20 +104,37 @@ function wire(results: Results): string {
   return table(["", ...WORKLOAD_NAMES], rows);
 }
 
+const HOT_WORKLOADS: readonly WorkloadName[] = ["W1", "W2", "W3"];
+const HOT_HEAD: Row = (["cold", "warm"] as const).flatMap((mode) =>
+  HOT_WORKLOADS.map((workload) => `${workload} ${mode}`)
+);
+
+/** Ours by Drizzle's, on the same driver. */
+function besideDrizzle(results: Results): string {
+  const ages: readonly Age[] = ["hot", "young"];
+  const rows = ages.flatMap((age) => {
+    const ratios = cpuBesideDrizzle(results, age);
+    return TRANSPORTS.map((transport) => [
+      `${TRANSPORT_TITLES[transport]}, ${age}`,
+      ...ratios.filter((each) => each.transport === transport)
+        .map(({ ratio }) => ratio?.toFixed(2) ?? ""),
+    ]);
+  });
+  return table(["", ...HOT_HEAD], rows);
+}
+
 function hotCpu(results: Results): string {
-  const workloads = ["W1", "W2", "W3"] as const;
   const modes = ["cold", "warm"] as const;
   const rows = PEER_NAMES.map((peer) => [
     peerEntry(peer).title,
     ...modes.flatMap((mode) =>
-      workloads.map((workload) => {
+      HOT_WORKLOADS.map((workload) => {
         const ms = measuredOf(results, workload, mode, peer)?.hotCpuMs;
         return ms?.toFixed(2) ?? "";
       })
     ),
   ]);
-  const head = modes.flatMap((mode) => workloads.map((w) => `${w} ${mode}`));
-  return table(["", ...head], rows.filter(([, first]) => first !== ""));
+  return table(["", ...HOT_HEAD], rows.filter(([, first]) => first !== ""));
 }
 
 function youngCpu(results: Results): string {
@@ -212,9 +224,11 @@ function allTables(results: Results): string {
     times(results, "cold", 0),
     "### Connections / HTTP requests / WebSockets of a request, cold",
     wire(results),
-    "### Milliseconds of CPU per request, of a process that has had some 150",
+    "### CPU per request, by that of Drizzle on the same driver",
+    besideDrizzle(results),
+    "### Milliseconds of CPU per request, hot",
     hotCpu(results),
-    "### Milliseconds of CPU per request, of a process that has just started, cold",
+    "### Milliseconds of CPU per request, young, cold",
     youngCpu(results),
     "### Memory, bundle and start",
     weights(results),

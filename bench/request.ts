@@ -1,5 +1,5 @@
 import type { PeerRun } from "./bed.ts";
-import type { Ended, Ran } from "./peer_process.ts";
+import type { Ended, Heated, Ran } from "./peer_process.ts";
 import { type WireCost, wireCost } from "./round_trips.ts";
 import { type Admin, lookBefore, verify } from "./verify.ts";
 import type { Input, WorkloadName } from "./workloads.ts";
@@ -62,6 +62,23 @@ export async function runRequest(
 async function wake(peer: PeerRun, input: Input): Promise<void> {
   await peer.ask<Ran>({ kind: "run", workload: "W1", input });
   await peer.ask<Ended>({ kind: "end" });
+}
+
+/**
+ * Runs requests until V8 has compiled what they need; those of a peer over HTTP
+ * find the connection of the one before.
+ *
+ * @param peer Whose requests.
+ * @param workload What they do.
+ * @param inputs What they are given.
+ */
+export async function heat(
+  peer: PeerRun,
+  workload: WorkloadName,
+  inputs: readonly Input[],
+): Promise<void> {
+  await peer.ask<Heated>({ kind: "heat", workload, inputs });
+  await peer.takeEvents();
 }
 
 /**

@@ -1,0 +1,60 @@
+import type { Mode } from "./peer.ts";
+import type { PeerName, Transport } from "./peer_list.ts";
+import { type Measured, measuredOf, type Results } from "./results.ts";
+import type { WorkloadName } from "./workloads.ts";
+
+/** Whether V8 has compiled what a request needs. */
+export type Age = "young" | "hot";
+
+/** CPU of this library beside Drizzle on the same driver. */
+export interface CpuRatio {
+  /** Over what. */
+  readonly transport: Transport;
+  /** Of what. */
+  readonly workload: WorkloadName;
+  /** In which mode. */
+  readonly mode: Mode;
+  /** Ours by theirs; nothing where it was not measured. */
+  readonly ratio: number | undefined;
+}
+
+/** This library on each transport, and Drizzle on the same driver. */
+const PAIRS: Readonly<Record<Transport, readonly [PeerName, PeerName]>> = {
+  http: ["nullpool-neon", "drizzle-neon-http"],
+  websocket: ["nullpool-websocket", "drizzle-neon-serverless"],
+  tcp: ["nullpool-postgres", "drizzle-pg"],
+};
+
+const TRANSPORTS: readonly Transport[] = ["http", "websocket", "tcp"];
+const MODES: readonly Mode[] = ["cold", "warm"];
+/** Those that any application has. */
+const WORKLOADS: readonly WorkloadName[] = ["W1", "W2", "W3"];
+
+/**
+ * CPU of requests beside Drizzle on the same driver, transport by transport.
+ *
+ * @param results What was measured.
+ * @param age Of what kind of process.
+ */
+export function cpuBesideDrizzle(results: Results, age: Age): CpuRatio[] {
+  return TRANSPORTS.flatMap((transport) =>
+    MODES.flatMap((mode) =>
+      WORKLOADS.map((workload) => {
+        const [own, other] = PAIRS[transport].map((peer) =>
+          cpuOf(measuredOf(results, workload, mode, peer), age)
+        );
+        const ratio = own === undefined || other === undefined
+          ? undefined
+          : own / other;
+        return { transport, workload, mode, ratio };
+      })
+    )
+  );
+}
+
+function cpuOf(
+  measured: Measured | undefined,
+  age: Age,
+): number | undefined {
+  return age === "hot" ? measured?.hotCpuMs : measured?.at[0]?.cpuMs;
+}
