@@ -1,12 +1,9 @@
 import type { Result, Statement } from "../driver/statement.ts";
-import {
-  checkTransactionOptions,
-  isAutocommit,
-  type TransactionOptions,
-} from "../driver/transaction_sql.ts";
+import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import type { UnitOfWork } from "../unit_of_work/unit_of_work.ts";
+import { Beginning } from "./_beginning.ts";
 import { CallSites } from "./_call_site.ts";
 import { CurrentTransaction } from "./_current_transaction.ts";
 import { Ending } from "./_ending.ts";
@@ -14,21 +11,16 @@ import { Flusher } from "./_flusher.ts";
 import { Gate } from "./_gate.ts";
 import type { HookList } from "./_hook_list.ts";
 import { HookRunner } from "./_hook_runner.ts";
-import {
-  canRunInside,
-  joinExplicitly,
-  joinWithOptions,
-} from "./_join_options.ts";
 import { Lifetime } from "./_lifetime.ts";
 import { Nesting } from "./_nesting.ts";
-import { autocommitError, endedError, openError } from "./_refusals.ts";
+import { endedError } from "./_refusals.ts";
 import type { WatchableWork } from "./savepoint.ts";
 import type { SessionState } from "./session_state.ts";
 import { ANY_TABLE, type StatementTables } from "./statement_tables.ts";
 import type { SessionCoreOptions } from "./session_core_options.ts";
 import { newStats, type SessionStats } from "./session_stats.ts";
-import { makeHandle, type TransactionHandle } from "./transaction_handle.ts";
-import type { RollbackOptions, Transaction } from "./transaction.ts";
+import type { TransactionHandle } from "./transaction_handle.ts";
+import type { RollbackOptions } from "./transaction.ts";
 
 /**
  * Who issues a statement: the session itself, or the handle that a nested
@@ -53,6 +45,7 @@ export class SessionCore implements SessionHandle {
   readonly #nesting: Nesting<SessionHandle>;
   readonly #flusher: Flusher;
   readonly #current: CurrentTransaction<SessionHandle>;
+  readonly #beginning: Beginning<SessionHandle>;
   readonly #ending: Ending<SessionHandle>;
   #cursors = 0;
   #closing: Promise<HookList | undefined> | undefined;
@@ -96,9 +89,12 @@ export class SessionCore implements SessionHandle {
       current: this.#current,
       flusher: this.#flusher,
       stats: this.stats,
+      rules: options,
+      ends: this,
       newHandle: () => ({ core: this }),
     };
     this.#nesting = new Nesting(parts);
+    this.#beginning = new Beginning(parts, this.#nesting);
     this.#ending = new Ending(parts);
     const place = sites?.of("open") ?? "";
     this.#lifetime = new Lifetime(engine, owner, place);
@@ -192,9 +188,7 @@ export class SessionCore implements SessionHandle {
    * @throws {RangeError} When an option has a value that is none of its own.
    */
   checkOptions(options: TransactionOptions): void {
-    checkTransactionOptions(options);
-    this.#gate.allow("execute", this.#gate.blocks.innermost);
-    joinWithOptions(this.#current.begin("begin"), options);
+    this.#beginning.checkOptions(options);
   }
 
   /** Whether the transaction can only be rolled back. */
@@ -324,24 +318,7 @@ export class SessionCore implements SessionHandle {
    * @throws {RangeError} When an option has a value that is none of its own.
    */
   begin(options: TransactionOptions = {}): TransactionHandle {
-    const transaction = this.#begin(options);
-    return makeHandle(
-      () => this.#current.open === transaction,
-      { commit: () => this.commit(), rollback: () => this.rollback() },
-    );
-  }
-
-  #begin(options: TransactionOptions): Transaction {
-    checkTransactionOptions(options);
-    this.#gate.allow("begin", this);
-    this.#gate.refuseBusy("begin");
-    const transaction = this.#current.begin("begin");
-    const wanted = { ...this.#options.transaction, ...options };
-    const hasChanges = this.work.hasChanges() || transaction.hasHeld;
-    joinExplicitly(transaction, wanted, { hasChanges });
-    // What was read before it is not its snapshot.
-    if (options.isolationLevel !== undefined) this.work.invalidate(undefined);
-    return transaction;
+    return this.#beginning.begin(this, options);
   }
 
   /**
@@ -352,25 +329,11 @@ export class SessionCore implements SessionHandle {
    * @param options How the transaction runs.
    * @returns What the block returned.
    */
-  async runTransaction<T>(
+  runTransaction<T>(
     block: () => Promise<T>,
     options: TransactionOptions = {},
   ): Promise<T> {
-    const transaction = this.#begin(options);
-    const current = this.#current;
-    current.ofBlock = transaction;
-    try {
-      const result = await block();
-      current.leaveBlock();
-      if (current.open === transaction) {
-        await (current.rollbackOnly ? this.rollback() : this.commit());
-      }
-      return result;
-    } catch (error) {
-      current.leaveBlock();
-      if (current.open === transaction) await this.rollback();
-      throw error;
-    }
+    return this.#beginning.run(this, block, options);
   }
 
   /**
@@ -383,28 +346,12 @@ export class SessionCore implements SessionHandle {
    * @param options How a transaction of its own runs.
    * @returns What the block returned.
    */
-  async runBlock<T>(
+  runBlock<T>(
     outer: SessionHandle,
     block: (handle: SessionHandle) => Promise<T>,
     options: TransactionOptions = {},
   ): Promise<T> {
-    this.#gate.allow("beginNested", outer);
-    const { open } = this.#current;
-    const nested = this.#options.atomic || this.#gate.blocks.isOpen ||
-      open?.explicit || (open?.writes ?? 0) > 0 || this.work.hasChanges();
-    const wanted = { ...this.#options.transaction, ...options };
-    if (isAutocommit(wanted)) throw autocommitError("run transaction()");
-    if (!nested) {
-      return await this.runTransaction(
-        () => this.#nesting.inBlock(undefined, ({ handle }) => block(handle)),
-        options,
-      );
-    }
-    const own = this.#current.begin("beginNested").options;
-    if (!canRunInside(own, options)) {
-      throw openError("change its options", "a savepoint has none of its own");
-    }
-    return await this.runNested(outer, block);
+    return this.#beginning.runBlock(outer, block, options);
   }
 
   /**

@@ -26,51 +26,51 @@ export interface TransactionHandle extends AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** How a handle's transaction or savepoint ends. */
-interface HandleParts {
-  /** Whether it has not ended. */
-  readonly isActive: () => boolean;
+/** How a transaction or a savepoint ends. */
+export interface TransactionEnds {
   /** Keeps its work. */
-  readonly commit: () => void | Promise<void>;
+  commit(): void | Promise<void>;
   /** Undoes its work. */
-  readonly rollback: () => Promise<void>;
+  rollback(): Promise<void>;
 }
 
 /**
  * Makes a handle that refuses after its end.
  *
  * @param isActive Whether it has not ended.
- * @param end How it ends.
+ * @param ends How it ends.
  */
 export function makeHandle(
   isActive: () => boolean,
-  end: Omit<HandleParts, "isActive">,
+  ends: TransactionEnds,
 ): TransactionHandle {
-  return new Handle({ isActive, ...end });
+  return new Handle(isActive, ends);
 }
 
 class Handle implements TransactionHandle {
-  readonly #parts: HandleParts;
+  readonly #isActive: () => boolean;
+  readonly #ends: TransactionEnds;
 
-  constructor(parts: HandleParts) {
-    this.#parts = parts;
+  constructor(isActive: () => boolean, ends: TransactionEnds) {
+    this.#isActive = isActive;
+    this.#ends = ends;
   }
 
   get isActive(): boolean {
-    return this.#parts.isActive();
+    return this.#isActive();
   }
 
   async commit(): Promise<void> {
     if (!this.isActive) throw endedError("commit");
-    await this.#parts.commit();
+    await this.#ends.commit();
   }
 
   async rollback(): Promise<void> {
     if (!this.isActive) throw endedError("rollback");
-    await this.#parts.rollback();
+    await this.#ends.rollback();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.isActive) await this.#parts.rollback();
+    if (this.isActive) await this.#ends.rollback();
   }
 }

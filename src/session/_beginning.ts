@@ -1,0 +1,165 @@
+import {
+  checkTransactionOptions,
+  isAutocommit,
+  type TransactionOptions,
+} from "../driver/transaction_sql.ts";
+import type { CurrentTransaction } from "./_current_transaction.ts";
+import type { Flusher } from "./_flusher.ts";
+import type { Gate } from "./_gate.ts";
+import {
+  canRunInside,
+  joinExplicitly,
+  joinWithOptions,
+} from "./_join_options.ts";
+import type { Nesting } from "./_nesting.ts";
+import { autocommitError, openError } from "./_refusals.ts";
+import type { Transaction } from "./transaction.ts";
+import {
+  makeHandle,
+  type TransactionEnds,
+  type TransactionHandle,
+} from "./transaction_handle.ts";
+
+/** What the begin of a transaction has to do with. */
+interface BeginningParts<Handle> {
+  /** Knows who may speak. */
+  readonly gate: Gate<Handle>;
+  /** What begins. */
+  readonly current: CurrentTransaction<Handle>;
+  /** Knows what is pending. */
+  readonly flusher: Flusher;
+  /** How transactions run that say nothing else, and who owns them. */
+  readonly rules: {
+    readonly transaction: TransactionOptions;
+    readonly atomic: boolean;
+  };
+  /** How the session ends them. */
+  readonly ends: TransactionEnds;
+}
+
+/** How the transactions of a session begin that somebody asks for by name. */
+export class Beginning<Handle> {
+  readonly #parts: BeginningParts<Handle>;
+  readonly #nesting: Nesting<Handle>;
+
+  /**
+   * @param parts What it has to do with.
+   * @param nesting Runs blocks inside.
+   */
+  constructor(parts: BeginningParts<Handle>, nesting: Nesting<Handle>) {
+    this.#parts = parts;
+    this.#nesting = nesting;
+  }
+
+  /**
+   * Begins one explicitly; nothing is sent. Reads that ran before are joined,
+   * as long as the options stay the same.
+   *
+   * @param root The session itself: nobody else may.
+   * @param options How it runs.
+   * @returns Its handle.
+   * @throws {StateError} When one is open that cannot be joined.
+   * @throws {RangeError} When an option has a value that is none of its own.
+   */
+  begin(root: Handle, options: TransactionOptions): TransactionHandle {
+    const { current, ends } = this.#parts;
+    const transaction = this.#begin(root, options);
+    return makeHandle(() => current.open === transaction, ends);
+  }
+
+  /**
+   * Refuses options that the open transaction cannot have any more; where
+   * nothing was begun explicitly and nothing has run, it has them from now on.
+   *
+   * @param options How it is to run.
+   * @throws {StateError} When it runs otherwise already.
+   * @throws {RangeError} When an option has a value that is none of its own.
+   */
+  checkOptions(options: TransactionOptions): void {
+    const { gate, current } = this.#parts;
+    checkTransactionOptions(options);
+    gate.allow("execute", gate.blocks.innermost);
+    joinWithOptions(current.begin("begin"), options);
+  }
+
+  /**
+   * Runs a block in a transaction: commits at its end, rolls back and rethrows
+   * when it throws. A commit or rollback inside ends the block's work.
+   *
+   * @param root The session itself: nobody else may.
+   * @param block What to run.
+   * @param options How the transaction runs.
+   * @returns What the block returned.
+   */
+  async run<T>(
+    root: Handle,
+    block: () => Promise<T>,
+    options: TransactionOptions,
+  ): Promise<T> {
+    const transaction = this.#begin(root, options);
+    const { current, ends } = this.#parts;
+    current.ofBlock = transaction;
+    try {
+      const result = await block();
+      current.leaveBlock();
+      if (current.open === transaction) {
+        await (current.rollbackOnly ? ends.rollback() : ends.commit());
+      }
+      return result;
+    } catch (error) {
+      current.leaveBlock();
+      if (current.open === transaction) await ends.rollback();
+      throw error;
+    }
+  }
+
+  /**
+   * Runs what Drizzle calls a transaction: a savepoint where a transaction is
+   * open explicitly, has written or has changes pending, else a transaction of
+   * its own.
+   *
+   * @param outer Through which it was asked for.
+   * @param block Given the handle that is the only legal one meanwhile.
+   * @param options How a transaction of its own runs.
+   * @returns What the block returned.
+   */
+  async runBlock<T>(
+    outer: Handle,
+    block: (handle: Handle) => Promise<T>,
+    options: TransactionOptions,
+  ): Promise<T> {
+    const { gate, current, flusher, rules } = this.#parts;
+    gate.allow("beginNested", outer);
+    const { open } = current;
+    const nested = rules.atomic || gate.blocks.isOpen || open?.explicit ||
+      (open?.writes ?? 0) > 0 || flusher.work.hasChanges();
+    if (isAutocommit({ ...rules.transaction, ...options })) {
+      throw autocommitError("run transaction()");
+    }
+    if (!nested) {
+      return await this.run(
+        outer,
+        () => this.#nesting.inBlock(undefined, ({ handle }) => block(handle)),
+        options,
+      );
+    }
+    if (!canRunInside(current.begin("beginNested").options, options)) {
+      throw openError("change its options", "a savepoint has none of its own");
+    }
+    return await this.#nesting.run(outer, block);
+  }
+
+  #begin(root: Handle, options: TransactionOptions): Transaction {
+    const { gate, current, flusher: { work }, rules } = this.#parts;
+    checkTransactionOptions(options);
+    gate.allow("begin", root);
+    gate.refuseBusy("begin");
+    const transaction = current.begin("begin");
+    const hasChanges = work.hasChanges() || transaction.hasHeld;
+    const wanted = { ...rules.transaction, ...options };
+    joinExplicitly(transaction, wanted, { hasChanges });
+    // What was read before it is not its snapshot.
+    if (options.isolationLevel !== undefined) work.invalidate(undefined);
+    return transaction;
+  }
+}
