@@ -58,12 +58,15 @@ export class Entities {
   addAll(table: PgTable, rows: readonly AnyValues[]): Entity[] {
     const work = this.#begin();
     const { relational } = this.#shape;
+    const info = this.#infoOf(table);
     const made: Entity[] = [];
     const parts: NestedParts = {
       relational,
       isEntity: (value) => work.has(value),
       add: (own, row) => {
-        const entity = work.add(this.#infoOf(own), row);
+        // Mostly it is the same for thousands of rows.
+        const ofRow = own === table ? info : this.#infoOf(own);
+        const entity = work.add(ofRow, row);
         made.push(entity);
         return entity;
       },
