@@ -87,11 +87,9 @@ function relationsOf(
   table: PgTable,
   values: AnyValues,
   relational: RelationalConfig | undefined,
-): GivenRelation[] {
-  if (relational === undefined) return [];
-  // A table has its columns as properties: most rows give nothing else.
-  const isPlain = Object.keys(values).every((key) => Object.hasOwn(table, key));
-  if (isPlain) return [];
+): readonly GivenRelation[] {
+  // Most rows give nothing else.
+  if (relational === undefined || hasColumnsOnly(table, values)) return NONE;
   const { fullSchema, schema, tableNamesMap } = relational;
   const config = Object.values(schema).find(({ tsName }) =>
     fullSchema[tsName] === table
@@ -112,6 +110,16 @@ function relationsOf(
     });
     return [{ key, relation, links }];
   });
+}
+
+const NONE: readonly GivenRelation[] = [];
+
+/** A table has its columns as properties. */
+function hasColumnsOnly(table: PgTable, values: AnyValues): boolean {
+  for (const key in values) {
+    if (!Object.hasOwn(table, key)) return false;
+  }
+  return true;
 }
 
 /** Whether this side has the foreign key. */

@@ -93,11 +93,12 @@ export function restoreValues(
   for (const column of table.columns) {
     const { at, key } = column;
     const kept = row[at];
-    const isThere = hasValue(entity, key);
     if (kept !== UNKNOWN) {
-      if (isThere && isKept(kept, entity[key])) continue;
+      // What is known has no accessor that would throw.
+      const value = entity[key];
+      if (value !== undefined && isKept(kept, value)) continue;
       setValue(entity, key, restored(kept));
-    } else if (isThere) {
+    } else if (hasValue(entity, key)) {
       // The answer to its INSERT has yet to come; or the row was given without.
       if (isAdded) maker.hide(entity, table, column);
       else delete entity[key];
@@ -118,12 +119,17 @@ function takeOver(
   { at, key }: ColumnInfo,
   { before, kept, value }: Replacement,
 ): void {
-  if (hasValue(entity, key)) {
+  if (before === UNKNOWN) {
+    // It was given a value meanwhile.
+    if (hasValue(entity, key)) return;
+  } else {
     const present = entity[key];
-    // It was changed meanwhile.
-    if (before === UNKNOWN || !isKept(before, present)) return;
-    // The user may hold the object itself, to change it further.
-    if (isKept(kept, present)) return;
+    if (present !== undefined) {
+      // It was changed meanwhile.
+      if (!isKept(before, present)) return;
+      // The user may hold the object itself, to change it further.
+      if (isKept(kept, present)) return;
+    }
   }
   setValue(entity, key, value);
   if (last !== undefined) last[at] = kept;

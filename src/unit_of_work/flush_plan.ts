@@ -69,8 +69,8 @@ export function planFlush(
 }
 
 /** One that does not refer to itself either. */
-function isAlone([first, ...others]: readonly Change[]): boolean {
-  return others.length === 0 && first?.entry.refs === undefined;
+function isAlone(changes: readonly Change[]): boolean {
+  return changes.length === 1 && changes[0]?.entry.refs === undefined;
 }
 
 /** Changes that may share a statement. */
