@@ -55,11 +55,13 @@ export function writeFlight(
 
 /**
  * Joins the pieces of a flight into one: a transport then sends one packet or
- * frame (pieces of a WebSocket frame meet Nagle's algorithm on Deno).
+ * frame (pieces on Deno's own WebSocket meet Nagle's algorithm).
  *
  * @param chunks The pieces in order.
  */
-export function joinChunks(chunks: readonly Uint8Array[]): Uint8Array {
+export function joinChunks(
+  chunks: readonly Uint8Array[],
+): Uint8Array<ArrayBuffer> {
   const length = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
   const joined = new Uint8Array(length);
   let offset = 0;

@@ -1,0 +1,92 @@
+/** What a server appends to the key before it hashes it (RFC 6455, 1.3). */
+const PROOF = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/** A key for {@linkcode handshakeRequest}: 16 random bytes. */
+export function handshakeKey(): string {
+  return base64(crypto.getRandomValues(new Uint8Array(16)));
+}
+
+/**
+ * The request that asks for a WebSocket.
+ *
+ * @param url Where.
+ * @param key Proves that the answer is one to this request.
+ */
+export function handshakeRequest(
+  url: URL,
+  key: string,
+): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(
+    [
+      `GET ${url.pathname}${url.search} HTTP/1.1`,
+      `Host: ${url.host}`,
+      "Upgrade: websocket",
+      "Connection: Upgrade",
+      `Sec-WebSocket-Key: ${key}`,
+      "Sec-WebSocket-Version: 13",
+      "\r\n",
+    ].join("\r\n"),
+  );
+}
+
+/**
+ * What a server makes of a key.
+ *
+ * @param key The one of the request.
+ */
+export async function acceptOf(key: string): Promise<string> {
+  const bytes = new TextEncoder().encode(key + PROOF);
+  return base64(
+    new Uint8Array(await crypto.subtle.digest("SHA-1", bytes)),
+  );
+}
+
+/**
+ * Where the head of an answer ends.
+ *
+ * @param bytes What has arrived.
+ * @returns The head, and how many bytes it takes with the empty line.
+ */
+export function headOf(
+  bytes: Uint8Array,
+): { readonly text: string; readonly size: number } | undefined {
+  // A byte is a character here, so that places in the text are those of bytes.
+  const text = new TextDecoder("latin1").decode(bytes);
+  const end = text.indexOf("\r\n\r\n");
+  return end < 0 ? undefined : { text: text.slice(0, end), size: end + 4 };
+}
+
+/**
+ * Why an answer opens no WebSocket; nothing of its text is repeated.
+ *
+ * @param head Status line and headers.
+ * @param accept What the server had to make of the key.
+ */
+export function refusalOf(head: string, accept: string): string | undefined {
+  const status = /^HTTP\/1\.1 (\d{3})(?!\S)/.exec(head)?.[1];
+  if (status === undefined) return "server does not speak HTTP/1.1";
+  if (status !== "101") return `server answered with status ${status}`;
+  const isUpgraded = /^websocket$/i.test(header(head, "upgrade")) &&
+    /(?:^|,)\s*upgrade\s*(?:,|$)/i.test(header(head, "connection"));
+  if (!isUpgraded) return "server answered 101 without an upgrade";
+  if (header(head, "sec-websocket-accept") !== accept) {
+    return "server answered to another key";
+  }
+  // None was offered.
+  const extras = header(head, "sec-websocket-extensions") +
+    header(head, "sec-websocket-protocol");
+  return extras === "" ? undefined : "server chose an extension or protocol";
+}
+
+function header(head: string, name: string): string {
+  return head.split("\r\n").slice(1).flatMap((line) => {
+    const colon = line.indexOf(":");
+    return line.slice(0, colon).toLowerCase() === name
+      ? [line.slice(colon + 1).trim()]
+      : [];
+  }).join(",");
+}
+
+function base64(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes));
+}
