@@ -4,7 +4,9 @@ import type { ConnectionTarget, LazyTarget, UrlSource } from "../driver/url.ts";
 import type { WireClient } from "../wire/client.ts";
 import { clientDriver } from "../wire/client_driver.ts";
 import { typeParsers } from "../wire/type_parsers.ts";
+import { denoNet } from "./_deno_dial.ts";
 import { isLocal, neonTarget } from "./_neon_target.ts";
+import { NodelaySocket } from "./_nodelay_socket.ts";
 
 /** The constructor of a WebSocket, as browsers have it. */
 export type WebSocketConstructor = NonNullable<
@@ -20,9 +22,13 @@ export interface NeonWebSocketOptions {
    */
   readonly connectTimeout?: number;
   /**
-   * The WebSocket class of runtimes that have no global one (Node 20: the
-   * package `ws`). Deno's own waits some 40 ms with each message of more than
-   * 1 KB, which that of `ws` does not (measured with Deno 2.9).
+   * The WebSocket class. Runtimes without a global one need it (Node 20: that
+   * of the package `ws`).
+   *
+   * On Deno the default is one of this package on Deno's sockets: Deno's own
+   * waits some 40 ms with each message of more than 1 KB (measured with Deno
+   * 2.9). It does not go through the proxy that `HTTPS_PROXY` names, for which
+   * `globalThis.WebSocket` has to be given.
    *
    * @default {globalThis.WebSocket}
    */
@@ -81,6 +87,11 @@ export function webSocketDriver(
   });
 }
 
+/** The class that is used where none is given; else it is the global one. */
+function ownWebSocket(): WebSocketConstructor | undefined {
+  return denoNet() === undefined ? undefined : NodelaySocket;
+}
+
 function makeClient(
   target: ConnectionTarget,
   options: NeonWebSocketOptions,
@@ -94,7 +105,8 @@ function makeClient(
   });
   // Settings of this client only: the package's global ones stay untouched.
   const socket = client.neonConfig;
-  if (options.WebSocket) socket.webSocketConstructor = options.WebSocket;
+  const WebSocket = options.WebSocket ?? ownWebSocket();
+  if (WebSocket) socket.webSocketConstructor = WebSocket;
   if (isLocal(target.host)) {
     socket.wsProxy = () => `${target.host}:${target.port}/v2`;
     socket.useSecureWebSocket = false;
