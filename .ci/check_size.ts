@@ -10,13 +10,13 @@ const SIZES: Readonly<Record<string, number>> = {
   ".": 144486,
   "./dev": 82448,
   "./hono": 123562,
-  "./neon": 13880,
+  "./neon": 20695,
   "./otel": 17451,
   "./pglite": 12815,
   "./postgres": 9140,
   "./scoped": 110149,
   "./testing": 26480,
-  "a Worker": 151121,
+  "a Worker": 159330,
 };
 
 /** What a change may add or take without saying so. */
