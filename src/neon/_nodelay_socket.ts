@@ -35,7 +35,8 @@ const MAX_HEAD = 16 * 1024;
 const CLOSE_TIMEOUT = 5_000;
 
 /** Bytes that are read at once. */
-const READ_SIZE = 64 * 1024;
+/** Of a connection that mostly lives for one short answer. */
+const READ_SIZE = 16 * 1024;
 
 /**
  * A WebSocket that writes each message at once, in one piece.

@@ -66,25 +66,30 @@ export function refusalOf(head: string, accept: string): string | undefined {
   const status = /^HTTP\/1\.1 (\d{3})(?!\S)/.exec(head)?.[1];
   if (status === undefined) return "server does not speak HTTP/1.1";
   if (status !== "101") return `server answered with status ${status}`;
-  const isUpgraded = /^websocket$/i.test(header(head, "upgrade")) &&
-    /(?:^|,)\s*upgrade\s*(?:,|$)/i.test(header(head, "connection"));
+  const headers = headersOf(head);
+  const isUpgraded = /^websocket$/i.test(headers.get("upgrade") ?? "") &&
+    /(?:^|,)\s*upgrade\s*(?:,|$)/i.test(headers.get("connection") ?? "");
   if (!isUpgraded) return "server answered 101 without an upgrade";
-  if (header(head, "sec-websocket-accept") !== accept) {
+  if (headers.get("sec-websocket-accept") !== accept) {
     return "server answered to another key";
   }
   // None was offered.
-  const extras = header(head, "sec-websocket-extensions") +
-    header(head, "sec-websocket-protocol");
-  return extras === "" ? undefined : "server chose an extension or protocol";
+  const extra = headers.get("sec-websocket-extensions") ||
+    headers.get("sec-websocket-protocol");
+  return extra ? "server chose an extension or protocol" : undefined;
 }
 
-function header(head: string, name: string): string {
-  return head.split("\r\n").slice(1).flatMap((line) => {
+/** By name in small letters; those that come twice are one list. */
+function headersOf(head: string): ReadonlyMap<string, string> {
+  const headers = new Map<string, string>();
+  for (const line of head.split("\r\n").slice(1)) {
     const colon = line.indexOf(":");
-    return line.slice(0, colon).toLowerCase() === name
-      ? [line.slice(colon + 1).trim()]
-      : [];
-  }).join(",");
+    const name = line.slice(0, colon).toLowerCase();
+    const value = line.slice(colon + 1).trim();
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : `${before},${value}`);
+  }
+  return headers;
 }
 
 function base64(bytes: Uint8Array): string {
