@@ -1,5 +1,5 @@
-import type { Mode } from "./peer.ts";
-import type { PeerName, Transport } from "./peer_list.ts";
+import { type Mode, MODES } from "./peer.ts";
+import { OWN, type PeerName, type Transport, TRANSPORTS } from "./peer_list.ts";
 import { type Measured, measuredOf, type Results } from "./results.ts";
 import type { WorkloadName } from "./workloads.ts";
 
@@ -18,17 +18,15 @@ export interface CpuRatio {
   readonly ratio: number | undefined;
 }
 
-/** This library on each transport, and Drizzle on the same driver. */
-const PAIRS: Readonly<Record<Transport, readonly [PeerName, PeerName]>> = {
-  http: ["nullpool-neon", "drizzle-neon-http"],
-  websocket: ["nullpool-websocket", "drizzle-neon-serverless"],
-  tcp: ["nullpool-postgres", "drizzle-pg"],
+/** Drizzle on the same driver as ours. */
+const DRIZZLE: Readonly<Record<Transport, PeerName>> = {
+  http: "drizzle-neon-http",
+  websocket: "drizzle-neon-serverless",
+  tcp: "drizzle-pg",
 };
 
-const TRANSPORTS: readonly Transport[] = ["http", "websocket", "tcp"];
-const MODES: readonly Mode[] = ["cold", "warm"];
-/** Those that any application has. */
-const WORKLOADS: readonly WorkloadName[] = ["W1", "W2", "W3"];
+/** What CPU is compared on: what any application does. */
+export const CPU_WORKLOADS: readonly WorkloadName[] = ["W1", "W2", "W3"];
 
 /**
  * CPU of requests beside Drizzle on the same driver, transport by transport.
@@ -39,8 +37,8 @@ const WORKLOADS: readonly WorkloadName[] = ["W1", "W2", "W3"];
 export function cpuBesideDrizzle(results: Results, age: Age): CpuRatio[] {
   return TRANSPORTS.flatMap((transport) =>
     MODES.flatMap((mode) =>
-      WORKLOADS.map((workload) => {
-        const [own, other] = PAIRS[transport].map((peer) =>
+      CPU_WORKLOADS.map((workload) => {
+        const [own, other] = [OWN[transport], DRIZZLE[transport]].map((peer) =>
           cpuOf(measuredOf(results, workload, mode, peer), age)
         );
         const ratio = own === undefined || other === undefined

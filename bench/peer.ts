@@ -2,7 +2,10 @@
  * Whether a request opens a connection of its own, or finds one in a pool that
  * earlier requests have left.
  */
-export type Mode = "cold" | "warm";
+export type Mode = typeof MODES[number];
+
+/** Both of them, in the order of the tables. */
+export const MODES = ["cold", "warm"] as const;
 
 /** A row that is read, and whose stock is changed. */
 export interface Product {

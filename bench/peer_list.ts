@@ -4,6 +4,16 @@ import type { WorkloadName } from "./workloads.ts";
 /** What carries a peer's statements. */
 export type Transport = "http" | "websocket" | "tcp";
 
+/** All of them, from the fewest round trips on. */
+export const TRANSPORTS: readonly Transport[] = ["http", "websocket", "tcp"];
+
+/** As the tables call them. */
+export const TRANSPORT_TITLES: Readonly<Record<Transport, string>> = {
+  http: "HTTP",
+  websocket: "WebSocket",
+  tcp: "TCP",
+};
+
 /** A peer as data: nothing of it is loaded before a process of its own runs. */
 export interface PeerEntry {
   /** What the tables call it. */
@@ -160,6 +170,13 @@ export type PeerName = keyof typeof PEERS;
 
 /** Their names, in the order of the tables. */
 export const PEER_NAMES = Object.keys(PEERS) as PeerName[];
+
+/** This library on each transport. */
+export const OWN: Readonly<Record<Transport, PeerName>> = {
+  http: "nullpool-neon",
+  websocket: "nullpool-websocket",
+  tcp: "nullpool-postgres",
+};
 
 /** A peer as data. */
 export function peerEntry(name: PeerName): PeerEntry {

@@ -1,8 +1,15 @@
 import { fileURLToPath } from "node:url";
 import { chart } from "./chart.ts";
-import { type Age, cpuBesideDrizzle } from "./beside_drizzle.ts";
-import type { Mode } from "./peer.ts";
-import { can, PEER_NAMES, peerEntry, type PeerName } from "./peer_list.ts";
+import { type Age, CPU_WORKLOADS, cpuBesideDrizzle } from "./beside_drizzle.ts";
+import { type Mode, MODES } from "./peer.ts";
+import {
+  can,
+  PEER_NAMES,
+  peerEntry,
+  type PeerName,
+  TRANSPORT_TITLES,
+  TRANSPORTS,
+} from "./peer_list.ts";
 import { betterPeers } from "./better_peers.ts";
 import {
   type Distance,
@@ -10,13 +17,7 @@ import {
   measuredOf,
   type Results,
 } from "./results.ts";
-import {
-  flightsOf,
-  OPENING,
-  TRANSPORT_TITLES,
-  TRANSPORTS,
-  verdicts,
-} from "./targets.ts";
+import { flightsOf, OPENING, verdicts } from "./targets.ts";
 import { WORKLOAD_NAMES, type WorkloadName, WORKLOADS } from "./workloads.ts";
 
 const README = fileURLToPath(new URL("README.md", import.meta.url));
@@ -104,9 +105,8 @@ function wire(results: Results): string {
   return table(["", ...WORKLOAD_NAMES], rows);
 }
 
-const HOT_WORKLOADS: readonly WorkloadName[] = ["W1", "W2", "W3"];
-const HOT_HEAD: Row = (["cold", "warm"] as const).flatMap((mode) =>
-  HOT_WORKLOADS.map((workload) => `${workload} ${mode}`)
+const HOT_HEAD: Row = MODES.flatMap((mode) =>
+  CPU_WORKLOADS.map((workload) => `${workload} ${mode}`)
 );
 
 /** Ours by Drizzle's, on the same driver. */
@@ -124,11 +124,10 @@ function besideDrizzle(results: Results): string {
 }
 
 function hotCpu(results: Results): string {
-  const modes = ["cold", "warm"] as const;
   const rows = PEER_NAMES.map((peer) => [
     peerEntry(peer).title,
-    ...modes.flatMap((mode) =>
-      HOT_WORKLOADS.map((workload) => {
+    ...MODES.flatMap((mode) =>
+      CPU_WORKLOADS.map((workload) => {
         const ms = measuredOf(results, workload, mode, peer)?.hotCpuMs;
         return ms?.toFixed(2) ?? "";
       })

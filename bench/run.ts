@@ -11,8 +11,9 @@ import { dirname } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { openBed } from "./bed.ts";
+import { CPU_WORKLOADS } from "./beside_drizzle.ts";
 import { measure } from "./measure.ts";
-import type { Mode } from "./peer.ts";
+import { type Mode, MODES } from "./peer.ts";
 import { can, PEER_NAMES, peerEntry, type PeerName } from "./peer_list.ts";
 import { generatePrisma } from "./prepare.ts";
 import { terminalTables, writeReport } from "./report.ts";
@@ -32,7 +33,6 @@ interface Plan {
   readonly isNamed: boolean;
 }
 
-const MODES: readonly Mode[] = ["cold", "warm"];
 /** Without the processes' start. */
 const SECONDS = { short: 70, full: 780 };
 /** Bulk takes longer, and what is kept open takes less. */
@@ -43,8 +43,6 @@ const WEIGHTS: Readonly<Partial<Record<UnitName, number>>> = {
   "W6-10k warm": 2,
 };
 const WARM_UP = 5;
-/** What CPU is compared on. */
-const HOT: readonly WorkloadName[] = ["W1", "W2", "W3"];
 
 function planOf(args: readonly string[]): Plan {
   const isFull = args.includes("--full");
@@ -130,9 +128,9 @@ async function write(plan: Plan, results: Results): Promise<void> {
   await Deno.rename(draft, file);
 }
 
-/** Hundredths are more than was measured. */
+/** To microseconds, which is more than was measured. */
 function rounded(_: string, value: unknown): unknown {
-  return typeof value === "number" ? Math.round(value * 100) / 100 : value;
+  return typeof value === "number" ? Math.round(value * 1_000) / 1_000 : value;
 }
 
 async function runAll(plan: Plan): Promise<Results> {
@@ -154,7 +152,7 @@ async function runAll(plan: Plan): Promise<Results> {
     console.error(
       `${name}: ${peers.length} peers, ${Math.round(seconds)} seconds`,
     );
-    const isHot = plan.isFull && HOT.includes(workload);
+    const isHot = plan.isFull && CPU_WORKLOADS.includes(workload);
     const unit = { workload, mode, peers, seconds, warmUp: WARM_UP, isHot };
     const measured = { ...known, ...await measure(bed, unit) };
     for (const [peer, { error }] of Object.entries(measured)) {
@@ -188,20 +186,19 @@ async function main(): Promise<void> {
   // The package that brings PostgreSQL would end the process itself.
   process.removeAllListeners("beforeExit");
   const plan = planOf(Deno.args);
-  const results = Deno.args.includes("--report")
+  const isReport = Deno.args.includes("--report");
+  const results = isReport
     ? await readResults(RESULTS_FILE)
     : await runAll(plan);
   if (!results) throw new RangeError("Cannot report: there are no results");
   console.log(terminalTables(results));
-  if (plan.isFull) {
-    await Deno.writeTextFile(
-      RESULTS_FILE,
-      `${JSON.stringify(results, rounded, 1)}\n`,
-    );
-    await writeReport(results);
-    // The next run begins anew.
-    await Deno.remove(partialFile(plan)).catch(() => {});
-  } else if (Deno.args.includes("--report")) await writeReport(results);
+  if (!plan.isFull && !isReport) return;
+  const text = JSON.stringify(results, rounded, 1);
+  await Deno.writeTextFile(RESULTS_FILE, `${text}\n`);
+  // Of what was written, so that the page can be made of the file again.
+  await writeReport(JSON.parse(text));
+  // The next run begins anew.
+  if (!isReport) await Deno.remove(partialFile(plan)).catch(() => {});
 }
 
 const RESULTS_FILE = fileURLToPath(new URL("results.json", import.meta.url));

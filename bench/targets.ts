@@ -1,11 +1,14 @@
 import { type Age, cpuBesideDrizzle } from "./beside_drizzle.ts";
-import type { Mode } from "./peer.ts";
+import { type Mode, MODES } from "./peer.ts";
 import {
   can,
+  OWN,
   PEER_NAMES,
   peerEntry,
   type PeerName,
   type Transport,
+  TRANSPORT_TITLES,
+  TRANSPORTS,
 } from "./peer_list.ts";
 import { measuredOf, type Results } from "./results.ts";
 import { WORKLOAD_NAMES, type WorkloadName, WORKLOADS } from "./workloads.ts";
@@ -19,25 +22,6 @@ export interface Verdict {
   /** Nothing where it was not measured. */
   readonly isMet: boolean | undefined;
 }
-
-const MODES: readonly Mode[] = ["cold", "warm"];
-
-/** This library on each transport. */
-const OWN: Readonly<Record<Transport, PeerName>> = {
-  http: "nullpool-neon",
-  websocket: "nullpool-websocket",
-  tcp: "nullpool-postgres",
-};
-
-/** As the tables call them. */
-export const TRANSPORT_TITLES: Readonly<Record<Transport, string>> = {
-  http: "HTTP",
-  websocket: "WebSocket",
-  tcp: "TCP",
-};
-
-/** What carries them, from the fewest round trips on. */
-export const TRANSPORTS: readonly Transport[] = ["http", "websocket", "tcp"];
 
 /**
  * Which transport a peer uses for a workload: `neon()` opens a WebSocket where

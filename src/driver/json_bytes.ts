@@ -20,7 +20,7 @@ export function fitsAsJson(
 }
 
 const NULL_BYTES = 4;
-/** Of an escape such as `\\u0001`; no character has more. */
+/** Of an escape such as `\u0001`; no character has more. */
 const MOST_PER_CHARACTER = 6;
 
 function mostBytes(text: string | null): number {

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { nullpoolNeon, nullpoolWebSocket } from "../../bench/nullpool_neon.ts";
 import { nullpoolPostgres } from "../../bench/nullpool_postgres.ts";
-import type { Mode, Peer } from "../../bench/peer.ts";
+import { type Mode, MODES, type Peer } from "../../bench/peer.ts";
 import type { PeerName } from "../../bench/peer_list.ts";
 import { now, Relay } from "../../bench/relay.ts";
 import { wireCost } from "../../bench/round_trips.ts";
@@ -81,7 +81,7 @@ async function roundTrips(name: PeerName, peer: Peer, mode: Mode) {
 }
 
 for (const [name, peer] of Object.entries(OWN) as [PeerName, Peer][]) {
-  for (const mode of ["cold", "warm"] as const) {
+  for (const mode of MODES) {
     Deno.test({
       name: `side by side: ${name}, ${mode}, needs the promised round trips`,
       async fn() {

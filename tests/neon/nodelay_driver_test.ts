@@ -2,11 +2,10 @@ import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
 import { pgTable, serial, text } from "drizzle-orm/pg-core";
 import { ConnectionError, createEngine, sessionmaker } from "../../mod.ts";
 import { serveNeon } from "../../src/dev/serve_neon.ts";
-import { dialDeno } from "../../src/neon/_deno_dial.ts";
 import { NodelaySocket } from "../../src/neon/_nodelay_socket.ts";
 import { neon, neonWebSocket } from "../../src/neon/mod.ts";
 import { testDatabase } from "../support/postgres.ts";
-import { rawPeer } from "./socket_peer.ts";
+import { dialThrough, rawPeer } from "./socket_peer.ts";
 
 const encoder = new TextEncoder();
 
@@ -23,17 +22,13 @@ Deno.test("neon() writes each flight of an interactive transaction once", async 
   const written: number[] = [];
   class Recorded extends NodelaySocket {
     constructor(url: string) {
-      super(url, async (url, signal) => {
-        const conn = await dialDeno(url, signal);
-        return {
-          read: (into) => conn.read(into),
-          close: () => conn.close(),
-          write(bytes) {
-            written.push(bytes.length);
-            return conn.write(bytes);
-          },
-        };
-      });
+      const dial = dialThrough((conn) => ({
+        write(bytes) {
+          written.push(bytes.length);
+          return conn.write(bytes);
+        },
+      }));
+      super(url, dial);
     }
   }
   const engine = createEngine(

@@ -1,14 +1,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { mock } from "node:test";
 import { Buffer } from "node:buffer";
-import {
-  type Dial,
-  dialDeno,
-  type SocketConn,
-} from "../../src/neon/_deno_dial.ts";
 import { NodelaySocket } from "../../src/neon/_nodelay_socket.ts";
 import { freePort } from "../support/free_port.ts";
 import {
+  dialThrough,
   hear,
   type PeerSocket,
   rawPeer,
@@ -28,19 +24,6 @@ function echo(socket: PeerSocket): void {
     "message",
     (data, binary) => socket.send(binary ? data : data.toString(), { binary }),
   );
-}
-
-/** Dials, and lets a test stand between. */
-function dialThrough(change: (conn: SocketConn) => Partial<SocketConn>): Dial {
-  return async (url, signal) => {
-    const conn = await dialDeno(url, signal);
-    return {
-      read: (into) => conn.read(into),
-      write: (bytes) => conn.write(bytes),
-      close: () => conn.close(),
-      ...change(conn),
-    };
-  };
 }
 
 async function closed(socket: NodelaySocket): Promise<void> {

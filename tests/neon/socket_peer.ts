@@ -3,6 +3,11 @@ import { createServer as createSecureServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Buffer } from "node:buffer";
 import { WebSocketServer } from "ws";
+import {
+  type Dial,
+  dialDeno,
+  type SocketConn,
+} from "../../src/neon/_deno_dial.ts";
 import type { NodelaySocket } from "../../src/neon/_nodelay_socket.ts";
 import { acceptOf } from "../../src/neon/_socket_handshake.ts";
 import { CERTIFICATE } from "../support/certificate.ts";
@@ -136,6 +141,21 @@ export async function upgrade(request: string): Promise<string> {
     `sec-websocket-accept: ${await acceptOf(key)}`,
     "\r\n",
   ].join("\r\n");
+}
+
+/** Dials, and lets a test stand between. */
+export function dialThrough(
+  change: (conn: SocketConn) => Partial<SocketConn>,
+): Dial {
+  return async (url, signal) => {
+    const conn = await dialDeno(url, signal);
+    return {
+      read: (into) => conn.read(into),
+      write: (bytes) => conn.write(bytes),
+      close: () => conn.close(),
+      ...change(conn),
+    };
+  };
 }
 
 /** What a socket has told. */
