@@ -28,6 +28,11 @@ const DRIZZLE: Readonly<Record<Transport, PeerName>> = {
 /** What CPU is compared on: what any application does. */
 export const CPU_WORKLOADS: readonly WorkloadName[] = ["W1", "W2", "W3"];
 
+/** Whether a target is about the CPU of a peer. */
+export function isCompared(peer: PeerName): boolean {
+  return [OWN, DRIZZLE].some((by) => Object.values(by).includes(peer));
+}
+
 /**
  * CPU of requests beside Drizzle on the same driver, transport by transport.
  *
@@ -54,5 +59,5 @@ function cpuOf(
   measured: Measured | undefined,
   age: Age,
 ): number | undefined {
-  return age === "hot" ? measured?.hotCpuMs : measured?.at[0]?.cpuMs;
+  return age === "hot" ? measured?.cpu?.hotMs : measured?.cpu?.youngMs;
 }

@@ -70,7 +70,7 @@ export function betterPeers(results: Results): string {
   function cpu(workload: WorkloadName, mode: Mode): string[] {
     return betterThan(
       `CPU of ${workload}, ${mode}, hot`,
-      (peer) => measuredOf(results, workload, mode, peer)?.hotCpuMs,
+      (peer) => measuredOf(results, workload, mode, peer)?.cpu?.hotMs,
       ms,
     );
   }

@@ -1,8 +1,9 @@
 import type { Bed, PeerRun } from "./bed.ts";
+import { inTurn } from "./in_turn.ts";
 import type { Mode } from "./peer.ts";
 import type { PeerName } from "./peer_list.ts";
 import type { Memory } from "./peer_process.ts";
-import { type Cost, heat, runBurst, runRequest } from "./request.ts";
+import { type Cost, runRequest } from "./request.ts";
 import {
   type Distance,
   DISTANCES,
@@ -11,7 +12,7 @@ import {
   type Series,
 } from "./results.ts";
 import type { WireCost } from "./round_trips.ts";
-import type { Input, WorkloadName } from "./workloads.ts";
+import type { WorkloadName } from "./workloads.ts";
 
 /** What is measured side by side. */
 export interface Unit {
@@ -25,8 +26,6 @@ export interface Unit {
   readonly seconds: number;
   /** Requests of each peer before anything is measured. */
   readonly warmUp: number;
-  /** Whether CPU is measured when the code is hot. */
-  readonly isHot: boolean;
 }
 
 /** Which part of a unit's time each distance gets. */
@@ -35,11 +34,6 @@ const SHARES: Readonly<Record<Distance, number>> = {
   5: 0.15,
   30: 0.55,
 };
-/** By then V8 has compiled what a request of any peer needs. */
-const HEATING = 600;
-const BURSTS = 10;
-/** Requests in a row. */
-const BURST = 15;
 const FEWEST = 3;
 const MOST = 101;
 
@@ -47,7 +41,6 @@ const MOST = 101;
 interface Runner {
   readonly run: PeerRun;
   readonly costs: Map<Distance, Cost[]>;
-  readonly hotCpuMs: number[];
   firstMs: number;
   error?: string;
 }
@@ -70,7 +63,7 @@ export async function measure(
   for (const name of unit.peers) {
     try {
       const run = opened.use(await bed.start(name, unit.mode));
-      runners.push({ run, costs: new Map(), hotCpuMs: [], firstMs: 0 });
+      runners.push({ run, costs: new Map(), firstMs: 0 });
     } catch (error) {
       measured[name] = failure(error);
     }
@@ -90,7 +83,6 @@ export async function measure(
       }
     }
   }
-  if (unit.isHot) await runBursts(bed, unit, runners);
   for (const runner of runners) {
     measured[runner.run.name] = runner.error === undefined
       ? await summary(runner)
@@ -138,38 +130,8 @@ async function warmUp(
   }
 }
 
-async function runBursts(
-  bed: Bed,
-  { workload }: Unit,
-  runners: readonly Runner[],
-): Promise<void> {
-  await bed.setDistance(0);
-  const id = crypto.randomUUID().slice(0, 8);
-  let number = 0;
-  function inputs(length: number): Input[] {
-    return Array.from({ length }, () => {
-      number++;
-      return { number, tag: `${workload} burst ${id} ${number}` };
-    });
-  }
-  const running = runners.filter(({ error }) => error === undefined);
-  for (const { run } of running) await heat(run, workload, inputs(HEATING));
-  for (let round = 0; round < BURSTS; round++) {
-    for (const { run, hotCpuMs } of inTurn(running, round)) {
-      hotCpuMs.push(await runBurst(run, workload, inputs(BURST)));
-    }
-  }
-}
-
-/** Everybody is first, and last, now and then. */
-function inTurn<T>(all: readonly T[], round: number): T[] {
-  const from = round % all.length;
-  const turned = [...all.slice(from), ...all.slice(0, from)];
-  return round % 2 === 0 ? turned : turned.toReversed();
-}
-
 async function summary(
-  { run, costs, hotCpuMs, firstMs }: Runner,
+  { run, costs, firstMs }: Runner,
 ): Promise<Measured> {
   const { peakBytes } = await run.ask<Memory>({ kind: "memory" });
   const at: Partial<Record<Distance, Series>> = {};
@@ -179,7 +141,6 @@ async function summary(
     firstMs,
     peakBytes,
     at,
-    hotCpuMs: hotCpuMs.length === 0 ? undefined : median(hotCpuMs),
   };
 }
 

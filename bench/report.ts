@@ -128,7 +128,7 @@ function hotCpu(results: Results): string {
     peerEntry(peer).title,
     ...MODES.flatMap((mode) =>
       CPU_WORKLOADS.map((workload) => {
-        const ms = measuredOf(results, workload, mode, peer)?.hotCpuMs;
+        const ms = measuredOf(results, workload, mode, peer)?.cpu?.hotMs;
         return ms?.toFixed(2) ?? "";
       })
     ),
@@ -140,7 +140,7 @@ function youngCpu(results: Results): string {
   const rows = byWorkload(
     results,
     "cold",
-    ({ at }) => at[0] ? at[0].cpuMs.toFixed(1) : "",
+    ({ at, cpu }) => (cpu?.youngMs ?? at[0]?.cpuMs)?.toFixed(1) ?? "",
   );
   return table(["", ...WORKLOAD_NAMES], rows);
 }

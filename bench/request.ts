@@ -87,18 +87,19 @@ export async function heat(
  * @param peer Whose requests.
  * @param workload What they do.
  * @param inputs What they are given.
- * @returns Milliseconds of a request.
+ * @returns Milliseconds of each.
  */
-export async function runBurst(
+export async function runAlone(
   peer: PeerRun,
   workload: WorkloadName,
   inputs: readonly Input[],
-): Promise<number> {
-  let total = 0;
+): Promise<number[]> {
+  const all: number[] = [];
   for (const input of inputs) {
     if (peer.mode === "cold") await peer.forget();
     await peer.ask<Ran>({ kind: "run", workload, input });
-    total += (await peer.ask<Ended>({ kind: "end" })).cpuMs;
+    all.push((await peer.ask<Ended>({ kind: "end" })).cpuMs);
   }
-  return total / inputs.length;
+  await peer.takeEvents();
+  return all;
 }

@@ -21,6 +21,14 @@ export interface Series {
   readonly wire: WireCost | undefined;
 }
 
+/** Milliseconds of CPU per request. */
+export interface Cpu {
+  /** Of the first ones of a process. */
+  readonly youngMs: number;
+  /** When V8 has compiled what they need. */
+  readonly hotMs: number;
+}
+
 /** A peer, on one workload in one mode. */
 export interface Measured {
   /** Why there is nothing else. */
@@ -33,8 +41,8 @@ export interface Measured {
   readonly firstMs: number;
   /** Bytes of memory at the most. */
   readonly peakBytes: number;
-  /** Milliseconds of CPU per request when the code is hot. */
-  readonly hotCpuMs?: number | undefined;
+  /** CPU, where it was measured by itself. */
+  readonly cpu?: Cpu | undefined;
   /** By distance. */
   readonly at: Readonly<Partial<Record<Distance, Series>>>;
 }
