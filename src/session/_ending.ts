@@ -54,7 +54,7 @@ export class Ending<Handle> {
       ? current.begin("execute")
       : current.open;
     if (transaction === undefined) return await hooks.afterCommit(undefined);
-    const flushed = flusher.flushLast(transaction);
+    const flushed = flusher.flush(transaction);
     const { settled } = flusher;
     gate.enter(next === "idle" ? "committing" : next);
     this.#committing = allDone(flushed, transaction.commit(), settled);

@@ -31,8 +31,6 @@ interface RunOptions {
   readonly publishAll: boolean;
   /** Whether it waits for the next statement. */
   readonly isHeld?: boolean;
-  /** Whether an answer counts before the whole flight is answered. */
-  readonly isEarly?: boolean;
 }
 
 /** Brings the changes of a unit of work to the server, and its answers back. */
@@ -105,19 +103,6 @@ export class Flusher {
   }
 
   /**
-   * Flushes ahead of COMMIT, in its flight: entities have what the database
-   * made when that was answered.
-   *
-   * @param transaction Runs the statements; its `commit` sends them.
-   * @returns As `flush` does.
-   * @throws {StateError} As `flush` does.
-   * @throws {TypeError} As `flush` does.
-   */
-  flushLast(transaction: Transaction): Promise<void> | undefined {
-    return this.#run(transaction, { publishAll: false, isEarly: false });
-  }
-
-  /**
    * Flushes, and sends what had its place before.
    *
    * @param transaction Runs the statements.
@@ -169,7 +154,7 @@ export class Flusher {
 
   #run(
     transaction: Transaction,
-    { publishAll, isHeld = false, isEarly = !isHeld }: RunOptions,
+    { publishAll, isHeld = false }: RunOptions,
   ): Promise<void> | undefined {
     if (this.work.isEmpty) return undefined;
     if (isAutocommit(transaction.options) && this.work.hasChanges()) {
@@ -197,7 +182,7 @@ export class Flusher {
       holder: this.#options.holder,
       isLive: () => epoch === this.work.epoch && isKept(),
     });
-    const answers = flush.statements({ isEarly }).map((statement) =>
+    const answers = flush.statements().map((statement) =>
       isHeld ? transaction.hold(statement) : transaction.execute(statement)
     );
     const settling = flush.settle(answers, (error) => transaction.fail(error));

@@ -38,20 +38,16 @@ export class RunningFlush {
   }
 
   /**
-   * What to send, in order.
-   *
-   * @param options Whether an answer is taken in as soon as it is there: while
+   * What to send, in order. An answer is taken in as soon as it is there: while
    * the server works on the next page of a long list, that costs no time.
    */
-  statements({ isEarly }: { readonly isEarly: boolean }): Statement[] {
-    return this.#planned.map((planned) => {
-      const { statement } = planned;
-      if (!isEarly) return statement;
-      return new HeardStatement(
-        statement,
+  statements(): Statement[] {
+    return this.#planned.map((planned) =>
+      new HeardStatement(
+        planned.statement,
         (result) => this.#takeEarly(planned, result),
-      );
-    });
+      )
+    );
   }
 
   /**
@@ -73,6 +69,7 @@ export class RunningFlush {
     try {
       for (const answer of answers) results.push(await answer);
     } catch (error) {
+      this.#takeBack();
       for (const planned of this.#planned) this.#take(planned, undefined);
       if (this.#parts.isLive()) fail(error);
       const failed = this.#planned[results.length];
@@ -92,6 +89,13 @@ export class RunningFlush {
     } catch (error) {
       this.#refusal ??= { error };
     }
+  }
+
+  /** What was made is true when the whole flight has succeeded. */
+  #takeBack(): void {
+    const { work, isLive } = this.#parts;
+    if (!isLive()) return;
+    for (const planned of this.#taken) work.takeBack(planned);
   }
 
   #take(planned: PlannedStatement, result: Result | undefined): void {

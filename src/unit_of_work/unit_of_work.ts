@@ -60,7 +60,7 @@ export class UnitOfWork {
   constructor(known: KnownEntities = new KnownEntities()) {
     this.#identities = new IdentityMap(known);
     this.#undoLog = new UndoLog(this.#identities, this.#maker);
-    this.#written = new WrittenRows(this.#identities);
+    this.#written = new WrittenRows(this.#identities, this.#maker);
   }
 
   /** Whoever asks finds everything noted. */
@@ -328,6 +328,15 @@ export class UnitOfWork {
   answer(planned: PlannedStatement, result: Result): void {
     this.noteSealed();
     this.#written.answer(planned, result);
+  }
+
+  /**
+   * Takes back what an answer has brought: its flight has failed behind it.
+   *
+   * @param planned The statement.
+   */
+  takeBack(planned: PlannedStatement): void {
+    this.#written.takeBack(planned);
   }
 
   /**

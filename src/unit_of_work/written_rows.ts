@@ -4,9 +4,15 @@ import type { Entry } from "./entry.ts";
 import { fillIn } from "./entry_values.ts";
 import type { PlannedStatement } from "./flush_plan.ts";
 import { type IdentityMap, rowKey } from "./identity_map.ts";
-import { keepValue, type KeptValue, restored, UNKNOWN } from "./kept_value.ts";
+import {
+  isKept,
+  keepValue,
+  type KeptValue,
+  restored,
+  UNKNOWN,
+} from "./kept_value.ts";
 import { KeyReference } from "./key_reference.ts";
-import { setValue } from "./new_entity.ts";
+import { type EntityMaker, setValue } from "./new_entity.ts";
 import { Ref } from "./ref.ts";
 import { hasValue } from "./row_key.ts";
 import {
@@ -19,10 +25,15 @@ import {
 /** Rows that are being written: from their statement to its answer. */
 export class WrittenRows {
   readonly #map: IdentityMap;
+  readonly #maker: EntityMaker;
 
-  /** @param map Where the entries are. */
-  constructor(map: IdentityMap) {
+  /**
+   * @param map Where the entries are.
+   * @param maker Hides what is not known.
+   */
+  constructor(map: IdentityMap, maker: EntityMaker) {
     this.#map = map;
+    this.#maker = maker;
   }
 
   /**
@@ -73,6 +84,31 @@ export class WrittenRows {
   }
 
   /**
+   * Takes back what an answer has brought, unless something else is known of
+   * the row by now: its flight has failed behind it.
+   *
+   * @param planned The statement.
+   */
+  takeBack({ changes, read, rows }: PlannedStatement): void {
+    for (const [at, change] of changes.entries()) {
+      const { entry, kind } = change;
+      if (kind !== "insert" || entry.row !== rows[at]) continue;
+      for (const column of read) {
+        if (isMade(change, column)) this.#forgetMade(entry, column);
+      }
+    }
+  }
+
+  /** What the database has made is as unknown again as it was. */
+  #forgetMade({ entity, table, row }: Entry, column: ColumnInfo): void {
+    const kept = row[column.at];
+    const isHeld = hasValue(entity, column.key) &&
+      isKept(kept, entity[column.key]);
+    row[column.at] = UNKNOWN;
+    if (isHeld) this.#maker.hide(entity, table, column);
+  }
+
+  /**
    * Gives up waiting for the answer to a statement: it failed, or was undone.
    *
    * @param planned The statement.
@@ -117,6 +153,17 @@ export class WrittenRows {
     }
     return value;
   }
+}
+
+/** Whether the entity had no value for a column before the insert was answered. */
+function isMade(
+  { entry, columns, expressions }: Change,
+  column: ColumnInfo,
+): boolean {
+  const { key } = column;
+  if (columns.includes(column)) return entry.refs?.has(key) ?? false;
+  // A type that is written as SQL: the entity has the value.
+  return !expressions?.has(column) || (entry.expressions?.has(key) ?? false);
 }
 
 /** Takes in a row that came back. */

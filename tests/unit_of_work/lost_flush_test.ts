@@ -1,5 +1,12 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { integer, pgTable, serial } from "drizzle-orm/pg-core";
+import { sql } from "drizzle-orm";
+import {
+  customType,
+  integer,
+  pgTable,
+  serial,
+  timestamp,
+} from "drizzle-orm/pg-core";
 import {
   CommitOutcomeError,
   createEngine,
@@ -72,6 +79,34 @@ Deno.test("a COMMIT that a deferred constraint refuses brings nothing back", asy
   await db.rollback();
   db.add(items, { n: 1 });
   await db.commit();
+});
+
+Deno.test("what a refused COMMIT takes back is what the database has made", async () => {
+  const shouted = customType<{ data: string }>({
+    dataType: () => "text",
+    toDriver: (value) => sql`upper(${value}::text)`,
+  });
+  const notes = pgTable("notes", {
+    id: serial().primaryKey(),
+    n: integer().notNull(),
+    body: shouted().notNull(),
+    at: timestamp().notNull().defaultNow(),
+  });
+  await using database = await testDatabase({
+    setup:
+      `create table notes (id serial primary key, body text not null, at timestamp not null default now(),
+      n int not null unique deferrable initially deferred)`,
+  });
+  await using engine = createEngine(postgres(database.url));
+  await using db = sessionmaker(engine)();
+  const values = { n: 1, body: "hello" };
+  const [first] = db.addAll(notes, [values, values]);
+  await assertRejects(() => db.commit(), DatabaseError);
+  assertThrows(() => first?.id);
+  assertThrows(() => first?.at);
+  assertEquals(first?.n, 1);
+  assertEquals(first?.body.toLowerCase(), "hello");
+  await db.rollback();
 });
 
 Deno.test("200 sessions flush at once", async () => {
