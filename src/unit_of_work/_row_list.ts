@@ -43,9 +43,10 @@ export interface Source {
   /** The column of the table that it is of; none for plain text. */
   readonly column: ColumnInfo | undefined;
   /**
-   * Values by row. They are references in all rows, to one name, or in none.
+   * The value of a row, from 0. They are references in all rows, to one name,
+   * or in none.
    */
-  readonly values: readonly unknown[];
+  readonly valueOf: (row: number) => unknown;
   /** Whether it says which row is meant: a column may be both, key and value. */
   readonly isKey: boolean;
 }
@@ -130,15 +131,15 @@ function typed(
 }
 
 function writtenSource(source: Source): WrittenSource {
-  const { column, values } = source;
-  const [first] = values;
+  const { column, valueOf } = source;
+  const first = valueOf(0);
   if (first instanceof KeyReference) {
-    const places = values.map((each) =>
-      each instanceof KeyReference ? each.place : null
-    );
     return {
       ...source,
-      values: places,
+      valueOf: (row) => {
+        const value = valueOf(row);
+        return value instanceof KeyReference ? value.place : null;
+      },
       reference: first.name,
       listType: "int4",
     };
@@ -166,7 +167,7 @@ function valueLists(
     };
   }
   const lists = sources.map((source) => {
-    const list = parameters.addLater(() => listText(source));
+    const list = parameters.addLater(() => listText(source, count));
     return `${list}::${source.listType}[]`;
   });
   const names = sources.map((_, at) => `c${at + 1}`);
@@ -179,17 +180,23 @@ function valueLists(
 }
 
 /** A list of values as PostgreSQL reads it. */
-function listText({ column, reference, values }: WrittenSource): string {
+function listText(
+  { column, reference, valueOf }: WrittenSource,
+  count: number,
+): string {
   const isValue = reference === undefined && column !== undefined;
-  const texts = values.map((value) => {
+  let text = "{";
+  for (let row = 0; row < count; row++) {
+    if (row > 0) text += ",";
+    const value = valueOf(row);
     const encoded = isValue
       ? encodeKept(column, value)
       : toWireParameter(value);
-    if (encoded === null) return "NULL";
+    if (encoded === null) text += "NULL";
     // Any text may hold what a list gives a meaning.
-    return isNumber(value) ? encoded : quoted(encoded);
-  });
-  return `{${texts.join(",")}}`;
+    else text += isNumber(value) ? encoded : quoted(encoded);
+  }
+  return text + "}";
 }
 
 function isNumber(value: unknown): boolean {
@@ -235,8 +242,8 @@ function jsonText(sources: readonly WrittenSource[], count: number): string {
     const values: Record<string, unknown> = {};
     const keys: Record<string, unknown> = {};
     const plain: Record<string, unknown> = {};
-    for (const { alias, column, isKey, reference, values: all } of sources) {
-      const value = all[row];
+    for (const { alias, column, isKey, reference, valueOf } of sources) {
+      const value = valueOf(row);
       if (column === undefined || reference !== undefined) {
         plain[alias] = value;
       } else (isKey ? keys : values)[column.name] = jsonValue(column, value);

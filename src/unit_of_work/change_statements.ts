@@ -54,7 +54,7 @@ export function updateStatement(group: UpdateGroup): Statement {
     alias: `n${at + 1}`,
     column,
     isKey: false,
-    values: rows.map((row) => row[at]),
+    valueOf: (row) => rows[row]?.[at],
   }));
   const sources = [...values, ...selection.sources];
   const list = rowList(table, sources, rows.length, parameters);
@@ -131,7 +131,7 @@ function rowSelection({ table, keys, versions }: RowSelection): {
     alias: `k${at + 1}`,
     column,
     isKey: true,
-    values: keys.map((key) => key[at]),
+    valueOf: (row) => keys[row]?.[at],
   }));
   const conditions = table.primaryKey.map(({ name }, at) =>
     `t.${quoteName(name)} = v.k${at + 1}`
@@ -145,7 +145,7 @@ function rowSelection({ table, keys, versions }: RowSelection): {
       alias: "version",
       column,
       isKey: true,
-      values: versions,
+      valueOf: (row) => versions[row],
     });
     conditions.push(
       column === undefined

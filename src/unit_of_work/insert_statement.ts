@@ -137,7 +137,7 @@ function newRows(
     alias: column.name,
     column,
     isKey: false,
-    values: rows.map((row) => row[at]),
+    valueOf: (row) => rows[row]?.[at],
   }));
   const list = rowList(table, sources, rows.length, parameters);
   if (made.length === 0) return list;
