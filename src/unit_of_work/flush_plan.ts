@@ -23,7 +23,7 @@ import { type ColumnInfo, columnOf, columnsToRead } from "./table_info.ts";
  * Rows of a statement: while the server works on one, the answer to the one
  * before is taken in. Fewer gain nothing, more leave the session waiting.
  */
-const PAGE = 1_000;
+const PAGE = 2_000;
 
 /** A statement of a flush. */
 export interface PlannedStatement {

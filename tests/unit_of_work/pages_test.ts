@@ -26,7 +26,7 @@ const items = pgTable("items", {
 const odd = pgTable("odd", { id: serial().primaryKey(), n: breakable() });
 
 /** More than one statement takes. */
-const MANY = 3_500;
+const MANY = 7_000;
 
 const test = entityTests("A long list", {
   setup: [
