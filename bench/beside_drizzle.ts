@@ -28,10 +28,10 @@ const DRIZZLE: Readonly<Record<Transport, PeerName>> = {
 /** What CPU is compared on: what any application does. */
 export const CPU_WORKLOADS: readonly WorkloadName[] = ["W1", "W2", "W3"];
 
-/** Whether a target is about the CPU of a peer. */
-export function isCompared(peer: PeerName): boolean {
-  return [OWN, DRIZZLE].some((by) => Object.values(by).includes(peer));
-}
+/** Whose CPU is compared: ours, and that of Drizzle on the same driver. */
+export const CPU_PAIRS: readonly (readonly PeerName[])[] = TRANSPORTS.map(
+  (transport) => [OWN[transport], DRIZZLE[transport]],
+);
 
 /**
  * CPU of requests beside Drizzle on the same driver, transport by transport.

@@ -1,5 +1,5 @@
 import type { Bed, PeerRun } from "./bed.ts";
-import { isCompared } from "./beside_drizzle.ts";
+import { CPU_PAIRS } from "./beside_drizzle.ts";
 import { inTurn } from "./in_turn.ts";
 import type { Unit } from "./measure.ts";
 import type { PeerName } from "./peer_list.ts";
@@ -8,7 +8,7 @@ import { type Cpu, median } from "./results.ts";
 import type { Input } from "./workloads.ts";
 
 /**
- * Of each peer that a target is about. What V8 compiles, and when, differs from
+ * Of each peer that is compared. What V8 compiles, and when, differs from
  * process to process, and by more than what is to be told.
  */
 const PROCESSES = 3;
@@ -16,9 +16,9 @@ const PROCESSES = 3;
 const YOUNG = 20;
 /** By then V8 has compiled what a request of any peer needs. */
 const HEATING = 600;
-const BURSTS = 10;
-/** Requests in a row. */
-const BURST = 15;
+const BURSTS = 4;
+/** Requests in a row: the first ones of them find the caches of others. */
+const BURST = 50;
 
 /** The CPU of one process, in milliseconds. */
 interface ProcessCpu {
@@ -29,8 +29,8 @@ interface ProcessCpu {
 type Inputs = (length: number) => Input[];
 
 /**
- * Measures CPU and nothing else, at no distance: processes of peers side by
- * side, several after another, and the median of them.
+ * Measures CPU and nothing else, at no distance: the processes of a pair side by
+ * side, several after another, and the median of them; then all other peers.
  *
  * @param bed The database and the relays.
  * @param unit What is measured.
@@ -42,9 +42,8 @@ export async function measureCpu(
   await bed.setDistance(0);
   const found = new Map<PeerName, ProcessCpu[]>();
   const inputs = inputsOf(unit);
-  for (let process = 0; process < PROCESSES; process++) {
-    const peers = process === 0 ? unit.peers : unit.peers.filter(isCompared);
-    for (const [peer, cpu] of await oneProcessEach(bed, unit, peers, inputs)) {
+  for (const group of groupsOf(unit.peers)) {
+    for (const [peer, cpu] of await oneProcessEach(bed, unit, group, inputs)) {
       found.set(peer, [...found.get(peer) ?? [], cpu]);
     }
   }
@@ -54,6 +53,15 @@ export async function measureCpu(
     return [peer, { youngMs: middle("young"), hotMs: middle("hot") }];
   });
   return new Map(all);
+}
+
+/** Who runs at the same time. */
+function groupsOf(peers: readonly PeerName[]): PeerName[][] {
+  const pairs = CPU_PAIRS.map((pair) =>
+    pair.filter((peer) => peers.includes(peer))
+  );
+  const others = peers.filter((peer) => !pairs.flat().includes(peer));
+  return [...Array.from({ length: PROCESSES }, () => pairs).flat(), others];
 }
 
 function inputsOf({ workload, mode }: Unit): Inputs {

@@ -40,8 +40,8 @@ const SECONDS = { short: 70, full: 780 };
 const WEIGHTS: Readonly<Partial<Record<UnitName, number>>> = {
   "W5 cold": 1.5,
   "W6-1k cold": 1.2,
-  "W6-10k cold": 2.5,
-  "W6-10k warm": 2,
+  "W6-10k cold": 4,
+  "W6-10k warm": 4,
 };
 const WARM_UP = 5;
 
