@@ -12,7 +12,9 @@ import type { Input } from "./workloads.ts";
  * process to process, and by more than what is to be told.
  */
 const PROCESSES = 3;
-/** Requests of a young process, after those that load what comes late. */
+/** Requests that load what comes late. */
+const FIRST = 5;
+/** Requests of a young process, after those. */
 const YOUNG = 20;
 /** By then V8 has compiled what a request of any peer needs. */
 const HEATING = 600;
@@ -76,7 +78,7 @@ function inputsOf({ workload, mode }: Unit): Inputs {
 
 async function oneProcessEach(
   bed: Bed,
-  { workload, mode, warmUp }: Unit,
+  { workload, mode }: Unit,
   peers: readonly PeerName[],
   inputs: Inputs,
 ): Promise<Map<PeerName, ProcessCpu>> {
@@ -88,7 +90,7 @@ async function oneProcessEach(
     { young: [], hot: [] },
   ]));
   for (const run of runs) {
-    await runAlone(run, workload, inputs(warmUp));
+    await runAlone(run, workload, inputs(FIRST));
     const young = await runAlone(run, workload, inputs(YOUNG));
     cpu.get(run.name)?.young.push(...young);
   }

@@ -43,7 +43,8 @@ const WEIGHTS: Readonly<Partial<Record<UnitName, number>>> = {
   "W6-10k cold": 4,
   "W6-10k warm": 4,
 };
-const WARM_UP = 5;
+/** Requests before any is measured: a process that pools has answered some. */
+const WARM_UP: Readonly<Record<Mode, number>> = { cold: 5, warm: 20 };
 
 function planOf(args: readonly string[]): Plan {
   const isFull = args.includes("--full");
@@ -153,7 +154,7 @@ async function runAll(plan: Plan): Promise<Results> {
     console.error(
       `${name}: ${peers.length} peers, ${Math.round(seconds)} seconds`,
     );
-    const unit = { workload, mode, peers, seconds, warmUp: WARM_UP };
+    const unit = { workload, mode, peers, seconds, warmUp: WARM_UP[mode] };
     const measured = { ...known, ...await measure(bed, unit) };
     if (plan.isFull && CPU_WORKLOADS.includes(workload)) {
       await addCpu(bed, unit, measured);
