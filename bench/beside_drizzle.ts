@@ -3,7 +3,7 @@ import { OWN, type PeerName, type Transport, TRANSPORTS } from "./peer_list.ts";
 import { type Measured, measuredOf, type Results } from "./results.ts";
 import type { WorkloadName } from "./workloads.ts";
 
-/** Whether V8 has compiled what a request needs. */
+/** Whether V8 has compiled most of what a request needs. */
 export type Age = "young" | "hot";
 
 /** CPU of this library beside Drizzle on the same driver. */
@@ -18,20 +18,17 @@ export interface CpuRatio {
   readonly ratio: number | undefined;
 }
 
-/** Drizzle on the same driver as ours. */
-const DRIZZLE: Readonly<Record<Transport, PeerName>> = {
-  http: "drizzle-neon-http",
-  websocket: "drizzle-neon-serverless",
-  tcp: "drizzle-pg",
-};
-
 /** What CPU is compared on: what any application does. */
 export const CPU_WORKLOADS: readonly WorkloadName[] = ["W1", "W2", "W3"];
 
 /** Whose CPU is compared: ours, and that of Drizzle on the same driver. */
-export const CPU_PAIRS: readonly (readonly PeerName[])[] = TRANSPORTS.map(
-  (transport) => [OWN[transport], DRIZZLE[transport]],
-);
+export const CPU_PAIRS: Readonly<
+  Record<Transport, readonly [PeerName, PeerName]>
+> = {
+  http: [OWN.http, "drizzle-neon-http"],
+  websocket: [OWN.websocket, "drizzle-neon-serverless"],
+  tcp: [OWN.tcp, "drizzle-pg"],
+};
 
 /**
  * CPU of requests beside Drizzle on the same driver, transport by transport.
@@ -43,7 +40,7 @@ export function cpuBesideDrizzle(results: Results, age: Age): CpuRatio[] {
   return TRANSPORTS.flatMap((transport) =>
     MODES.flatMap((mode) =>
       CPU_WORKLOADS.map((workload) => {
-        const [own, other] = [OWN[transport], DRIZZLE[transport]].map((peer) =>
+        const [own, other] = CPU_PAIRS[transport].map((peer) =>
           cpuOf(measuredOf(results, workload, mode, peer), age)
         );
         const ratio = own === undefined || other === undefined

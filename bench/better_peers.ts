@@ -1,3 +1,4 @@
+import { CPU_WORKLOADS } from "./beside_drizzle.ts";
 import type { Mode } from "./peer.ts";
 import { can, PEER_NAMES, peerEntry, type PeerName } from "./peer_list.ts";
 import { type Distance, measuredOf, type Results } from "./results.ts";
@@ -74,14 +75,13 @@ export function betterPeers(results: Results): string {
       ms,
     );
   }
-  const hot = ["W1", "W2", "W3"] as const;
   const lines = [
     ...time("cold", 30),
     ...time("warm", 30),
     ...time("cold", 0),
     ...time("warm", 0),
-    ...hot.flatMap((workload) => cpu(workload, "cold")),
-    ...hot.flatMap((workload) => cpu(workload, "warm")),
+    ...CPU_WORKLOADS.flatMap((workload) => cpu(workload, "cold")),
+    ...CPU_WORKLOADS.flatMap((workload) => cpu(workload, "warm")),
     ...betterThan(
       "Peak memory of W1",
       (peer) => measuredOf(results, "W1", "cold", peer)?.peakBytes,

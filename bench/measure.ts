@@ -1,4 +1,5 @@
 import type { Bed, PeerRun } from "./bed.ts";
+import { inputsOf } from "./inputs.ts";
 import { inTurn } from "./in_turn.ts";
 import type { Mode } from "./peer.ts";
 import type { PeerName } from "./peer_list.ts";
@@ -97,17 +98,14 @@ type Requests = (
 ) => Promise<Cost | undefined>;
 
 /** Each request has a number of its own, and a peer that fails is left out. */
-function requestsOf(bed: Bed, { workload, mode }: Unit): Requests {
-  const id = crypto.randomUUID().slice(0, 8);
-  let number = 0;
+function requestsOf(bed: Bed, unit: Unit): Requests {
+  const next = inputsOf(unit);
   return async (runner, roundTrip) => {
     if (runner.error !== undefined) return undefined;
-    const input = { number, tag: `${workload} ${mode} ${id} ${number}` };
-    number++;
     try {
       return await runRequest(bed.admin, runner.run, {
-        workload,
-        input,
+        workload: unit.workload,
+        input: next(),
         roundTrip,
       });
     } catch (error) {

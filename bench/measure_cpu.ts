@@ -1,5 +1,6 @@
 import type { Bed, PeerRun } from "./bed.ts";
 import { CPU_PAIRS } from "./beside_drizzle.ts";
+import { inputsOf } from "./inputs.ts";
 import { inTurn } from "./in_turn.ts";
 import type { Unit } from "./measure.ts";
 import type { PeerName } from "./peer_list.ts";
@@ -16,7 +17,7 @@ const PROCESSES = 3;
 const FIRST = 5;
 /** Requests of a young process, after those. */
 const YOUNG = 20;
-/** By then V8 has compiled what a request of any peer needs. */
+/** By then V8 has compiled most of what a request of any peer needs. */
 const HEATING = 600;
 const BURSTS = 4;
 /** Requests in a row: the first ones of them find the caches of others. */
@@ -43,7 +44,8 @@ export async function measureCpu(
 ): Promise<Map<PeerName, Cpu>> {
   await bed.setDistance(0);
   const found = new Map<PeerName, ProcessCpu[]>();
-  const inputs = inputsOf(unit);
+  const next = inputsOf(unit);
+  const inputs = (length: number) => Array.from({ length }, () => next());
   for (const group of groupsOf(unit.peers)) {
     for (const [peer, cpu] of await oneProcessEach(bed, unit, group, inputs)) {
       found.set(peer, [...found.get(peer) ?? [], cpu]);
@@ -59,21 +61,11 @@ export async function measureCpu(
 
 /** Who runs at the same time. */
 function groupsOf(peers: readonly PeerName[]): PeerName[][] {
-  const pairs = CPU_PAIRS.map((pair) =>
+  const pairs = Object.values(CPU_PAIRS).map((pair) =>
     pair.filter((peer) => peers.includes(peer))
   );
   const others = peers.filter((peer) => !pairs.flat().includes(peer));
   return [...Array.from({ length: PROCESSES }, () => pairs).flat(), others];
-}
-
-function inputsOf({ workload, mode }: Unit): Inputs {
-  const id = crypto.randomUUID().slice(0, 8);
-  let number = 0;
-  return (length) =>
-    Array.from({ length }, () => {
-      number++;
-      return { number, tag: `${workload} ${mode} CPU ${id} ${number}` };
-    });
 }
 
 async function oneProcessEach(

@@ -25,7 +25,7 @@ export interface Series {
 export interface Cpu {
   /** Of the first ones of a process. */
   readonly youngMs: number;
-  /** When V8 has compiled what they need. */
+  /** When V8 has compiled most of what they need. */
   readonly hotMs: number;
 }
 

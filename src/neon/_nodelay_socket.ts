@@ -37,29 +37,6 @@ const CLOSE_TIMEOUT = 5_000;
 /** Bytes that are read at once: most connections live for one short answer. */
 const READ_SIZE = 16 * 1024;
 
-/** How a socket has ended, as a browser's close event says it. */
-interface SocketEnd {
-  readonly code: number;
-  readonly reason: string;
-  readonly wasClean: boolean;
-}
-
-/** What a browser's event of that type has, as far as it is used. */
-export type SocketEvent =
-  | { readonly type: "open" }
-  | { readonly type: "message"; readonly data: string | ArrayBuffer }
-  | {
-    readonly type: "error";
-    readonly error: unknown;
-    readonly message: string;
-  }
-  | { readonly type: "close" } & SocketEnd;
-
-interface SocketListener {
-  readonly type: SocketEvent["type"];
-  readonly listener: (event: SocketEvent) => void;
-}
-
 /**
  * A WebSocket that writes each message at once, in one piece.
  *
@@ -74,7 +51,7 @@ export class NodelaySocket {
   /** How binary messages are handed out; there is no other way. */
   binaryType = "arraybuffer";
 
-  readonly #listeners: SocketListener[] = [];
+  readonly #events = new EventTarget();
   readonly #dialling = new AbortController();
   readonly #queue: Uint8Array<ArrayBuffer>[] = [];
   #state = CONNECTING;
@@ -102,23 +79,16 @@ export class NodelaySocket {
   }
 
   /**
-   * Listens, as in browsers. Events are plain objects with the properties of
-   * theirs: an `EventTarget` takes longer over one than all that is done here.
+   * Listens, as in browsers.
    *
    * @param type What for.
-   * @param listener Is called with the event; what it throws ends the socket.
+   * @param listener Is called with the event.
    */
   addEventListener(
-    type: SocketEvent["type"],
-    listener: (event: SocketEvent) => void,
+    type: "open" | "message" | "close" | "error",
+    listener: (event: Event) => void,
   ): void {
-    this.#listeners.push({ type, listener });
-  }
-
-  #tell(event: SocketEvent): void {
-    for (const { type, listener } of this.#listeners) {
-      if (type === event.type) listener(event);
-    }
+    this.#events.addEventListener(type, listener);
   }
 
   /**
@@ -154,7 +124,7 @@ export class NodelaySocket {
       const conn = await this.#dial(url, dial);
       const rest = await this.#shakeHands(conn, url);
       this.#state = OPEN;
-      this.#tell({ type: "open" });
+      this.#events.dispatchEvent(new Event("open"));
       await this.#read(conn, rest);
     } catch (error) {
       this.#fail(error);
@@ -210,7 +180,7 @@ export class NodelaySocket {
       const data = opcode === OPCODE.text
         ? new TextDecoder("utf-8", { fatal: true }).decode(payload)
         : payload.buffer;
-      this.#tell({ type: "message", data });
+      this.#events.dispatchEvent(new MessageEvent("message", { data }));
     }
   }
 
@@ -262,9 +232,9 @@ export class NodelaySocket {
     if (this.#failure !== undefined) {
       const { error } = this.#failure;
       const message = error instanceof Error ? error.message : String(error);
-      this.#tell({ type: "error", error, message });
+      this.#events.dispatchEvent(new ErrorEvent("error", { error, message }));
     }
-    this.#tell({ type: "close", ...endOf(this.#goodbye) });
+    this.#events.dispatchEvent(new CloseEvent("close", endOf(this.#goodbye)));
   }
 }
 
@@ -279,9 +249,9 @@ function bytesOf(data: ArrayBuffer | ArrayBufferView): Uint8Array {
 }
 
 /** How it ended, as a close event says it (RFC 6455, 7.1.5). */
-function endOf(goodbye: Uint8Array<ArrayBuffer> | undefined): SocketEnd {
-  if (goodbye === undefined) return { code: 1006, reason: "", wasClean: false };
-  if (goodbye.length < 2) return { code: 1005, reason: "", wasClean: true };
+function endOf(goodbye: Uint8Array<ArrayBuffer> | undefined): CloseEventInit {
+  if (goodbye === undefined) return { code: 1006, wasClean: false };
+  if (goodbye.length < 2) return { code: 1005, wasClean: true };
   return {
     code: new DataView(goodbye.buffer).getUint16(0),
     reason: new TextDecoder().decode(goodbye.subarray(2)),

@@ -179,16 +179,16 @@ export function hear(socket: NodelaySocket): Heard {
     opened.resolve();
   });
   socket.addEventListener("message", (event) => {
-    if (event.type !== "message") return;
+    if (!(event instanceof MessageEvent)) return;
     const { data } = event;
     log.push(typeof data === "string" ? data : `${data.byteLength} bytes`);
     waiting.shift()?.(data);
   });
   socket.addEventListener("error", (event) => {
-    if (event.type === "error") log.push(`error: ${event.message}`);
+    if (event instanceof ErrorEvent) log.push(`error: ${event.message}`);
   });
   socket.addEventListener("close", (event) => {
-    if (event.type !== "close") return;
+    if (!(event instanceof CloseEvent)) return;
     const { code, reason, wasClean } = event;
     const how = wasClean ? "clean" : "unclean";
     log.push(["close", code, reason, how].filter(Boolean).join(" "));

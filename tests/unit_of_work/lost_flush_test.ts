@@ -12,6 +12,7 @@ import {
   createEngine,
   DatabaseError,
   NullPool,
+  ref,
   sessionmaker,
 } from "../../mod.ts";
 import type { Driver } from "../../src/driver/driver.ts";
@@ -91,19 +92,22 @@ Deno.test("what a refused COMMIT takes back is what the database has made", asyn
     n: integer().notNull(),
     body: shouted().notNull(),
     at: timestamp().notNull().defaultNow(),
+    itemId: integer("item_id").notNull(),
   });
   await using database = await testDatabase({
     setup:
-      `create table notes (id serial primary key, body text not null, at timestamp not null default now(),
-      n int not null unique deferrable initially deferred)`,
+      `${SETUP}; create table notes (id serial primary key, body text not null, at timestamp not null default now(),
+      item_id int not null, n int not null unique deferrable initially deferred)`,
   });
   await using engine = createEngine(postgres(database.url));
   await using db = sessionmaker(engine)();
-  const values = { n: 1, body: "hello" };
+  const item = db.add(items, { n: 1 });
+  const values = { n: 1, body: "hello", itemId: ref(item).id };
   const [first] = db.addAll(notes, [values, values]);
   await assertRejects(() => db.commit(), DatabaseError);
   assertThrows(() => first?.id);
   assertThrows(() => first?.at);
+  assertThrows(() => first?.itemId);
   assertEquals(first?.n, 1);
   assertEquals(first?.body.toLowerCase(), "hello");
   await db.rollback();
