@@ -16,25 +16,27 @@ export interface Patience {
  * @returns What the work came to.
  * @throws What the work throws, the signal's reason, or what `onTimeout` makes.
  */
-export async function orGivenUp<T>(
+export function orGivenUp<T>(
   work: Promise<T>,
-  { signal, timeout = 0, onTimeout }: Patience,
+  { signal, timeout = 0, onTimeout = () => tooLong(timeout) }: Patience,
 ): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let onAbort = () => {};
-  const givenUp = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal?.reason);
+  // One promise: this is around every request, and a race makes four.
+  return new Promise((resolve, reject) => {
+    const onAbort = () => end(reject, signal?.reason);
+    const timer = timeout > 0
+      ? setTimeout(() => end(reject, onTimeout()), timeout)
+      : undefined;
+    function end<V>(settle: (value: V) => void, value: V): void {
+      if (timer !== undefined) clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+      settle(value);
+    }
     if (signal?.aborted) onAbort();
     else signal?.addEventListener("abort", onAbort);
-    if (timeout > 0) {
-      const tooLong = () => new Error(`no answer for ${timeout} ms`);
-      timer = setTimeout(() => reject((onTimeout ?? tooLong)()), timeout);
-    }
+    work.then((value) => end(resolve, value), (error) => end(reject, error));
   });
-  try {
-    return await Promise.race([work, givenUp]);
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
-  }
+}
+
+function tooLong(timeout: number): Error {
+  return new Error(`no answer for ${timeout} ms`);
 }

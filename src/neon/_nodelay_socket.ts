@@ -149,8 +149,7 @@ export class NodelaySocket {
     const key = handshakeKey();
     await writeAll(conn, handshakeRequest(url, key));
     const { text, rest } = await readHead(conn);
-    // Not while it reads: what runs on has to end before the last event.
-    const refusal = refusalOf(text, await acceptOf(key));
+    const refusal = refusalOf(text, acceptOf(key));
     if (refusal !== undefined) throw lost(`Cannot open WebSocket: ${refusal}`);
     this.#dialling.signal.throwIfAborted();
     return rest;

@@ -1,3 +1,5 @@
+import { sha1 } from "./_sha1.ts";
+
 /** What a server appends to the key before it hashes it (RFC 6455, 1.3). */
 const PROOF = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -34,11 +36,8 @@ export function handshakeRequest(
  *
  * @param key The one of the request.
  */
-export async function acceptOf(key: string): Promise<string> {
-  const bytes = new TextEncoder().encode(key + PROOF);
-  return base64(
-    new Uint8Array(await crypto.subtle.digest("SHA-1", bytes)),
-  );
+export function acceptOf(key: string): string {
+  return base64(sha1(new TextEncoder().encode(key + PROOF)));
 }
 
 /**

@@ -92,6 +92,11 @@ function ownWebSocket(): WebSocketConstructor | undefined {
   return denoNet() === undefined ? undefined : NodelaySocket;
 }
 
+/** Where a local endpoint is asked for a WebSocket. */
+function proxyOf({ host, port }: ConnectionTarget): () => string {
+  return () => `${host}:${port}/v2`;
+}
+
 function makeClient(
   target: ConnectionTarget,
   options: NeonWebSocketOptions,
@@ -108,7 +113,7 @@ function makeClient(
   const WebSocket = options.WebSocket ?? ownWebSocket();
   if (WebSocket) socket.webSocketConstructor = WebSocket;
   if (isLocal(target.host)) {
-    socket.wsProxy = () => `${target.host}:${target.port}/v2`;
+    socket.wsProxy = proxyOf(target);
     socket.useSecureWebSocket = false;
   }
   // Start-up, password and the first flight have to share one frame, which

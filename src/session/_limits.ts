@@ -42,10 +42,12 @@ export class Limits {
     const unwatch = signals.map((each) =>
       onAbort(each, (reason) => this.#fire(abortedError(reason)))
     );
-    this.#stop = () => {
+    // Apart from the assignment; see `WireConnection`.
+    const stop = () => {
       deadline.clear();
-      for (const stop of unwatch) stop();
+      for (const each of unwatch) each();
     };
+    this.#stop = stop;
   }
 
   /** Watches no more. */

@@ -15,7 +15,7 @@ export class FlightSubmittable implements Submittable {
   readonly #statements: readonly Statement[];
   readonly #reader: FlightReader;
   readonly #pieceSize: number;
-  readonly #done: (result: FlightResult) => void;
+  readonly #done: (result: FlightResult, isOutOfStep: boolean) => void;
   #isOutOfStep = false;
 
   /**
@@ -28,18 +28,13 @@ export class FlightSubmittable implements Submittable {
     { reader, pieceSize, done }: {
       readonly reader: FlightReader;
       readonly pieceSize: number;
-      readonly done: (result: FlightResult) => void;
+      readonly done: (result: FlightResult, isOutOfStep: boolean) => void;
     },
   ) {
     this.#statements = statements;
     this.#reader = reader;
     this.#pieceSize = pieceSize;
     this.#done = done;
-  }
-
-  /** Whether the protocol is out of step: the connection is of no use then. */
-  get isOutOfStep(): boolean {
-    return this.#isOutOfStep;
   }
 
   /** Unused: answers arrive through the handlers. */
@@ -96,10 +91,10 @@ export class FlightSubmittable implements Submittable {
 
   handleError(error: unknown): void {
     this.#reader.fail(error);
-    this.#done(this.#reader.end());
+    this.#done(this.#reader.end(), this.#isOutOfStep);
   }
 
   handleReadyForQuery(): void {
-    this.#done(this.#reader.end());
+    this.#done(this.#reader.end(), this.#isOutOfStep);
   }
 }

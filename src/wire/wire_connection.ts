@@ -97,24 +97,25 @@ export class WireConnection implements Connection {
         this.#wire.parserOf,
         onProgress,
       );
-      const done = (result: FlightResult) => {
+      const done = (result: FlightResult, isOutOfStep = false) => {
         this.#endFlight = undefined;
-        if (flight.isOutOfStep || endsConnection(result.failure)) {
+        if (isOutOfStep || endsConnection(result.failure)) {
           this.#lose(result.failure);
         }
         resolve(result);
       };
-      this.#endFlight = (failure) => {
+      // Made here and assigned below: a function that is written where a
+      // property is assigned, V8 makes in its old generation, and all that the
+      // flight has touched stays with it until a major collection.
+      const endFlight = (failure: Error) => {
         reader.fail(failure);
         done(reader.end());
       };
+      this.#endFlight = endFlight;
       const { pieceSize } = this.#wire;
-      const flight = new FlightSubmittable(statements, {
-        reader,
-        pieceSize,
-        done,
-      });
-      this.#client.query(flight);
+      this.#client.query(
+        new FlightSubmittable(statements, { reader, pieceSize, done }),
+      );
     });
   }
 

@@ -270,7 +270,7 @@ for (const [name, [frames, why]] of Object.entries(BREAKS)) {
       // The first frame comes along with the head.
       await conn.write(
         Buffer.concat([
-          encoder.encode(await upgrade(request)),
+          encoder.encode(upgrade(request)),
           Uint8Array.from([0x81, 2, 0x68, 0x69, ...frames]),
         ]),
       );
@@ -287,7 +287,7 @@ for (const [name, [frames, why]] of Object.entries(BREAKS)) {
 
 Deno.test("NodelaySocket waits five seconds for the answer to its goodbye", async () => {
   await using peer = rawPeer(async (conn, request) => {
-    await conn.write(encoder.encode(await upgrade(request)));
+    await conn.write(encoder.encode(upgrade(request)));
   });
   const socket = new NodelaySocket(peer.url);
   const heard = hear(socket);

@@ -7,9 +7,9 @@ import {
   refusalOf,
 } from "../../src/neon/_socket_handshake.ts";
 
-Deno.test("acceptOf() makes what RFC 6455 says of its example", async () => {
+Deno.test("acceptOf() makes what RFC 6455 says of its example", () => {
   assertEquals(
-    await acceptOf("dGhlIHNhbXBsZSBub25jZQ=="),
+    acceptOf("dGhlIHNhbXBsZSBub25jZQ=="),
     "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
   );
 });

@@ -132,13 +132,13 @@ export function rawPeer(
 }
 
 /** What a server says to a request that it takes. */
-export async function upgrade(request: string): Promise<string> {
+export function upgrade(request: string): string {
   const key = /^Sec-WebSocket-Key: (.+)\r$/m.exec(request)?.[1] ?? "";
   return [
     "HTTP/1.1 101 Switching Protocols",
     "upgrade: WebSocket",
     "connection: keep-alive, Upgrade",
-    `sec-websocket-accept: ${await acceptOf(key)}`,
+    `sec-websocket-accept: ${acceptOf(key)}`,
     "\r\n",
   ].join("\r\n");
 }
