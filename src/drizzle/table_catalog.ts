@@ -44,8 +44,9 @@ export class TableCatalog {
     mapped: readonly MappedTable[],
     pureFunctions: ReadonlySet<string>,
   ) {
-    this.#isPure = (name) =>
+    const isPure = (name: string) =>
       PURE_FUNCTIONS.has(name) || pureFunctions.has(name);
+    this.#isPure = isPure;
     this.#read = tableInfoReader(
       dialect,
       new Map(mapped.map(({ table, mapping }) => [table, mapping])),

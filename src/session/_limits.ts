@@ -42,7 +42,6 @@ export class Limits {
     const unwatch = signals.map((each) =>
       onAbort(each, (reason) => this.#fire(abortedError(reason)))
     );
-    // Apart from the assignment; see `WireConnection`.
     const stop = () => {
       deadline.clear();
       for (const each of unwatch) each();

@@ -104,9 +104,6 @@ export class WireConnection implements Connection {
         }
         resolve(result);
       };
-      // Made here and assigned below: a function that is written where a
-      // property is assigned, V8 makes in its old generation, and all that the
-      // flight has touched stays with it until a major collection.
       const endFlight = (failure: Error) => {
         reader.fail(failure);
         done(reader.end());

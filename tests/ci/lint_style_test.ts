@@ -39,6 +39,8 @@ const REFUSED: [rule: string, file: string, source: string][] = [
   ["door", "src/neon/mod.ts", 'import "./neon_driver.ts";'],
   ["size", "src/pool/a.ts", lines(301)],
   ["shared-shape", "src/pool/a.ts", "use({ get a() { return 1; } });"],
+  ["young-function", "src/pool/a.ts", "a.b = () => c;"],
+  ["young-function", "src/pool/a.ts", "a.b ??= function () { return c; };"],
   ["size", "src/pool/a.ts", `function a() {\n${lines(59)}}`],
 ];
 
@@ -52,6 +54,11 @@ const ALLOWED: [file: string, source: string][] = [
   ["src/drizzle/a.ts", "class A extends PgSession {}"],
   ["src/pool/a.ts", "class A { get b() { return 1; } }"],
   ["src/dev/a.ts", "use({ get a() { return 1; } });"],
+  [
+    "src/pool/a.ts",
+    "function a() { const b = () => c; d.e = b; f = () => g; }",
+  ],
+  ["src/dev/a.ts", "a.b = () => c;"],
   ["src/neon/mod.ts", 'export * from "./a.ts"; export { b } from "./b.ts";'],
   ["src/pool/a.ts", lines(300) + lines(50, "// Why.") + lines(50, "")],
   ["src/pool/a.ts", `function a() {\n${lines(58)}/* b\n c */}`],
