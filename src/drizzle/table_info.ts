@@ -7,6 +7,7 @@ import {
   PgTable,
 } from "drizzle-orm/pg-core";
 import { toWireParameter } from "../driver/parameter.ts";
+import { PlainShape } from "../unit_of_work/entity_shape.ts";
 import { selectAll, selectByKey } from "../unit_of_work/select_statement.ts";
 import {
   type ColumnInfo,
@@ -102,6 +103,7 @@ export function tableInfoReader(
 type Derived =
   | "selectAll"
   | "selectByKey"
+  | "shape"
   | "givenColumns"
   | "madeColumns"
   | "writesSql";
@@ -120,6 +122,7 @@ function completed(given: Omit<TableInfo, Derived>): TableInfo {
     ...info,
     selectAll: selectAll(info),
     selectByKey: selectByKey(info),
+    shape: new PlainShape(info),
     givenColumns: info.columns.filter((column) => !isMade(column)),
     madeColumns: info.columns.filter(isMade),
     writesSql: info.columns.some(({ express }) => express !== undefined),

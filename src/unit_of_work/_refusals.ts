@@ -20,7 +20,10 @@ export function unknownEntityError(
 }
 
 /** A value that the database has yet to make. */
-export function notFlushedError(table: TableInfo, key: string): StateError {
+export function notFlushedError(
+  table: Pick<TableInfo, "name" | "readBack">,
+  key: string,
+): StateError {
   const cure = table.readBack === "none"
     ? `the table's readBack is "none", so it is never read`
     : `call flush() or commit() first, or use ref(entity).${key}`;
@@ -49,6 +52,16 @@ export function missingValueError(
   return new StateError(
     "VALUE_MISSING",
     `Cannot add to "${name}": column "${key}" refuses NULL, has no default, and was left out`,
+  );
+}
+
+/** A generated column that was given a value. */
+export function generatedError(
+  { name }: Pick<TableInfo, "name">,
+  key: string,
+): TypeError {
+  return new TypeError(
+    `Cannot set "${key}" of "${name}": it is a generated column, which the database makes`,
   );
 }
 

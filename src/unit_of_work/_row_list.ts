@@ -185,18 +185,18 @@ function listText(
   count: number,
 ): string {
   const isValue = reference === undefined && column !== undefined;
-  let text = "{";
+  const items = new Array<string>(count);
   for (let row = 0; row < count; row++) {
-    if (row > 0) text += ",";
     const value = valueOf(row);
     const encoded = isValue
       ? encodeKept(column, value)
       : toWireParameter(value);
-    if (encoded === null) text += "NULL";
+    if (encoded === null) items[row] = "NULL";
     // Any text may hold what a list gives a meaning.
-    else text += isNumber(value) ? encoded : quoted(encoded);
+    else items[row] = isNumber(value) ? encoded : quoted(encoded);
   }
-  return text + "}";
+  // A text that grows by each of thousands is made of as many parts.
+  return `{${items.join()}}`;
 }
 
 function isNumber(value: unknown): boolean {

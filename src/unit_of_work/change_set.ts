@@ -1,4 +1,5 @@
 import {
+  generatedError,
   notFlushedError,
   removedError,
   unversionedError,
@@ -112,15 +113,7 @@ const NOTHING: Written = { columns: [], values: [], expressions: undefined };
 
 function insertedValues(entry: Entry, entryOf: EntryFinder): Written {
   const { entity, table, refs } = entry;
-  const { madeColumns, givenColumns } = table;
-  const isPlain = refs === undefined && entry.expressions === undefined &&
-    !table.writesSql && !madeColumns.some(({ key }) => hasValue(entity, key));
-  if (isPlain) {
-    const values = givenColumns.map((column) =>
-      keepWritten(column, entity[column.key])
-    );
-    return { columns: givenColumns, values, expressions: undefined };
-  }
+  if (isPlainInsert(entry)) return plainInsert(entry);
   const columns: ColumnInfo[] = [];
   const values: unknown[] = [];
   let expressions: Map<ColumnInfo, SqlExpression> | undefined;
@@ -144,6 +137,26 @@ function insertedValues(entry: Entry, entryOf: EntryFinder): Written {
     }
   }
   return { columns, values, expressions };
+}
+
+/** Whether it gives all that is left to it, as values. */
+function isPlainInsert({ entity, table, refs, expressions }: Entry): boolean {
+  if (refs !== undefined || expressions !== undefined) return false;
+  if (table.writesSql) return false;
+  for (const { key } of table.madeColumns) {
+    if (hasValue(entity, key)) return false;
+  }
+  return true;
+}
+
+/** There may be thousands: it allocates nothing that does not stay. */
+function plainInsert({ entity, table: { givenColumns } }: Entry): Written {
+  const values = new Array<unknown>(givenColumns.length);
+  for (let at = 0; at < givenColumns.length; at++) {
+    const column = givenColumns[at];
+    if (column) values[at] = keepWritten(column, entity[column.key]);
+  }
+  return { columns: givenColumns, values, expressions: undefined };
 }
 
 /**
@@ -186,9 +199,7 @@ function updateOf(entry: Entry): Change | undefined {
     if (column.key === table.version) continue;
     if (!isChanged && column.makeUpdate === undefined) continue;
     if (isChanged && column.maker === "generated") {
-      throw new TypeError(
-        `Cannot set "${column.key}" of "${table.name}": it is a generated column, which the database makes`,
-      );
+      throw generatedError(table, column.key);
     }
     const given = isChanged ? entity[column.key] : column.makeUpdate?.();
     const value = column.express?.(given) ?? given;

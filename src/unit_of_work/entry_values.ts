@@ -7,7 +7,7 @@ import {
   restored,
   UNKNOWN,
 } from "./kept_value.ts";
-import { type EntityMaker, setValue } from "./new_entity.ts";
+import { setValue } from "./entity_shape.ts";
 import { hasValue } from "./row_key.ts";
 import type { ColumnInfo } from "./table_info.ts";
 
@@ -84,11 +84,9 @@ export function keepAll({ entity, table }: Entry): KeptValue[] {
  * Gives an entity the values that its row has.
  *
  * @param entry The entry.
- * @param maker Hides what is not known.
  */
 export function restoreValues(
   { entity, table, row, isAdded }: Entry,
-  maker: EntityMaker,
 ): void {
   for (const column of table.columns) {
     const { at, key } = column;
@@ -100,7 +98,7 @@ export function restoreValues(
       setValue(entity, key, restored(kept));
     } else if (hasValue(entity, key)) {
       // The answer to its INSERT has yet to come; or the row was given without.
-      if (isAdded) maker.hide(entity, table, column);
+      if (isAdded) table.shape.hide(entity, column);
       else delete entity[key];
     }
   }

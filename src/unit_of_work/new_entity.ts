@@ -1,4 +1,4 @@
-import { missingValueError, notFlushedError } from "./_refusals.ts";
+import { generatedError, missingValueError } from "./_refusals.ts";
 import type { Entity } from "./entry.ts";
 import { UNKNOWN } from "./kept_value.ts";
 import { Ref } from "./ref.ts";
@@ -17,9 +17,8 @@ export interface NewEntity {
   readonly hasKey: boolean;
 }
 
-/** Makes entities of values, with an accessor for what is not known yet. */
+/** Makes entities of values. */
 export class EntityMaker {
-  readonly #accessors = new Map<ColumnInfo, PropertyDescriptor>();
   readonly #valueOf: (ref: Ref<unknown>, place: string) => unknown;
 
   /**
@@ -40,7 +39,7 @@ export class EntityMaker {
    * @throws {StateError} When a value is missing.
    */
   make(table: TableInfo, values: Readonly<Record<string, unknown>>): NewEntity {
-    const entity: Entity = {};
+    const entity = table.shape.make();
     let refs: Map<string, Ref<unknown>> | undefined;
     let expressions: Map<string, SqlExpression> | undefined;
     let hasKey = true;
@@ -49,7 +48,7 @@ export class EntityMaker {
       let value = expressed(table, values[key]);
       if (value === undefined) value = omitted(table, column);
       else if (column.maker === "generated") {
-        throw generatedError(table, column);
+        throw generatedError(table, key);
       }
       // Most are neither.
       if (typeof value === "object" && value !== null) {
@@ -64,32 +63,12 @@ export class EntityMaker {
       }
       if (value !== UNKNOWN) entity[key] = value;
       else {
-        this.hide(entity, table, column);
+        table.shape.hide(entity, column);
         if (table.primaryKey.includes(column)) hasKey = false;
       }
     }
     refuseOthers(table, values);
     return { entity, refs, expressions, hasKey };
-  }
-
-  /**
-   * Gives a property an accessor that throws.
-   *
-   * @param entity The entity.
-   * @param table Its table.
-   * @param column What the database has yet to make.
-   */
-  hide(entity: Entity, table: TableInfo, column: ColumnInfo): void {
-    Object.defineProperty(entity, column.key, this.#accessor(table, column));
-  }
-
-  #accessor(table: TableInfo, column: ColumnInfo): PropertyDescriptor {
-    let accessor = this.#accessors.get(column);
-    if (accessor === undefined) {
-      accessor = accessorOf(table, column);
-      this.#accessors.set(column, accessor);
-    }
-    return accessor;
   }
 }
 
@@ -118,38 +97,6 @@ function refuseOthers(
   }
 }
 
-/**
- * Gives an entity a value, in place of an accessor too.
- *
- * @param entity The entity.
- * @param key The property.
- * @param value The value.
- */
-export function setValue(entity: object, key: string, value: unknown): void {
-  Object.defineProperty(entity, key, {
-    value,
-    writable: true,
-    enumerable: true,
-    configurable: true,
-  });
-}
-
-/** One for all entities of a table: it knows which by `this`. */
-function accessorOf(table: TableInfo, column: ColumnInfo): PropertyDescriptor {
-  const { key } = column;
-  return {
-    get() {
-      throw notFlushedError(table, key);
-    },
-    set(this: object, value: unknown) {
-      if (column.maker === "generated") throw generatedError(table, column);
-      setValue(this, key, value);
-    },
-    enumerable: true,
-    configurable: true,
-  };
-}
-
 /** The value of a column that was left out. */
 function omitted(table: TableInfo, column: ColumnInfo): unknown {
   switch (column.maker) {
@@ -166,10 +113,4 @@ function omitted(table: TableInfo, column: ColumnInfo): unknown {
     default:
       return UNKNOWN;
   }
-}
-
-function generatedError(table: TableInfo, { key }: ColumnInfo): TypeError {
-  return new TypeError(
-    `Cannot set "${key}" of "${table.name}": it is a generated column, which the database makes`,
-  );
 }

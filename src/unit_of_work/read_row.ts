@@ -32,7 +32,7 @@ export function rawRow(table: TableInfo, raw: readonly unknown[]): ReadRow {
     kept,
     values,
     makeEntity() {
-      const entity: Entity = {};
+      const entity = table.shape.make();
       for (const { at, key } of columns) entity[key] = values[at];
       return entity;
     },

@@ -115,6 +115,20 @@ export interface TableMapping {
   readonly deferrable: ReadonlySet<string>;
 }
 
+/** The entities of a table: plain objects. */
+export interface EntityShape {
+  /** Makes one without properties. */
+  make(): Record<string, unknown>;
+  /**
+   * Gives a property an accessor: reading it throws, assigning gives the column
+   * a value.
+   *
+   * @param entity An entity of the table.
+   * @param column What the database has yet to make.
+   */
+  hide(entity: object, column: ColumnInfo): void;
+}
+
 /** A table as data: all that a unit of work needs to know of it. */
 export interface TableInfo extends TableMapping {
   /** Its name, as messages have it. */
@@ -125,6 +139,8 @@ export interface TableInfo extends TableMapping {
   readonly selectAll: string;
   /** The same, of a row by its key. */
   readonly selectByKey: string;
+  /** Makes its entities. */
+  readonly shape: EntityShape;
   /** Its columns, in the order of the schema. */
   readonly columns: readonly ColumnInfo[];
   /** Those that an insert gives, if nothing else is said. */

@@ -1,6 +1,5 @@
 import type { Entry, EntryState } from "./entry.ts";
 import { restoreValues } from "./entry_values.ts";
-import type { EntityMaker } from "./new_entity.ts";
 import { entityKey, type IdentityMap, rowKey } from "./identity_map.ts";
 import type { KeptValue } from "./kept_value.ts";
 
@@ -18,7 +17,6 @@ interface UndoRecord {
  */
 export class UndoLog {
   readonly #map: IdentityMap;
-  readonly #maker: EntityMaker;
   /** An entry stands for itself where it was not tracked before. */
   readonly #records: (UndoRecord | Entry)[] = [];
   /** How many were forgotten: places are counted through. */
@@ -26,13 +24,9 @@ export class UndoLog {
   /** The last place that somebody may go back to. */
   #lastMark = 0;
 
-  /**
-   * @param map Where the entries are.
-   * @param maker Hides what is not known.
-   */
-  constructor(map: IdentityMap, maker: EntityMaker) {
+  /** @param map Where the entries are. */
+  constructor(map: IdentityMap) {
     this.#map = map;
-    this.#maker = maker;
   }
 
   /** How far it is; give it to `undo`. */
@@ -87,7 +81,7 @@ export class UndoLog {
       if (isTracked) this.#map.set(entry);
     }
     for (const entry of this.#map.entries) {
-      if (entry.state !== "new") restoreValues(entry, this.#maker);
+      if (entry.state !== "new") restoreValues(entry);
     }
   }
 

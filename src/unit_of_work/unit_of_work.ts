@@ -59,8 +59,8 @@ export class UnitOfWork {
    */
   constructor(known: KnownEntities = new KnownEntities()) {
     this.#identities = new IdentityMap(known);
-    this.#undoLog = new UndoLog(this.#identities, this.#maker);
-    this.#written = new WrittenRows(this.#identities, this.#maker);
+    this.#undoLog = new UndoLog(this.#identities);
+    this.#written = new WrittenRows(this.#identities);
   }
 
   /** Whoever asks finds everything noted. */

@@ -12,7 +12,7 @@ import {
   UNKNOWN,
 } from "./kept_value.ts";
 import { KeyReference } from "./key_reference.ts";
-import { type EntityMaker, setValue } from "./new_entity.ts";
+import { setValue } from "./entity_shape.ts";
 import { Ref } from "./ref.ts";
 import { hasValue } from "./row_key.ts";
 import {
@@ -25,15 +25,10 @@ import {
 /** Rows that are being written: from their statement to its answer. */
 export class WrittenRows {
   readonly #map: IdentityMap;
-  readonly #maker: EntityMaker;
 
-  /**
-   * @param map Where the entries are.
-   * @param maker Hides what is not known.
-   */
-  constructor(map: IdentityMap, maker: EntityMaker) {
+  /** @param map Where the entries are. */
+  constructor(map: IdentityMap) {
     this.#map = map;
-    this.#maker = maker;
   }
 
   /**
@@ -47,11 +42,15 @@ export class WrittenRows {
     { changes, publications, rows }: PlannedStatement,
     epoch: number,
   ): void {
+    const [first] = changes;
+    const unknown = first ? unknownRow(first.entry.table) : [];
     for (const [at, change] of changes.entries()) {
       const { entry, kind } = change;
       if (kind === "delete") this.#map.forget(entry);
       else {
-        this.#write(change);
+        // A copy is of the length that it keeps; there may be many.
+        const row = kind === "insert" ? unknown : entry.row;
+        this.#write(change, row.slice());
         for (const [key, name] of publications) {
           publish(entry, key, new KeyReference(name, at + 1));
         }
@@ -105,7 +104,7 @@ export class WrittenRows {
     const isHeld = hasValue(entity, column.key) &&
       isKept(kept, entity[column.key]);
     row[column.at] = UNKNOWN;
-    if (isHeld) this.#maker.hide(entity, table, column);
+    if (isHeld) table.shape.hide(entity, column);
   }
 
   /**
@@ -119,9 +118,10 @@ export class WrittenRows {
     }
   }
 
-  #write({ entry, kind, columns, values, expressions }: Change): void {
-    const { table } = entry;
-    const row = kind === "insert" ? unknownRow(table) : [...entry.row];
+  #write(
+    { entry, kind, columns, values, expressions }: Change,
+    row: KeptValue[],
+  ): void {
     for (let at = 0; at < columns.length; at++) {
       const column = columns[at];
       if (column) row[column.at] = this.#known(entry, column, values[at]);
@@ -188,7 +188,7 @@ function fillRow(
   sealed[at] = raw[read.length];
 }
 
-/** Of the length that it keeps: there may be many. */
+/** What is known of a row before anything is. */
 function unknownRow({ columns, version }: TableInfo): KeptValue[] {
   return new Array<KeptValue>(columns.length + (version === XMIN ? 1 : 0))
     .fill(UNKNOWN);
