@@ -10,8 +10,8 @@ import type { RelayAnswer, RelayQuestion } from "./relay_process.ts";
 import type { Admin } from "./verify.ts";
 import { SETUP } from "./workloads.ts";
 
-/** A peer in a process of its own, behind a relay of its own. */
-export interface PeerRun extends AsyncDisposable {
+/** A peer in a process, behind a relay of its own. */
+export interface PeerRun {
   /** Which. */
   readonly name: PeerName;
   /** How it keeps connections. */
@@ -29,14 +29,20 @@ export interface PeerRun extends AsyncDisposable {
   forget(): Promise<void>;
 }
 
+/** A process of peers. */
+export interface PeerProcess extends AsyncDisposable {
+  /** In the order in which they were named. */
+  readonly runs: readonly PeerRun[];
+}
+
 /** A database, an endpoint in front of it, and relays in front of both. */
 export interface Bed extends AsyncDisposable {
   /** A connection that is no peer's. */
   readonly admin: Admin;
   /** Milliseconds of a round trip, for what is sent from now on. */
   setDistance(roundTrip: number): Promise<void>;
-  /** Starts a peer. */
-  start(name: PeerName, mode: Mode): Promise<PeerRun>;
+  /** Starts a process of peers, each behind a relay of its own. */
+  start(names: readonly PeerName[], mode: Mode): Promise<PeerProcess>;
 }
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
@@ -73,7 +79,7 @@ export async function openBed(): Promise<Bed> {
     async setDistance(roundTrip) {
       await relays.ask({ kind: "distance", roundTrip });
     },
-    start: (name, mode) => startPeer({ relays, urls, name, mode }),
+    start: (names, mode) => startProcess({ relays, urls, names, mode }),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
@@ -84,11 +90,33 @@ function program(config: string, file: string): string[] {
   );
 }
 
-async function startPeer({ relays, urls, name, mode }: {
+/** What peers are started with. */
+interface Start {
   readonly relays: LineProcess<RelayQuestion, RelayAnswer>;
   readonly urls: { readonly tcp: string; readonly neon: string };
-  readonly name: PeerName;
+  readonly names: readonly PeerName[];
   readonly mode: Mode;
+}
+
+async function startProcess(start: Start): Promise<PeerProcess> {
+  await using opened = new AsyncDisposableStack();
+  const child = opened.use(
+    new LineProcess<PeerQuestion, PeerAnswer>(
+      program(PEERS_CONFIG, "peer_process.ts"),
+    ),
+  );
+  const runs: PeerRun[] = [];
+  for (const name of start.names) {
+    runs.push(await prepare({ ...start, name, child, opened }));
+  }
+  const stack = opened.move();
+  return { runs, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+async function prepare({ relays, urls, name, mode, child, opened }: Start & {
+  readonly name: PeerName;
+  readonly child: LineProcess<PeerQuestion, PeerAnswer>;
+  readonly opened: AsyncDisposableStack;
 }): Promise<PeerRun> {
   const { transport } = peerEntry(name);
   const url = new URL(transport === "tcp" ? urls.tcp : urls.neon);
@@ -97,34 +125,24 @@ async function startPeer({ relays, urls, name, mode }: {
     hostname: url.hostname,
     port: Number(url.port),
   });
-  url.port = String(port);
-  const child = new LineProcess<PeerQuestion, PeerAnswer>(
-    program(PEERS_CONFIG, "peer_process.ts"),
-  );
-  async function stop(): Promise<void> {
-    await child[Symbol.asyncDispose]();
+  opened.defer(async () => {
     await relays.ask({ kind: "close", port });
-  }
-  try {
-    const prepared = await child.ask<Prepared>({
-      kind: "prepare",
-      peer: name,
-      url: url.href,
-      mode,
-    });
-    return {
-      name,
-      mode,
-      prepared,
-      ask: (question) => child.ask(question),
-      takeEvents: () => relays.ask<WireEvent[]>({ kind: "take", port }),
-      async forget() {
-        if (transport === "http") await relays.ask({ kind: "cut", port });
-      },
-      [Symbol.asyncDispose]: stop,
-    };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  });
+  url.port = String(port);
+  const prepared = await child.ask<Prepared>({
+    kind: "prepare",
+    peer: name,
+    url: url.href,
+    mode,
+  });
+  return {
+    name,
+    mode,
+    prepared,
+    ask: (question) => child.ask(question),
+    takeEvents: () => relays.ask<WireEvent[]>({ kind: "take", port }),
+    async forget() {
+      if (transport === "http") await relays.ask({ kind: "cut", port });
+    },
+  };
 }

@@ -1,6 +1,6 @@
 import { type Mode, MODES } from "./peer.ts";
 import { OWN, type PeerName, type Transport, TRANSPORTS } from "./peer_list.ts";
-import { type Measured, measuredOf, type Results } from "./results.ts";
+import { measuredOf, type Results } from "./results.ts";
 import type { WorkloadName } from "./workloads.ts";
 
 /** Whether V8 has compiled most of what a request needs. */
@@ -41,20 +41,13 @@ export function cpuBesideDrizzle(results: Results, age: Age): CpuRatio[] {
     MODES.flatMap((mode) =>
       CPU_WORKLOADS.map((workload) => {
         const [own, other] = CPU_PAIRS[transport].map((peer) =>
-          cpuOf(measuredOf(results, workload, mode, peer), age)
+          measuredOf(results, workload, mode, peer)?.cpu
         );
-        const ratio = own === undefined || other === undefined
-          ? undefined
-          : own / other;
+        const ratio = age === "hot"
+          ? own?.hotRatio
+          : own && other && own.youngMs / other.youngMs;
         return { transport, workload, mode, ratio };
       })
     )
   );
-}
-
-function cpuOf(
-  measured: Measured | undefined,
-  age: Age,
-): number | undefined {
-  return age === "hot" ? measured?.cpu?.hotMs : measured?.cpu?.youngMs;
 }

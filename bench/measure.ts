@@ -63,8 +63,10 @@ export async function measure(
   await bed.setDistance(0);
   for (const name of unit.peers) {
     try {
-      const run = opened.use(await bed.start(name, unit.mode));
-      runners.push({ run, costs: new Map(), firstMs: 0 });
+      const { runs } = opened.use(await bed.start([name], unit.mode));
+      for (const run of runs) {
+        runners.push({ run, costs: new Map(), firstMs: 0 });
+      }
     } catch (error) {
       measured[name] = failure(error);
     }

@@ -1,39 +1,45 @@
-import type { Bed, PeerRun } from "./bed.ts";
+import type { Bed } from "./bed.ts";
 import { CPU_PAIRS } from "./beside_drizzle.ts";
 import { inputsOf } from "./inputs.ts";
 import { inTurn } from "./in_turn.ts";
 import type { Unit } from "./measure.ts";
 import type { PeerName } from "./peer_list.ts";
-import { heat, runAlone } from "./request.ts";
+import { runAlone } from "./request.ts";
 import { type Cpu, median } from "./results.ts";
 import type { Input } from "./workloads.ts";
 
-/**
- * Of each peer that is compared. What V8 compiles, and when, differs from
- * process to process, and by more than what is to be told.
- */
-const PROCESSES = 3;
+/** What V8 compiles, and when, differs from process to process. */
+const YOUNG_PROCESSES = 7;
+const HOT_PROCESSES = 2;
 /** Requests that load what comes late. */
 const FIRST = 5;
 /** Requests of a young process, after those. */
 const YOUNG = 20;
-/** By then V8 has compiled most of what a request of any peer needs. */
-const HEATING = 600;
-const BURSTS = 4;
-/** Requests in a row: the first ones of them find the caches of others. */
-const BURST = 50;
+/** By then V8 has compiled what a request of any peer needs. */
+const HEATING = 2_000;
+/** A machine that is slow for a while is slow for both of a pair. */
+const BURSTS = 20;
+const BURST = 25;
 
-/** The CPU of one process, in milliseconds. */
-interface ProcessCpu {
-  readonly young: number[];
-  readonly hot: number[];
-}
+/** Milliseconds of CPU per request: of each process, or of each burst. */
+type Samples = Map<PeerName, number[]>;
 
+/** Makes what requests are given. */
 type Inputs = (length: number) => Input[];
 
+/** How the CPU of some peers is measured. */
+interface Cell {
+  readonly bed: Bed;
+  readonly unit: Unit;
+  readonly inputs: Inputs;
+}
+
 /**
- * Measures CPU and nothing else, at no distance: the processes of a pair side by
- * side, several after another, and the median of them; then all other peers.
+ * Measures CPU and nothing else, at no distance.
+ *
+ * Of a pair that is compared, young processes take turns; hot requests do so in
+ * bursts, in one process: no two processes are alike, nor any two seconds of a
+ * machine. All other peers have a process each.
  *
  * @param bed The database and the relays.
  * @param unit What is measured.
@@ -43,56 +49,87 @@ export async function measureCpu(
   unit: Unit,
 ): Promise<Map<PeerName, Cpu>> {
   await bed.setDistance(0);
-  const found = new Map<PeerName, ProcessCpu[]>();
   const next = inputsOf(unit);
   const inputs = (length: number) => Array.from({ length }, () => next());
-  for (const group of groupsOf(unit.peers)) {
-    for (const [peer, cpu] of await oneProcessEach(bed, unit, group, inputs)) {
-      found.set(peer, [...found.get(peer) ?? [], cpu]);
-    }
-  }
-  const all = Array.from(found, ([peer, processes]): [PeerName, Cpu] => {
-    const middle = (age: keyof ProcessCpu) =>
-      median(processes.map((cpu) => median(cpu[age])));
-    return [peer, { youngMs: middle("young"), hotMs: middle("hot") }];
-  });
-  return new Map(all);
-}
-
-/** Who runs at the same time. */
-function groupsOf(peers: readonly PeerName[]): PeerName[][] {
-  const pairs = Object.values(CPU_PAIRS).map((pair) =>
-    pair.filter((peer) => peers.includes(peer))
+  const cell = { bed, unit, inputs };
+  const pairs = Object.values(CPU_PAIRS).filter((pair) =>
+    pair.every((peer) => unit.peers.includes(peer))
   );
-  const others = peers.filter((peer) => !pairs.flat().includes(peer));
-  return [...Array.from({ length: PROCESSES }, () => pairs).flat(), others];
+  const others = unit.peers.filter((peer) => !pairs.flat().includes(peer));
+  const found = new Map<PeerName, Cpu>();
+  for (const peer of others) {
+    const [youngMs, hotMs] = await measureAlone(cell, peer);
+    found.set(peer, { youngMs, hotMs });
+  }
+  for (const pair of pairs) {
+    const young = await measureYoung(cell, pair);
+    const hot = await measureHot(cell, pair);
+    for (const peer of pair) found.set(peer, cpuOf(peer, pair, { young, hot }));
+  }
+  return found;
 }
 
-async function oneProcessEach(
-  bed: Bed,
-  { workload, mode }: Unit,
-  peers: readonly PeerName[],
-  inputs: Inputs,
-): Promise<Map<PeerName, ProcessCpu>> {
-  await using opened = new AsyncDisposableStack();
-  const runs: PeerRun[] = [];
-  for (const peer of peers) runs.push(opened.use(await bed.start(peer, mode)));
-  const cpu = new Map(peers.map((peer): [PeerName, ProcessCpu] => [
-    peer,
-    { young: [], hot: [] },
-  ]));
-  for (const run of runs) {
-    await runAlone(run, workload, inputs(FIRST));
-    const young = await runAlone(run, workload, inputs(YOUNG));
-    cpu.get(run.name)?.young.push(...young);
-  }
-  for (const run of runs) await heat(run, workload, inputs(HEATING));
-  for (let round = 0; round < BURSTS; round++) {
-    for (const run of inTurn(runs, round)) {
-      const burst = await runAlone(run, workload, inputs(BURST));
-      const mean = burst.reduce((sum, ms) => sum + ms, 0) / BURST;
-      cpu.get(run.name)?.hot.push(mean);
+/** What is found of one of a pair, beside the other. */
+function cpuOf(
+  peer: PeerName,
+  [own, other]: readonly [PeerName, PeerName],
+  { young, hot }: { readonly young: Samples; readonly hot: Samples },
+): Cpu {
+  const middle = (samples: Samples) => median(samples.get(peer) ?? []);
+  const times = { youngMs: middle(young), hotMs: middle(hot) };
+  if (peer !== own) return times;
+  const [mine = [], theirs = []] = [hot.get(own), hot.get(other)];
+  const ratios = mine.map((ms, at) => ms / (theirs[at] ?? NaN));
+  return { ...times, hotRatio: median(ratios) };
+}
+
+async function measureAlone(
+  { bed, unit: { workload, mode }, inputs }: Cell,
+  peer: PeerName,
+): Promise<[youngMs: number, hotMs: number]> {
+  await using child = await bed.start([peer], mode);
+  const [run] = child.runs;
+  if (!run) throw new TypeError("A process has no peer");
+  await runAlone(run, workload, inputs(FIRST));
+  const youngMs = await runAlone(run, workload, inputs(YOUNG));
+  await runAlone(run, workload, inputs(HEATING));
+  return [youngMs, await runAlone(run, workload, inputs(4 * BURST))];
+}
+
+async function measureYoung(
+  { bed, unit: { workload, mode }, inputs }: Cell,
+  pair: readonly PeerName[],
+): Promise<Samples> {
+  const samples: Samples = new Map(pair.map((peer) => [peer, []]));
+  for (let round = 0; round < YOUNG_PROCESSES; round++) {
+    for (const peer of inTurn(pair, round)) {
+      await using child = await bed.start([peer], mode);
+      for (const run of child.runs) {
+        await runAlone(run, workload, inputs(FIRST));
+        const ms = await runAlone(run, workload, inputs(YOUNG));
+        samples.get(peer)?.push(ms);
+      }
     }
   }
-  return cpu;
+  return samples;
+}
+
+async function measureHot(
+  { bed, unit: { workload, mode }, inputs }: Cell,
+  pair: readonly PeerName[],
+): Promise<Samples> {
+  const samples: Samples = new Map(pair.map((peer) => [peer, []]));
+  for (let process = 0; process < HOT_PROCESSES; process++) {
+    await using child = await bed.start(inTurn(pair, process), mode);
+    for (const run of child.runs) {
+      await runAlone(run, workload, inputs(HEATING));
+    }
+    for (let round = 0; round < BURSTS; round++) {
+      for (const run of inTurn(child.runs, round)) {
+        const ms = await runAlone(run, workload, inputs(BURST));
+        samples.get(run.name)?.push(ms);
+      }
+    }
+  }
+  return samples;
 }

@@ -1,4 +1,4 @@
-/** A process of its own for one peer, one workload and one mode. */
+/** A process of its own: most have one peer, one workload and one mode. */
 import { answerLines } from "./line_process.ts";
 import type { Mode, Store } from "./peer.ts";
 import { loadPeer, type PeerName } from "./peer_list.ts";
@@ -10,12 +10,17 @@ import { type Input, type WorkloadName, WORKLOADS } from "./workloads.ts";
 export type PeerQuestion =
   /** Loads the peer. */
   | { kind: "prepare"; peer: PeerName; url: string; mode: Mode }
-  /** Runs a request up to its answer. */
-  | { kind: "run"; workload: WorkloadName; input: Input }
+  /** Runs a request of a peer up to its answer. */
+  | { kind: "run"; peer: PeerName; workload: WorkloadName; input: Input }
   /** Ends the request. */
   | { kind: "end" }
   /** Runs and ends requests, one after another, and looks at none of them. */
-  | { kind: "heat"; workload: WorkloadName; inputs: readonly Input[] }
+  | {
+    kind: "burst";
+    peer: PeerName;
+    workload: WorkloadName;
+    inputs: readonly Input[];
+  }
   /** Memory. */
   | { kind: "memory" };
 
@@ -43,10 +48,10 @@ export interface Ended {
   readonly cpuMs: number;
 }
 
-/** Requests that nobody has looked at. */
-export interface Heated {
-  /** How many. */
-  readonly requests: number;
+/** Requests that have ended, and nobody has looked at. */
+export interface Burst {
+  /** Milliseconds of CPU that all of them have cost. */
+  readonly cpuMs: number;
 }
 
 /** What the process has used. */
@@ -56,11 +61,17 @@ export interface Memory {
 }
 
 /** What it answers. */
-export type PeerAnswer = Prepared | Ran | Ended | Heated | Memory;
+export type PeerAnswer = Prepared | Ran | Ended | Burst | Memory;
 
 async function main(): Promise<void> {
-  let open: (() => Promise<Store>) | undefined;
+  const opening = new Map<PeerName, () => Promise<Store>>();
   let running: { store: Store; cpu: NodeJS.CpuUsage } | undefined;
+
+  function openerOf(peer: PeerName): () => Promise<Store> {
+    const open = opening.get(peer);
+    if (!open) throw new TypeError("Nothing is prepared");
+    return open;
+  }
 
   await answerLines<PeerQuestion>(async (question) => {
     switch (question.kind) {
@@ -68,12 +79,15 @@ async function main(): Promise<void> {
         const begun = performance.now();
         const peer = await loadPeer(question.peer);
         const loaded = performance.now();
-        open = await peer.prepare(question.url, question.mode);
+        opening.set(
+          question.peer,
+          await peer.prepare(question.url, question.mode),
+        );
         const prepareMs = performance.now() - loaded;
         return { loadMs: loaded - begun, prepareMs } satisfies Prepared;
       }
       case "run": {
-        if (!open) throw new TypeError("Nothing is prepared");
+        const open = openerOf(question.peer);
         const request = WORKLOADS[question.workload].request(question.input);
         const cpu = process.cpuUsage();
         const begun = performance.now();
@@ -89,17 +103,17 @@ async function main(): Promise<void> {
         const { store, cpu } = running;
         running = undefined;
         await store.close();
-        const { user, system } = process.cpuUsage(cpu);
-        return { cpuMs: (user + system) / 1_000 } satisfies Ended;
+        return { cpuMs: cpuSince(cpu) } satisfies Ended;
       }
-      case "heat": {
-        if (!open) throw new TypeError("Nothing is prepared");
+      case "burst": {
+        const open = openerOf(question.peer);
+        const cpu = process.cpuUsage();
         for (const input of question.inputs) {
           const store = await open();
           await WORKLOADS[question.workload].request(input)(store);
           await store.close();
         }
-        return { requests: question.inputs.length } satisfies Heated;
+        return { cpuMs: cpuSince(cpu) } satisfies Burst;
       }
       case "memory":
         return { peakBytes: await peakBytes() } satisfies Memory;
@@ -107,6 +121,12 @@ async function main(): Promise<void> {
   });
   // Pools of the peers are left open.
   Deno.exit();
+}
+
+/** Milliseconds, of all threads. */
+function cpuSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1_000;
 }
 
 /** The resident set at its largest; Linux alone tells it. */

@@ -1,5 +1,6 @@
 import type { PeerRun } from "./bed.ts";
-import type { Ended, Heated, Ran } from "./peer_process.ts";
+import type { Burst, Ended, Ran } from "./peer_process.ts";
+import { peerEntry } from "./peer_list.ts";
 import { type WireCost, wireCost } from "./round_trips.ts";
 import { type Admin, lookBefore, verify } from "./verify.ts";
 import type { Input, WorkloadName } from "./workloads.ts";
@@ -43,6 +44,7 @@ export async function runRequest(
   await peer.takeEvents();
   const { ms, answeredAt, answer } = await peer.ask<Ran>({
     kind: "run",
+    peer: peer.name,
     workload,
     input,
   });
@@ -60,25 +62,13 @@ export async function runRequest(
  * pools do so after some seconds.
  */
 async function wake(peer: PeerRun, input: Input): Promise<void> {
-  await peer.ask<Ran>({ kind: "run", workload: "W1", input });
+  await peer.ask<Ran>({
+    kind: "run",
+    peer: peer.name,
+    workload: "W1",
+    input,
+  });
   await peer.ask<Ended>({ kind: "end" });
-}
-
-/**
- * Runs requests until V8 has compiled what they need; those of a peer over HTTP
- * find the connection of the one before.
- *
- * @param peer Whose requests.
- * @param workload What they do.
- * @param inputs What they are given.
- */
-export async function heat(
-  peer: PeerRun,
-  workload: WorkloadName,
-  inputs: readonly Input[],
-): Promise<void> {
-  await peer.ask<Heated>({ kind: "heat", workload, inputs });
-  await peer.takeEvents();
 }
 
 /**
@@ -87,19 +77,33 @@ export async function heat(
  * @param peer Whose requests.
  * @param workload What they do.
  * @param inputs What they are given.
- * @returns Milliseconds of each.
+ * @returns Milliseconds of one, on average.
  */
 export async function runAlone(
   peer: PeerRun,
   workload: WorkloadName,
   inputs: readonly Input[],
-): Promise<number[]> {
-  const all: number[] = [];
-  for (const input of inputs) {
+): Promise<number> {
+  let sum = 0;
+  for (const burst of burstsOf(peer, inputs)) {
     if (peer.mode === "cold") await peer.forget();
-    await peer.ask<Ran>({ kind: "run", workload, input });
-    all.push((await peer.ask<Ended>({ kind: "end" })).cpuMs);
+    const { cpuMs } = await peer.ask<Burst>({
+      kind: "burst",
+      peer: peer.name,
+      workload,
+      inputs: burst,
+    });
+    sum += cpuMs;
   }
   await peer.takeEvents();
-  return all;
+  return sum / inputs.length;
+}
+
+/** What `fetch` has kept can be cut between requests only. */
+function burstsOf(
+  { name, mode }: PeerRun,
+  inputs: readonly Input[],
+): (readonly Input[])[] {
+  const isCut = mode === "cold" && peerEntry(name).transport === "http";
+  return isCut ? inputs.map((input) => [input]) : [inputs];
 }

@@ -27,6 +27,8 @@ export interface Cpu {
   readonly youngMs: number;
   /** When V8 has compiled most of what they need. */
   readonly hotMs: number;
+  /** By that of the peer that it is compared with, in the same process. */
+  readonly hotRatio?: number;
 }
 
 /** A peer, on one workload in one mode. */
