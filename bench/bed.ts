@@ -98,51 +98,55 @@ interface Start {
   readonly mode: Mode;
 }
 
-async function startProcess(start: Start): Promise<PeerProcess> {
+async function startProcess(
+  { relays, urls, names, mode }: Start,
+): Promise<PeerProcess> {
   await using opened = new AsyncDisposableStack();
+  const ports = new Map<PeerName, number>();
+  for (const name of names) {
+    const { hostname, port } = new URL(urls[serverOf(name)]);
+    const own = await relays.ask<number>({
+      kind: "open",
+      hostname,
+      port: Number(port),
+    });
+    opened.defer(async () => {
+      await relays.ask({ kind: "close", port: own });
+    });
+    ports.set(name, own);
+  }
+  // It ends before its relays do: some peers would tell of a lost connection.
   const child = opened.use(
     new LineProcess<PeerQuestion, PeerAnswer>(
       program(PEERS_CONFIG, "peer_process.ts"),
     ),
   );
   const runs: PeerRun[] = [];
-  for (const name of start.names) {
-    runs.push(await prepare({ ...start, name, child, opened }));
+  for (const [name, port] of ports) {
+    const url = new URL(urls[serverOf(name)]);
+    url.port = String(port);
+    const prepared = await child.ask<Prepared>({
+      kind: "prepare",
+      peer: name,
+      url: url.href,
+      mode,
+    });
+    runs.push({
+      name,
+      mode,
+      prepared,
+      ask: (question) => child.ask(question),
+      takeEvents: () => relays.ask<WireEvent[]>({ kind: "take", port }),
+      async forget() {
+        const { transport } = peerEntry(name);
+        if (transport === "http") await relays.ask({ kind: "cut", port });
+      },
+    });
   }
   const stack = opened.move();
   return { runs, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
-async function prepare({ relays, urls, name, mode, child, opened }: Start & {
-  readonly name: PeerName;
-  readonly child: LineProcess<PeerQuestion, PeerAnswer>;
-  readonly opened: AsyncDisposableStack;
-}): Promise<PeerRun> {
-  const { transport } = peerEntry(name);
-  const url = new URL(transport === "tcp" ? urls.tcp : urls.neon);
-  const port = await relays.ask<number>({
-    kind: "open",
-    hostname: url.hostname,
-    port: Number(url.port),
-  });
-  opened.defer(async () => {
-    await relays.ask({ kind: "close", port });
-  });
-  url.port = String(port);
-  const prepared = await child.ask<Prepared>({
-    kind: "prepare",
-    peer: name,
-    url: url.href,
-    mode,
-  });
-  return {
-    name,
-    mode,
-    prepared,
-    ask: (question) => child.ask(question),
-    takeEvents: () => relays.ask<WireEvent[]>({ kind: "take", port }),
-    async forget() {
-      if (transport === "http") await relays.ask({ kind: "cut", port });
-    },
-  };
+function serverOf(name: PeerName): "tcp" | "neon" {
+  return peerEntry(name).transport === "tcp" ? "tcp" : "neon";
 }

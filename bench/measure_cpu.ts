@@ -9,14 +9,16 @@ import { type Cpu, median } from "./results.ts";
 import type { Input } from "./workloads.ts";
 
 /** What V8 compiles, and when, differs from process to process. */
-const YOUNG_PROCESSES = 7;
+const YOUNG_PROCESSES = 5;
 const HOT_PROCESSES = 2;
 /** Requests that load what comes late. */
 const FIRST = 5;
 /** Requests of a young process, after those. */
 const YOUNG = 20;
-/** By then V8 has compiled what a request of any peer needs. */
+/** By then V8 has compiled what a request of a pair needs. */
 const HEATING = 2_000;
+/** For those that no target compares: some are slow. */
+const SHORT_HEATING = 600;
 /** A machine that is slow for a while is slow for both of a pair. */
 const BURSTS = 20;
 const BURST = 25;
@@ -92,7 +94,7 @@ async function measureAlone(
   if (!run) throw new TypeError("A process has no peer");
   await runAlone(run, workload, inputs(FIRST));
   const youngMs = await runAlone(run, workload, inputs(YOUNG));
-  await runAlone(run, workload, inputs(HEATING));
+  await runAlone(run, workload, inputs(SHORT_HEATING));
   return [youngMs, await runAlone(run, workload, inputs(4 * BURST))];
 }
 

@@ -105,5 +105,12 @@ function burstsOf(
   inputs: readonly Input[],
 ): (readonly Input[])[] {
   const isCut = mode === "cold" && peerEntry(name).transport === "http";
-  return isCut ? inputs.map((input) => [input]) : [inputs];
+  const size = isCut ? 1 : LONGEST;
+  return Array.from(
+    { length: Math.ceil(inputs.length / size) },
+    (_, at) => inputs.slice(at * size, (at + 1) * size),
+  );
 }
+
+/** A process has to answer in time, however slow the peer is. */
+const LONGEST = 100;
