@@ -8,19 +8,36 @@ import { runAlone } from "./request.ts";
 import { type Cpu, median } from "./results.ts";
 import type { Input } from "./workloads.ts";
 
-/** What V8 compiles, and when, differs from process to process. */
-const YOUNG_PROCESSES = 5;
-const HOT_PROCESSES = 2;
+/** How much is run to know the CPU of some peers. */
+interface Effort {
+  /** What V8 compiles, and when, differs from process to process. */
+  readonly youngProcesses: number;
+  readonly hotProcesses: number;
+  /** Requests by which V8 has compiled what one needs, or most of it. */
+  readonly heating: number;
+  /** A machine that is slow for a while is slow for all that take turns. */
+  readonly bursts: number;
+}
+
+/** For a pair that a target compares. */
+const PRECISE: Effort = {
+  youngProcesses: 5,
+  hotProcesses: 2,
+  heating: 2_000,
+  bursts: 20,
+};
+/** For all others: some are slow. */
+const SHORT: Effort = {
+  youngProcesses: 1,
+  hotProcesses: 1,
+  heating: 600,
+  bursts: 4,
+};
 /** Requests that load what comes late. */
 const FIRST = 5;
 /** Requests of a young process, after those. */
 const YOUNG = 20;
-/** By then V8 has compiled what a request of a pair needs. */
-const HEATING = 2_000;
-/** For those that no target compares: some are slow. */
-const SHORT_HEATING = 600;
-/** A machine that is slow for a while is slow for both of a pair. */
-const BURSTS = 20;
+/** Requests in a row. */
 const BURST = 25;
 
 /** Milliseconds of CPU per request: of each process, or of each burst. */
@@ -29,11 +46,14 @@ type Samples = Map<PeerName, number[]>;
 /** Makes what requests are given. */
 type Inputs = (length: number) => Input[];
 
-/** How the CPU of some peers is measured. */
-interface Cell {
+/** Peers that take turns. */
+interface Group {
   readonly bed: Bed;
   readonly unit: Unit;
   readonly inputs: Inputs;
+  /** Two of them are compared, the first with the second. */
+  readonly peers: readonly PeerName[];
+  readonly effort: Effort;
 }
 
 /**
@@ -41,7 +61,7 @@ interface Cell {
  *
  * Of a pair that is compared, young processes take turns; hot requests do so in
  * bursts, in one process: no two processes are alike, nor any two seconds of a
- * machine. All other peers have a process each.
+ * machine. All other peers are measured alone.
  *
  * @param bed The database and the relays.
  * @param unit What is measured.
@@ -53,58 +73,46 @@ export async function measureCpu(
   await bed.setDistance(0);
   const next = inputsOf(unit);
   const inputs = (length: number) => Array.from({ length }, () => next());
-  const cell = { bed, unit, inputs };
   const pairs = Object.values(CPU_PAIRS).filter((pair) =>
     pair.every((peer) => unit.peers.includes(peer))
   );
   const others = unit.peers.filter((peer) => !pairs.flat().includes(peer));
+  const groups = [
+    ...others.map((peer) => ({ peers: [peer], effort: SHORT })),
+    ...pairs.map((peers) => ({ peers, effort: PRECISE })),
+  ];
   const found = new Map<PeerName, Cpu>();
-  for (const peer of others) {
-    const [youngMs, hotMs] = await measureAlone(cell, peer);
-    found.set(peer, { youngMs, hotMs });
-  }
-  for (const pair of pairs) {
-    const young = await measureYoung(cell, pair);
-    const hot = await measureHot(cell, pair);
-    for (const peer of pair) found.set(peer, cpuOf(peer, pair, { young, hot }));
+  for (const { peers, effort } of groups) {
+    const group = { bed, unit, inputs, peers, effort };
+    const young = await measureYoung(group);
+    const hot = await measureHot(group);
+    for (const peer of peers) {
+      found.set(peer, {
+        youngMs: median(young.get(peer) ?? []),
+        hotMs: median(hot.get(peer) ?? []),
+        hotRatio: peer === peers[0] ? ratioOf(peers, hot) : undefined,
+      });
+    }
   }
   return found;
 }
 
-/** What is found of one of a pair, beside the other. */
-function cpuOf(
-  peer: PeerName,
-  [own, other]: readonly [PeerName, PeerName],
-  { young, hot }: { readonly young: Samples; readonly hot: Samples },
-): Cpu {
-  const middle = (samples: Samples) => median(samples.get(peer) ?? []);
-  const times = { youngMs: middle(young), hotMs: middle(hot) };
-  if (peer !== own) return times;
-  const [mine = [], theirs = []] = [hot.get(own), hot.get(other)];
-  const ratios = mine.map((ms, at) => ms / (theirs[at] ?? NaN));
-  return { ...times, hotRatio: median(ratios) };
-}
-
-async function measureAlone(
-  { bed, unit: { workload, mode }, inputs }: Cell,
-  peer: PeerName,
-): Promise<[youngMs: number, hotMs: number]> {
-  await using child = await bed.start([peer], mode);
-  const [run] = child.runs;
-  if (!run) throw new TypeError("A process has no peer");
-  await runAlone(run, workload, inputs(FIRST));
-  const youngMs = await runAlone(run, workload, inputs(YOUNG));
-  await runAlone(run, workload, inputs(SHORT_HEATING));
-  return [youngMs, await runAlone(run, workload, inputs(4 * BURST))];
+/** Of the first by the second, burst by burst; nothing of one alone. */
+function ratioOf(
+  peers: readonly PeerName[],
+  hot: Samples,
+): number | undefined {
+  const [own = [], other] = peers.map((peer) => hot.get(peer));
+  if (other === undefined) return undefined;
+  return median(own.map((ms, at) => ms / (other[at] ?? NaN)));
 }
 
 async function measureYoung(
-  { bed, unit: { workload, mode }, inputs }: Cell,
-  pair: readonly PeerName[],
+  { bed, unit: { workload, mode }, inputs, peers, effort }: Group,
 ): Promise<Samples> {
-  const samples: Samples = new Map(pair.map((peer) => [peer, []]));
-  for (let round = 0; round < YOUNG_PROCESSES; round++) {
-    for (const peer of inTurn(pair, round)) {
+  const samples = samplesOf(peers);
+  for (let round = 0; round < effort.youngProcesses; round++) {
+    for (const peer of inTurn(peers, round)) {
       await using child = await bed.start([peer], mode);
       for (const run of child.runs) {
         await runAlone(run, workload, inputs(FIRST));
@@ -117,16 +125,15 @@ async function measureYoung(
 }
 
 async function measureHot(
-  { bed, unit: { workload, mode }, inputs }: Cell,
-  pair: readonly PeerName[],
+  { bed, unit: { workload, mode }, inputs, peers, effort }: Group,
 ): Promise<Samples> {
-  const samples: Samples = new Map(pair.map((peer) => [peer, []]));
-  for (let process = 0; process < HOT_PROCESSES; process++) {
-    await using child = await bed.start(inTurn(pair, process), mode);
+  const samples = samplesOf(peers);
+  for (let process = 0; process < effort.hotProcesses; process++) {
+    await using child = await bed.start(inTurn(peers, process), mode);
     for (const run of child.runs) {
-      await runAlone(run, workload, inputs(HEATING));
+      await runAlone(run, workload, inputs(effort.heating));
     }
-    for (let round = 0; round < BURSTS; round++) {
+    for (let round = 0; round < effort.bursts; round++) {
       for (const run of inTurn(child.runs, round)) {
         const ms = await runAlone(run, workload, inputs(BURST));
         samples.get(run.name)?.push(ms);
@@ -134,4 +141,8 @@ async function measureHot(
     }
   }
   return samples;
+}
+
+function samplesOf(peers: readonly PeerName[]): Samples {
+  return new Map(peers.map((peer) => [peer, []]));
 }

@@ -28,7 +28,7 @@ export interface Cpu {
   /** When V8 has compiled most of what they need. */
   readonly hotMs: number;
   /** By that of the peer that it is compared with, in the same process. */
-  readonly hotRatio?: number;
+  readonly hotRatio?: number | undefined;
 }
 
 /** A peer, on one workload in one mode. */
