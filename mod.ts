@@ -114,10 +114,12 @@ export {
 export type {
   ConnectionParts,
   EngineConnection,
+} from "./src/engine/engine_connection.ts";
+export type {
   FlightListeners,
   Teller,
   WrappedFlight,
-} from "./src/engine/engine_connection.ts";
+} from "./src/engine/flight.ts";
 export {
   Engine,
   type EngineMode,

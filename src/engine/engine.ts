@@ -1,4 +1,3 @@
-import type { Connection } from "../driver/connection.ts";
 import type { Driver, SendOptions } from "../driver/driver.ts";
 import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { Statement } from "../driver/statement.ts";
@@ -18,11 +17,8 @@ import type {
   Pool,
   PoolStatus,
 } from "../pool/pool.ts";
-import {
-  EngineConnection,
-  type FlightListeners,
-  type WrappedFlight,
-} from "./engine_connection.ts";
+import { EngineConnection } from "./engine_connection.ts";
+import { type FlightListeners, fly, type WrappedFlight } from "./flight.ts";
 
 /** `development` adds call sites to errors and leak reports. */
 export type EngineMode = "production" | "development";
@@ -310,26 +306,28 @@ export class Engine {
    * @returns Its results; it never rejects.
    * @throws {TypeError} When the driver has no such transport.
    */
-  async sendTransaction(
+  sendTransaction(
     statements: readonly Statement[],
     options: SendOptions,
-    sender: Sender = {},
+    { tellers, onDone, holder }: Sender = {},
   ): Promise<WrappedFlight> {
     const { driver } = this.#parts;
-    if (driver.sendTransaction === undefined) {
-      throw new TypeError(
-        `Cannot send a transaction: the driver "${driver.name}" needs a connection`,
+    const send = driver.sendTransaction?.bind(driver);
+    if (send === undefined) {
+      return Promise.reject(
+        new TypeError(
+          `Cannot send a transaction: the driver "${driver.name}" needs a connection`,
+        ),
       );
     }
-    const send = driver.sendTransaction.bind(driver);
-    const once: Connection = {
-      usable: true,
-      send: (all) => send(all, options),
-      close: () => Promise.resolve(),
-    };
-    const parts = { ...this.#parts, isAtomic: true };
-    const connection = new EngineConnection(once, parts, sender.holder);
-    return await connection.send(statements, sender);
+    return fly(() => send(statements, options), {
+      statements,
+      tellers,
+      onDone,
+      parts: this.#parts,
+      holder,
+      isAtomic: true,
+    });
   }
 
   /** Resolves when no connection is being given back or closed. */

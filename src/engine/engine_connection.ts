@@ -1,19 +1,13 @@
 import type { Connection } from "../driver/connection.ts";
 import type { Driver } from "../driver/driver.ts";
 import type { PoolHolder } from "../driver/pool_holder.ts";
-import type { FlightResult, Result, Statement } from "../driver/statement.ts";
+import type { FlightResult, Statement } from "../driver/statement.ts";
 import { endsTransaction } from "../driver/transaction_sql.ts";
-import { sqlstateOf } from "../errors/database_error.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import { StateError } from "../errors/state_error.ts";
-import {
-  type FailedStatement,
-  staleStatement,
-  wrapDriverError,
-} from "../errors/wrap_driver_error.ts";
 import type { Emitter } from "../events/emitter.ts";
 import type { Pool } from "../pool/pool.ts";
-import { ToldFlight } from "./_told_flight.ts";
+import { type FlightListeners, fly, type WrappedFlight } from "./flight.ts";
 
 /** What a checkout needs from its engine. */
 export interface ConnectionParts {
@@ -27,40 +21,6 @@ export interface ConnectionParts {
   readonly exposeServerDetail: boolean;
   /** Whether events have the parameters of statements. */
   readonly exposeParameters: boolean;
-  /** Whether a flight is answered as a whole, so that nobody knows what failed. */
-  readonly isAtomic?: boolean;
-}
-
-/** A flight's results, with the failure as an error of ours. */
-export interface WrappedFlight {
-  /** One result for each statement that succeeded. */
-  readonly results: readonly Result[];
-  /** The failure of a statement, or of the whole flight. */
-  readonly failure?: NullpoolError | undefined;
-  /**
-   * Which statement failed: number `results.length`, or another one where the
-   * whole flight is answered at once; nothing where nobody can tell.
-   */
-  readonly failedAt?: number | undefined;
-}
-
-/**
- * Tells what the answer to a statement means, such as `begin`, in place of the
- * `statement` event; given the milliseconds of its flight as well.
- */
-export type Teller = (result: Result, duration: number) => void;
-
-/** Who hears of the statements of a flight. */
-export interface FlightListeners {
-  /** By place in the flight: for statements with an event of their own. */
-  readonly tellers?: readonly (Teller | undefined)[];
-  /** Called when a part of the answer is there, by drivers that can tell. */
-  readonly onProgress?: () => void;
-  /**
-   * Called with the flight's milliseconds when all of it has succeeded, before
-   * anything is told of its statements.
-   */
-  readonly onDone?: ((duration: number) => void) | undefined;
 }
 
 /**
@@ -127,21 +87,20 @@ export class EngineConnection {
    * @param options Who hears of what.
    * @returns The results up to the first failure.
    */
-  async send(
+  send(
     statements: readonly Statement[],
-    { tellers = [], onProgress, onDone }: FlightListeners = {},
+    { tellers, onProgress, onDone }: FlightListeners = {},
   ): Promise<WrappedFlight> {
-    if (this.#released) return { results: [], failure: releasedError() };
-    const start = performance.now();
-    const wrapped = this.#wrap(
-      await this.#exchange(statements, onProgress),
+    if (this.#released) {
+      return Promise.resolve({ results: [], failure: releasedError() });
+    }
+    return fly(() => this.#exchange(statements, onProgress), {
       statements,
-    );
-    this.#follow(statements, wrapped);
-    const duration = performance.now() - start;
-    if (wrapped.failure === undefined) onDone?.(duration);
-    this.#tell(statements, wrapped, tellers, duration);
-    return wrapped;
+      tellers,
+      onDone,
+      parts: this.#parts,
+      holder: this.#holder,
+    });
   }
 
   /**
@@ -179,14 +138,16 @@ export class EngineConnection {
     onProgress: (() => void) | undefined,
   ): Promise<FlightResult> {
     try {
-      return await new Promise((resolve, reject) => {
+      const flight = await new Promise<FlightResult>((resolve, reject) => {
         this.#endFlight = resolve;
         this.#connection.send(statements, onProgress).then(resolve, reject);
       });
-    } catch (failure) {
+      this.#follow(statements, flight);
+      return flight;
+    } catch (error) {
       // A driver of somebody else's may reject all the same.
       this.#broken = true;
-      return { results: [], failure };
+      throw error;
     } finally {
       this.#endFlight = undefined;
     }
@@ -214,34 +175,10 @@ export class EngineConnection {
     });
   }
 
-  #wrap(
-    flight: FlightResult,
-    statements: readonly Statement[],
-  ): WrappedFlight {
-    if (!("failure" in flight)) return { results: flight.results };
-    const { isAtomic = false, exposeServerDetail, driver } = this.#parts;
-    const failedAt = isAtomic
-      ? staleStatement(flight.failure, statements)
-      : flight.results.length;
-    return {
-      results: flight.results,
-      failedAt,
-      failure: wrapDriverError(flight.failure, {
-        attempt: `Lost the connection to ${driver.describe()}`,
-        connecting: false,
-        maybeExecuted: true,
-        exposeServerDetail,
-        statement: failedAt === undefined
-          ? joined(statements)
-          : statements[failedAt],
-      }),
-    };
-  }
-
   /** Knows whether a transaction is open, by the tags that the server sends. */
   #follow(
     statements: readonly Statement[],
-    { results }: WrappedFlight,
+    { results }: FlightResult,
   ): void {
     for (const [index, { command }] of results.entries()) {
       const text = statements[index]?.text ?? "";
@@ -260,40 +197,6 @@ export class EngineConnection {
       }
     }
   }
-
-  #tell(
-    statements: readonly Statement[],
-    wrapped: WrappedFlight,
-    tellers: readonly (Teller | undefined)[],
-    duration: number,
-  ): void {
-    const { driver, emitter, exposeParameters } = this.#parts;
-    const { results, failure } = wrapped;
-    const told = emitter.hears("statement")
-      ? new ToldFlight(statements, wrapped, tellers)
-      : undefined;
-    for (const [index, statement] of statements.entries()) {
-      const result = results[index];
-      if (result !== undefined) tellers[index]?.(result, duration);
-      if (told?.tells(index) !== true) continue;
-      const isFailed = result === undefined;
-      emitter.emit({
-        type: "statement",
-        session: this.#holder,
-        address: driver.address?.(),
-        text: statement.text,
-        duration,
-        rowCount: result?.rowCount ?? null,
-        error: isFailed ? failure?.code : undefined,
-        sqlstate: isFailed ? sqlstateOf(failure) : undefined,
-        isOwn: told.isOwn(index),
-        flightSize: told.size,
-        isLast: told.last === index,
-        // Those of a long list are written anew each time they are asked for.
-        ...(exposeParameters && { parameters: statement.params }),
-      });
-    }
-  }
 }
 
 function releasedError(): StateError {
@@ -301,12 +204,4 @@ function releasedError(): StateError {
     "TRANSACTION_ENDED",
     "Cannot send: the connection was given back; borrow another one",
   );
-}
-
-/** Any of some statements: none of their values may be repeated. */
-function joined(statements: readonly Statement[]): FailedStatement {
-  return {
-    text: statements.map(({ text }) => text).join("\n"),
-    params: statements.flatMap(({ params }) => params),
-  };
 }

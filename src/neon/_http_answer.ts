@@ -32,9 +32,7 @@ export function readAnswer(
   for (const { fields, rows, command, rowCount } of results) {
     reader.rowDescription(fields);
     for (const row of rows) reader.dataRow(row);
-    reader.commandComplete(
-      rowCount === null ? command : `${command} ${rowCount}`,
-    );
+    reader.complete(command, rowCount ?? null);
   }
   return reader.end();
 }
@@ -44,7 +42,7 @@ interface HttpResult {
   readonly fields: readonly Field[];
   readonly rows: readonly (readonly (string | null)[])[];
   readonly command: string;
-  readonly rowCount: number | null;
+  readonly rowCount?: number | null;
 }
 
 function resultsOf(body: string): readonly HttpResult[] | undefined {

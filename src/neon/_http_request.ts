@@ -16,12 +16,8 @@ const LEVELS: Readonly<Partial<Record<IsolationLevel, string>>> = {
 export interface HttpRequest {
   /** The endpoint. */
   readonly url: string;
-  /** Always POST. */
-  readonly method: string;
-  /** By name. */
-  readonly headers: Record<string, string>;
-  /** JSON. */
-  readonly body: string | Blob;
+  /** What is posted there. */
+  readonly init: RequestInit;
 }
 
 /**
@@ -30,14 +26,15 @@ export interface HttpRequest {
  *
  * @param target Where to.
  * @param statements What to run.
- * @param options How it runs.
+ * @param send How it runs.
  */
 export function httpRequest(
   target: ConnectionTarget,
   statements: readonly Statement[],
-  { isolationLevel = "read committed", readOnly, deferrable, authToken }:
-    SendOptions,
+  send: SendOptions,
 ): HttpRequest {
+  const { isolationLevel = "read committed", readOnly, deferrable, authToken } =
+    send;
   // A plain object: `fetch` would take a `Headers` apart and make another.
   const headers: Record<string, string> = {
     "content-type": "application/json",
@@ -55,9 +52,13 @@ export function httpRequest(
   }));
   return {
     url: endpoint(target, authToken !== undefined),
-    method: "POST",
-    headers,
-    body: bodyOf(JSON.stringify({ queries }), { isRepeatable: readOnly }),
+    init: {
+      method: "POST",
+      headers,
+      body: bodyOf(JSON.stringify({ queries }), { isRepeatable: readOnly }),
+      // The server cancels a statement whose client is gone.
+      signal: send.signal ?? null,
+    },
   };
 }
 

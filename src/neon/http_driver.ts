@@ -96,7 +96,7 @@ export function httpTransport(
     async sendTransaction(statements, send) {
       let found: ConnectionTarget;
       try {
-        found = await target.find();
+        found = target.found ?? await target.find();
       } catch (failure) {
         return { results: [], failure };
       }
@@ -123,11 +123,9 @@ async function exchange(
   { target, statements, send, fetch }: Exchange,
 ): Promise<FlightResult> {
   const attempt = describeTarget(target);
-  // The server cancels a statement whose client is gone.
-  const signal = send.signal ?? null;
-  const { url, ...init } = httpRequest(target, statements, send);
+  const { url, init } = httpRequest(target, statements, send);
   async function ask(): Promise<{ status: number; body: string }> {
-    const response = await fetch(url, { ...init, signal });
+    const response = await fetch(url, init);
     return { status: response.status, body: await response.text() };
   }
   try {

@@ -1,6 +1,6 @@
 import { command, type Statement } from "../driver/statement.ts";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
-import type { WrappedFlight } from "../engine/engine_connection.ts";
+import type { WrappedFlight } from "../engine/flight.ts";
 import {
   CommitOutcomeError,
   ConnectionError,

@@ -1,5 +1,5 @@
 import { isAutocommit } from "../driver/transaction_sql.ts";
-import type { WrappedFlight } from "../engine/engine_connection.ts";
+import type { WrappedFlight } from "../engine/flight.ts";
 import { DatabaseError } from "../errors/database_error.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import type { StateError } from "../errors/state_error.ts";

@@ -1,9 +1,7 @@
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
-import type {
-  EngineConnection,
-  WrappedFlight,
-} from "../engine/engine_connection.ts";
+import type { EngineConnection } from "../engine/engine_connection.ts";
+import type { WrappedFlight } from "../engine/flight.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import type { PoolHolder } from "../driver/pool_holder.ts";
 import { unwatchLeak, watchLeak } from "./_leaks.ts";
@@ -81,7 +79,6 @@ export class LentConnection {
     const connection = this.#connection;
     if (connection === undefined) throw new TypeError("Nothing is open");
     const { stats } = this.#borrower;
-    const start = performance.now();
     const deadline = answerDeadline(options, (error) => connection.cut(error));
     const flight = await connection.send(
       all.map(({ statement }) => statement),
@@ -92,7 +89,7 @@ export class LentConnection {
     );
     deadline.clear();
     stats.roundTrips++;
-    stats.duration += performance.now() - start;
+    stats.duration += flight.duration ?? 0;
     return flight;
   }
 

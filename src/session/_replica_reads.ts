@@ -1,7 +1,7 @@
 import { command, type Statement } from "../driver/statement.ts";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { WrappedFlight } from "../engine/engine_connection.ts";
+import type { WrappedFlight } from "../engine/flight.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import { ServerTransaction } from "./_server_transaction.ts";
 import type { Batch } from "./_statement_queue.ts";

@@ -5,7 +5,7 @@ import {
   isAutocommit,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
-import type { Teller, WrappedFlight } from "../engine/engine_connection.ts";
+import type { Teller, WrappedFlight } from "../engine/flight.ts";
 import type { Engine } from "../engine/engine.ts";
 import { ConnectionError } from "../errors/connection_error.ts";
 import type { NullpoolError } from "../errors/error.ts";

@@ -1,6 +1,6 @@
 import { fitsAsJson } from "../driver/json_bytes.ts";
 import type { Result, Statement } from "../driver/statement.ts";
-import type { Teller, WrappedFlight } from "../engine/engine_connection.ts";
+import type { Teller, WrappedFlight } from "../engine/flight.ts";
 import { failedError } from "./_refusals.ts";
 import type { ToldStatement } from "./_told_statement.ts";
 import type { Savepoint } from "./savepoint.ts";

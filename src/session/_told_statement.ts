@@ -5,7 +5,7 @@ import {
   settingsStatement,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
-import type { Teller, WrappedFlight } from "../engine/engine_connection.ts";
+import type { Teller, WrappedFlight } from "../engine/flight.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import { statementTimeoutError } from "./_interruptions.ts";
 import type { Settings } from "./settings.ts";

@@ -2,7 +2,7 @@ import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { Statement } from "../driver/statement.ts";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { WrappedFlight } from "../engine/engine_connection.ts";
+import type { WrappedFlight } from "../engine/flight.ts";
 import type { SessionStats } from "./session_stats.ts";
 import type { Settings } from "./settings.ts";
 import {
@@ -54,17 +54,17 @@ export async function sendWhole(
   const { options, settings, lead: ahead = [], abort, authToken } = whole;
   const lead = [...settingsOf(settings), ...untold(ahead)];
   const all = [...lead, ...statements];
-  const start = performance.now();
   const deadline = answerDeadline(options, (error) => abort.abort(error));
-  const { results, failure, failedAt } = await engine.sendTransaction(
-    all.map(({ statement }) => statement),
-    { ...options, signal: abort.signal, authToken },
-    { holder, tellers: all.map(({ tell }) => tell), onDone: whole.onDone },
-  );
+  const { results, failure, failedAt, duration = 0 } = await engine
+    .sendTransaction(
+      all.map(({ statement }) => statement),
+      { ...options, signal: abort.signal, authToken },
+      { holder, tellers: all.map(({ tell }) => tell), onDone: whole.onDone },
+    );
   deadline.clear();
   stats.roundTrips++;
   stats.requests++;
-  stats.duration += performance.now() - start;
+  stats.duration += duration;
   if (failure === undefined) return { results: results.slice(lead.length) };
   const at = failedAt === undefined ? undefined : failedAt - lead.length;
   return { results: [], failure, failedAt: at };

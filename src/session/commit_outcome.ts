@@ -2,7 +2,7 @@ import { orGivenUp } from "../driver/give_up.ts";
 import { command, type Statement } from "../driver/statement.ts";
 import { beginStatement } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { WrappedFlight } from "../engine/engine_connection.ts";
+import type { WrappedFlight } from "../engine/flight.ts";
 import type { PoolHolder } from "../driver/pool_holder.ts";
 
 /** What a commit whose answer was lost can be told by. */

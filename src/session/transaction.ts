@@ -6,7 +6,7 @@ import {
   isAutocommit,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
-import type { Teller } from "../engine/engine_connection.ts";
+import type { Teller } from "../engine/flight.ts";
 import { NullpoolError } from "../errors/error.ts";
 import type { SavepointEvent } from "../events/event.ts";
 import { HookList } from "./_hook_list.ts";

@@ -68,12 +68,20 @@ export class FlightReader {
 
   /** Takes the end of a statement with its command tag, such as `INSERT 0 1`. */
   commandComplete(tag: string): void {
-    if (this.#failure !== undefined) return;
     const count = /\d+$/.exec(tag);
+    this.complete(
+      tag.split(" ", 1)[0] ?? "",
+      count === null ? null : Number(count[0]),
+    );
+  }
+
+  /** Takes the end of a statement with what its command tag says. */
+  complete(command: string, rowCount: number | null): void {
+    if (this.#failure !== undefined) return;
     const result = {
       rows: this.#rows,
-      command: tag.split(" ", 1)[0] ?? "",
-      rowCount: count === null ? null : Number(count[0]),
+      command,
+      rowCount,
       fields: this.#fields,
     };
     const onAnswer = this.#statements[this.#results.length]?.onAnswer;
