@@ -75,11 +75,9 @@ export type {
   HandleDatabase,
   SessionContext,
 } from "./src/drizzle/session_context.ts";
-export type {
-  Casing,
-  RelationalConfig,
-  SessionShape,
-} from "./src/drizzle/session_shape.ts";
+export type { RelationalConfig } from "./src/drizzle/relational_config.ts";
+export type { RelationalQueries } from "./src/drizzle/relational_queries.ts";
+export type { Casing, SessionShape } from "./src/drizzle/session_shape.ts";
 export type { SessionHooks } from "./src/drizzle/session_hooks.ts";
 export { SessionTransaction } from "./src/drizzle/session_transaction.ts";
 export {
