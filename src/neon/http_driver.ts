@@ -93,26 +93,14 @@ export function httpTransport(
   checkNumber("maxBatchBytes", maxBatchBytes, "bytes");
   return {
     maxBatchBytes,
-    async sendTransaction(statements, send) {
-      let found: ConnectionTarget;
-      try {
-        found = target.found ?? await target.find();
-      } catch (failure) {
-        return { results: [], failure };
-      }
-      return await exchange({
-        target: found,
-        statements,
-        send,
-        fetch: options.fetch ?? fetch,
-      });
-    },
+    sendTransaction: (statements, send) =>
+      exchange({ target, statements, send, fetch: options.fetch ?? fetch }),
   };
 }
 
 /** One request. */
 interface Exchange {
-  readonly target: ConnectionTarget;
+  readonly target: LazyTarget;
   readonly statements: readonly Statement[];
   readonly send: SendOptions;
   readonly fetch: NonNullable<NeonHttpOptions["fetch"]>;
@@ -120,8 +108,14 @@ interface Exchange {
 
 /** It never rejects: what went wrong is told in the result. */
 async function exchange(
-  { target, statements, send, fetch }: Exchange,
+  { target: lazy, statements, send, fetch }: Exchange,
 ): Promise<FlightResult> {
+  let target: ConnectionTarget;
+  try {
+    target = lazy.found ?? await lazy.find();
+  } catch (failure) {
+    return { results: [], failure };
+  }
   const attempt = describeTarget(target);
   const { url, init } = httpRequest(target, statements, send);
   async function ask(): Promise<{ status: number; body: string }> {

@@ -82,7 +82,8 @@ export class Dispatcher {
    */
   async sendLast(): Promise<NullpoolError | undefined> {
     this.#isEnding = true;
-    await this.sendAll();
+    this.send();
+    await this.#pumping;
     this.#isEnding = false;
     return this.#commitError;
   }
@@ -147,14 +148,14 @@ export class Dispatcher {
     });
   }
 
-  async #send(transport: Transport, reason: string): Promise<void> {
+  #send(transport: Transport, reason: string): Promise<void> {
     switch (transport) {
       case "one-shot":
-        return await this.#readAlone();
+        return this.#readAlone();
       case "batch":
-        return await this.#sendWhole();
+        return this.#sendWhole();
       case "interactive":
-        return await this.#converse(reason);
+        return this.#converse(reason);
     }
   }
 

@@ -54,8 +54,8 @@ export class Ending<Handle> {
       ? current.begin("execute")
       : current.open;
     if (transaction === undefined) return await hooks.afterCommit(undefined);
-    const flushed = flusher.flush(transaction);
     const { settled } = flusher;
+    const flushed = flusher.flush(transaction);
     gate.enter(next === "idle" ? "committing" : next);
     this.#committing = allDone(flushed, transaction.commit(), settled);
     try {

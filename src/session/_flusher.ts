@@ -110,8 +110,8 @@ export class Flusher {
    * @throws {DatabaseError} When the server refused one of them.
    */
   async flushAll(transaction: Transaction): Promise<void> {
-    const flushed = this.flush(transaction);
     const { settled } = this;
+    const flushed = this.flush(transaction);
     const sent = transaction.sendHeld();
     await flushed;
     await sent;

@@ -105,13 +105,13 @@ export class HookRunner<Handle> {
   }
 
   /** Runs after COMMIT. */
-  async afterCommit(ofTransaction: HookList | undefined): Promise<void> {
-    await this.#runAll(ofTransaction?.ofCommit ?? [], this.#hooks.afterCommit);
+  afterCommit(ofTransaction: HookList | undefined): Promise<void> {
+    return this.#runAll(ofTransaction?.ofCommit ?? [], this.#hooks.afterCommit);
   }
 
   /** Runs after ROLLBACK. */
-  async afterRollback(ofTransaction: HookList): Promise<void> {
-    await this.#runAll(ofTransaction.ofRollback, this.#hooks.afterRollback);
+  afterRollback(ofTransaction: HookList): Promise<void> {
+    return this.#runAll(ofTransaction.ofRollback, this.#hooks.afterRollback);
   }
 
   /** They are no part of the transaction: one may use the session, or close it. */

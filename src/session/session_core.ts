@@ -215,10 +215,10 @@ export class SessionCore implements SessionHandle {
     if (first !== undefined) return await first;
     this.#gate.allow("execute", handle);
     const transaction = this.#current.begin("execute");
-    const flushed = this.#flusher.before(transaction, tablesOf);
     const { settled } = this.#flusher;
+    const flushed = this.#flusher.before(transaction, tablesOf);
     const answer = transaction.execute(statement);
-    if (settled === undefined) return await answer;
+    if (flushed === undefined && settled === undefined) return await answer;
     answer.catch(() => {});
     await flushed;
     await settled;

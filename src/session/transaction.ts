@@ -285,10 +285,12 @@ export class Transaction implements WatchableWork {
 
   async #commit(): Promise<void> {
     if (!this.#queue.isEmpty) {
-      // Its id has to be known before COMMIT is sent.
       if (this.options.lostCommit !== "xid") {
-        return await this.#commitWithHeld();
+        // What waits and COMMIT travel together.
+        const error = await this.#dispatcher.sendLast();
+        return this.#throwFailure(error ?? this.#failure);
       }
+      // Its id has to be known before COMMIT is sent.
       await this.#dispatcher.sendAll();
       this.#throwFailure(this.#failure);
     }
@@ -299,12 +301,6 @@ export class Transaction implements WatchableWork {
     // One that was kept for reads.
     if (!isOpen) server.giveBack({ discard: false });
     if (error) throw this.#fail(error);
-  }
-
-  /** What waits and COMMIT travel together. */
-  async #commitWithHeld(): Promise<void> {
-    const error = await this.#dispatcher.sendLast();
-    this.#throwFailure(error ?? this.#failure);
   }
 
   /** Why what waited was not done, if it was not. */
