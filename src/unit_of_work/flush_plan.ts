@@ -171,12 +171,12 @@ class Planner {
 
   /** A list has references to one name in all its rows, or in none. */
   #byReference(changes: readonly Change[]): ResolvedGroup[] {
-    const isPlain = changes.every(({ kind, entry: { refs } }) =>
-      kind === "insert" && refs === undefined
-    );
-    if (isPlain) {
+    if (changes.every(({ entry }) => !this.#mayRefer(entry))) {
       const rows = changes.map(({ values }) => values);
-      return [{ changes, rows, keys: [] }];
+      const keys = changes[0]?.kind === "insert"
+        ? []
+        : changes.map(({ entry }) => this.#keyOf(entry));
+      return [{ changes, rows, keys }];
     }
     const groups = new Map<string, {
       changes: Change[];
@@ -200,6 +200,12 @@ class Planner {
       group.keys.push(key);
     }
     return [...groups.values()];
+  }
+
+  /** Whether a value, or the key, may be one that another statement makes. */
+  #mayRefer({ refs, published, entity }: Entry): boolean {
+    return refs !== undefined || published !== undefined ||
+      this.#places.has(entity);
   }
 
   #resolve(value: unknown): unknown {
