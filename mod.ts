@@ -115,6 +115,7 @@ export type {
 } from "./src/engine/engine_connection.ts";
 export type {
   FlightListeners,
+  FlightParts,
   Teller,
   WrappedFlight,
 } from "./src/engine/flight.ts";

@@ -1,31 +1,25 @@
 import type { Connection } from "../driver/connection.ts";
-import type { Driver } from "../driver/driver.ts";
 import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { FlightResult, Statement } from "../driver/statement.ts";
 import { endsTransaction } from "../driver/transaction_sql.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import { StateError } from "../errors/state_error.ts";
-import type { Emitter } from "../events/emitter.ts";
 import type { Pool } from "../pool/pool.ts";
-import { type FlightListeners, fly, type WrappedFlight } from "./flight.ts";
+import {
+  type FlightListeners,
+  type FlightParts,
+  fly,
+  type WrappedFlight,
+} from "./flight.ts";
 
 /** What a checkout needs from its engine. */
-export interface ConnectionParts {
-  /** Names the database in errors. */
-  readonly driver: Driver;
+export interface ConnectionParts extends FlightParts {
   /** Takes the connection back. */
   readonly pool: Pool;
-  /** Tells what happens. */
-  readonly emitter: Emitter;
-  /** Whether server texts that may quote values are passed on. */
-  readonly exposeServerDetail: boolean;
-  /** Whether events have the parameters of statements. */
-  readonly exposeParameters: boolean;
 }
 
 /**
- * One checkout of a connection: sends flights, tells events, turns driver
- * errors into ours (here and nowhere else), gives back exactly once.
+ * One checkout of a connection: sends flights, and gives back exactly once.
  *
  * It begins nothing by itself, unlike SQLAlchemy's `Connection`: transactions
  * are the business of sessions. One that was begun here and not ended is rolled

@@ -45,21 +45,24 @@ export interface FlightListeners {
   readonly onDone?: ((duration: number) => void) | undefined;
 }
 
+/** What a flight needs from its engine. */
+export interface FlightParts {
+  /** Names the database in errors. */
+  readonly driver: Driver;
+  /** Tells what happens. */
+  readonly emitter: Emitter;
+  /** Whether server texts that may quote values are passed on. */
+  readonly exposeServerDetail: boolean;
+  /** Whether events have the parameters of statements. */
+  readonly exposeParameters: boolean;
+}
+
 /** What a flight has to do with. */
 interface Flight extends Omit<FlightListeners, "onProgress"> {
   /** What is sent. */
   readonly statements: readonly Statement[];
   /** The engine's. */
-  readonly parts: {
-    /** Names the database in errors. */
-    readonly driver: Driver;
-    /** Tells what happens. */
-    readonly emitter: Emitter;
-    /** Whether server texts that may quote values are passed on. */
-    readonly exposeServerDetail: boolean;
-    /** Whether events have the parameters of statements. */
-    readonly exposeParameters: boolean;
-  };
+  readonly parts: FlightParts;
   /** Whose it is, as events tell it. */
   readonly holder?: PoolHolder | undefined;
   /** Whether it is answered as a whole, so that nobody knows what failed. */
@@ -67,8 +70,8 @@ interface Flight extends Omit<FlightListeners, "onProgress"> {
 }
 
 /**
- * Sends statements as one flight, and tells events; turns driver errors into
- * ours, here and nowhere else. It never rejects.
+ * Sends statements as one flight, over a connection or without one: tells
+ * events, and turns the driver's errors into ours. It never rejects.
  *
  * @param send Sends them.
  * @param flight What it has to do with.
