@@ -18,7 +18,7 @@ type AnyDatabase = PgDatabase<any, any, any>;
  */
 export function defineStructure(
   database: AnyDatabase,
-  { relational, Queries, cache }: SessionShape,
+  { relational, queries, cache }: SessionShape,
   runner: PgSession,
 ): void {
   if (cache !== undefined) {
@@ -27,10 +27,10 @@ export function defineStructure(
       invalidate: cache.onMutate,
     });
   }
-  if (relational === undefined || Queries === undefined) return;
+  if (relational === undefined || queries === undefined) return;
   const { fullSchema, schema, tableNamesMap } = relational;
   Object.assign(database, {
     _: { fullSchema, schema, tableNamesMap, session: runner },
-    query: new Queries(runner),
+    query: queries(runner),
   });
 }

@@ -22,7 +22,7 @@ export interface SessionShape {
   /** Tables and relations; none without a schema. */
   readonly relational: RelationalConfig | undefined;
   /** Makes `db.query`. */
-  readonly Queries: RelationalQueries | undefined;
+  readonly queries: RelationalQueries | undefined;
   /** What the unit of work knows of tables. */
   readonly tables: TableCatalog;
   /** Hears every statement. */
@@ -67,7 +67,7 @@ export function sessionShape(
     dialect,
     tables: new TableCatalog(dialect, schema, tables, pureFunctions),
     relational,
-    Queries: relational && relationalQueries(relational, dialect),
+    queries: relational && relationalQueries(relational, dialect),
     logger: options.logger === true
       ? new DefaultLogger()
       : options.logger || undefined,

@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertFalse } from "@std/assert";
+import { is } from "drizzle-orm";
 import { integer, pgTable } from "drizzle-orm/pg-core";
+import { RelationalQueryBuilder } from "drizzle-orm/pg-core/query-builders/query";
 import { createEngine, type Session, sessionmaker } from "../../mod.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";
 import { heapUsed } from "../support/collect_garbage.ts";
@@ -24,11 +26,13 @@ Deno.test("a session is as small with a schema as without, whatever its size", (
 
 Deno.test("db.query has the tables of the schema, and what objects have", () => {
   const { query } = sessionmaker(createEngine(recordingDriver()), { schema })();
-  for (const name of Object.keys(schema)) {
-    assert(name in query, `db.query has no ${name}`);
+  assertEquals(Object.keys(query), Object.keys(schema));
+  for (const builder of Object.values(query)) {
+    assert(is(builder, RelationalQueryBuilder));
   }
   assertFalse("users" in query);
   assertEquals(String(query), "[object Object]");
+  assertEquals(Object.keys({ ...query }), Object.keys(schema));
 });
 
 function bytesOf<Schema extends Record<string, unknown>>(
