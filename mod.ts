@@ -75,9 +75,11 @@ export type {
   HandleDatabase,
   SessionContext,
 } from "./src/drizzle/session_context.ts";
-export type { RelationalConfig } from "./src/drizzle/relational_config.ts";
-export type { RelationalQueries } from "./src/drizzle/relational_queries.ts";
-export type { Casing, SessionShape } from "./src/drizzle/session_shape.ts";
+export type {
+  Casing,
+  RelationalConfig,
+  SessionShape,
+} from "./src/drizzle/session_shape.ts";
 export type { SessionHooks } from "./src/drizzle/session_hooks.ts";
 export { SessionTransaction } from "./src/drizzle/session_transaction.ts";
 export {
@@ -116,6 +118,7 @@ export type {
 export type {
   FlightListeners,
   FlightParts,
+  Sender,
   Teller,
   WrappedFlight,
 } from "./src/engine/flight.ts";
@@ -124,7 +127,6 @@ export {
   type EngineMode,
   type EngineParts,
   type EngineVariant,
-  type Sender,
 } from "./src/engine/engine.ts";
 export { Emitter, type Listener } from "./src/events/emitter.ts";
 export type { ErrorCode, ErrorCodes } from "./src/errors/codes.ts";

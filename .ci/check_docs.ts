@@ -16,7 +16,6 @@ const ALLOWED_TYPES: ReadonlySet<string> = new Set([
   "EntityTable: PgTable",
   'InspectorOptions["authorize"]: Context',
   'RelationalConfig["schema"]: TablesRelationalConfig',
-  "RelationalQueries: PgSession",
   "Session: ExtractTablesWithRelations",
   "Session: PgDatabase",
   'InstrumentOptions["meterProvider"]: MeterProvider',

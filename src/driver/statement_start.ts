@@ -1,5 +1,4 @@
 const SKIPPED = /[\s;]/;
-const LETTER = /^[a-z]/i;
 const END_OF_LINE = /[\r\n]/;
 
 /**
@@ -13,8 +12,6 @@ const END_OF_LINE = /[\r\n]/;
  * @returns The text from its first word on; empty where there is none.
  */
 export function statementStart(text: string): string {
-  // As nearly all do.
-  if (LETTER.test(text)) return text;
   let at = 0;
   while (at < text.length) {
     if (text.startsWith("--", at)) at = endOfLine(text, at);

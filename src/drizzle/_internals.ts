@@ -106,3 +106,17 @@ export function isAlias(table: Table): boolean {
   const { Symbol: { IsAlias } } = Table as unknown as TableSymbols;
   return Reflect.get(table, IsAlias) === true;
 }
+
+/** What a database keeps of its constructor's arguments. */
+interface DatabaseInternals {
+  readonly dialect: PgDialect;
+}
+
+/**
+ * The dialect that a database was made with.
+ *
+ * @param database Any of Drizzle's for PostgreSQL.
+ */
+export function dialectOf(database: object): PgDialect {
+  return (database as unknown as DatabaseInternals).dialect;
+}

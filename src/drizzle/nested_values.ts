@@ -2,7 +2,7 @@ import { is, Many, normalizeRelation, One, type Relation } from "drizzle-orm";
 import { type PgColumn, PgTable } from "drizzle-orm/pg-core";
 import type { Entity } from "../unit_of_work/entry.ts";
 import { ref } from "../unit_of_work/ref.ts";
-import type { RelationalConfig } from "./relational_config.ts";
+import type { RelationalConfig } from "./session_shape.ts";
 import { keyIn } from "./table_info.ts";
 
 /** Values by property, of whatever table. */

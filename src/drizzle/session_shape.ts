@@ -1,16 +1,24 @@
-import { DefaultLogger, type Logger } from "drizzle-orm";
+import {
+  createTableRelationsHelpers,
+  DefaultLogger,
+  extractTablesRelationalConfig,
+  type Logger,
+  type TablesRelationalConfig,
+} from "drizzle-orm";
 import type { Cache } from "drizzle-orm/cache/core";
 import { PgDialect } from "drizzle-orm/pg-core";
-import {
-  type RelationalConfig,
-  relationalConfig,
-} from "./relational_config.ts";
-import {
-  type RelationalQueries,
-  relationalQueries,
-} from "./relational_queries.ts";
 import type { MappedTable } from "./map_table.ts";
 import { TableCatalog } from "./table_catalog.ts";
+
+/** Drizzle's relational configuration, derived from a schema. */
+export interface RelationalConfig {
+  /** The schema's tables and relations. */
+  readonly fullSchema: Record<string, unknown>;
+  /** Per table: columns, keys, relations. */
+  readonly schema: TablesRelationalConfig;
+  /** Key in the schema by table name. */
+  readonly tableNamesMap: Record<string, string>;
+}
 
 /**
  * What all sessions of a sessionmaker have in common. It is derived once:
@@ -19,10 +27,8 @@ import { TableCatalog } from "./table_catalog.ts";
 export interface SessionShape {
   /** Compiles SQL. */
   readonly dialect: PgDialect;
-  /** Tables and relations; none without a schema. */
+  /** For `db.query`; none without a schema. */
   readonly relational: RelationalConfig | undefined;
-  /** Makes `db.query`. */
-  readonly queries: RelationalQueries | undefined;
   /** What the unit of work knows of tables. */
   readonly tables: TableCatalog;
   /** Hears every statement. */
@@ -62,15 +68,21 @@ export function sessionShape(
     options.casing === undefined ? {} : { casing: options.casing },
   );
   const { schema = {}, tables = [] } = options;
-  const relational = options.schema && relationalConfig(options.schema);
   return {
     dialect,
     tables: new TableCatalog(dialect, schema, tables, pureFunctions),
-    relational,
-    queries: relational && relationalQueries(relational, dialect),
+    relational: options.schema && relationalConfig(options.schema),
     logger: options.logger === true
       ? new DefaultLogger()
       : options.logger || undefined,
     cache: options.cache,
   };
+}
+
+function relationalConfig(schema: Record<string, unknown>): RelationalConfig {
+  const { tables, tableNamesMap } = extractTablesRelationalConfig(
+    schema,
+    createTableRelationsHelpers,
+  );
+  return { fullSchema: schema, schema: tables, tableNamesMap };
 }

@@ -1,5 +1,4 @@
 import type { Driver, SendOptions } from "../driver/driver.ts";
-import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { Statement } from "../driver/statement.ts";
 import {
   checkSettings,
@@ -18,7 +17,7 @@ import type {
   PoolStatus,
 } from "../pool/pool.ts";
 import { EngineConnection } from "./engine_connection.ts";
-import { type FlightListeners, fly, type WrappedFlight } from "./flight.ts";
+import { fly, type Sender, type WrappedFlight } from "./flight.ts";
 
 /** `development` adds call sites to errors and leak reports. */
 export type EngineMode = "production" | "development";
@@ -55,12 +54,6 @@ export interface EngineParts {
   readonly readers: readonly Engine[];
   /** Whether it answers from a cache, which transactions go around. */
   readonly isCache: boolean;
-}
-
-/** Who sends a transaction without a connection. */
-export interface Sender extends Pick<FlightListeners, "tellers" | "onDone"> {
-  /** As events tell it. */
-  readonly holder?: PoolHolder | undefined;
 }
 
 /** What is going on that nobody waits for, by pool. */

@@ -57,14 +57,18 @@ export interface FlightParts {
   readonly exposeParameters: boolean;
 }
 
+/** Who sends a flight, and hears of it. */
+export interface Sender extends Omit<FlightListeners, "onProgress"> {
+  /** As events tell it. */
+  readonly holder?: PoolHolder | undefined;
+}
+
 /** What a flight has to do with. */
-interface Flight extends Omit<FlightListeners, "onProgress"> {
+interface Flight extends Sender {
   /** What is sent. */
   readonly statements: readonly Statement[];
   /** The engine's. */
   readonly parts: FlightParts;
-  /** Whose it is, as events tell it. */
-  readonly holder?: PoolHolder | undefined;
   /** Whether it is answered as a whole, so that nobody knows what failed. */
   readonly isAtomic?: boolean;
 }

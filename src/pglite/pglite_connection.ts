@@ -102,7 +102,7 @@ function readMessage(reader: FlightReader, message: BackendMessage): void {
   if (isRowDescription(message)) reader.rowDescription(message.fields);
   else if (isDataRow(message)) reader.dataRow(message.fields);
   else if (isCommandComplete(message)) reader.commandComplete(message.text);
-  else if (message.name === "emptyQuery") reader.commandComplete("");
+  else if (message.name === "emptyQuery") reader.complete("", null);
   else if (message.name === "error") reader.fail(message);
 }
 

@@ -70,9 +70,9 @@ export class Dispatcher {
   }
 
   /** Sends what waits; settles when all of it is answered. */
-  async sendAll(): Promise<void> {
+  sendAll(): Promise<void> {
     this.send();
-    await this.#pumping;
+    return this.#pumping ?? Promise.resolve();
   }
 
   /**
@@ -82,8 +82,7 @@ export class Dispatcher {
    */
   async sendLast(): Promise<NullpoolError | undefined> {
     this.#isEnding = true;
-    this.send();
-    await this.#pumping;
+    await this.sendAll();
     this.#isEnding = false;
     return this.#commitError;
   }

@@ -73,7 +73,7 @@ export class FlightSubmittable implements Submittable {
   }
 
   handleEmptyQuery(): void {
-    this.#reader.commandComplete("");
+    this.#reader.complete("", null);
   }
 
   /** Never sent: execute has no row limit here. */
