@@ -171,7 +171,7 @@ class Planner {
 
   /** A list has references to one name in all its rows, or in none. */
   #byReference(changes: readonly Change[]): ResolvedGroup[] {
-    if (changes.every(({ entry }) => !this.#mayRefer(entry))) {
+    if (!changes.some(({ entry }) => mayRefer(entry))) {
       const rows = changes.map(({ values }) => values);
       const keys = changes[0]?.kind === "insert"
         ? []
@@ -200,12 +200,6 @@ class Planner {
       group.keys.push(key);
     }
     return [...groups.values()];
-  }
-
-  /** Whether a value, or the key, may be one that another statement makes. */
-  #mayRefer({ refs, published, entity }: Entry): boolean {
-    return refs !== undefined || published !== undefined ||
-      this.#places.has(entity);
   }
 
   #resolve(value: unknown): unknown {
@@ -315,6 +309,14 @@ function pageSize(
 }
 
 const NO_KEY: readonly unknown[] = [];
+
+/**
+ * Whether a value, or the key, may be one that another statement makes. A row
+ * that is written in two steps has references.
+ */
+function mayRefer({ refs, published }: Entry): boolean {
+  return refs !== undefined || published !== undefined;
+}
 
 /** The names of what values refer to. */
 function referencesOf(values: readonly unknown[]): string {
