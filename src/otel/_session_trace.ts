@@ -9,7 +9,7 @@ import {
   trace,
   type Tracer,
 } from "@opentelemetry/api";
-import { type ClockOffset, clockOffset } from "./_clock.ts";
+import type { Clock } from "./_clock.ts";
 import {
   errorType,
   type Failure,
@@ -56,7 +56,7 @@ export class SessionTrace {
   /** The transaction that is open on the server. */
   transaction: OpenSpan | undefined;
   /** Connections that were opened, and not borrowed yet. */
-  connects: Interval[] = [];
+  readonly connects: Interval[] = [];
   /** What has failed, unless something has succeeded since. */
   failure: Failure | undefined;
   /** When something was last heard of it, in milliseconds since 1970. */
@@ -66,17 +66,23 @@ export class SessionTrace {
   /** Whether it has ended. */
   hasEnded = false;
   readonly #tracer: Tracer;
-  readonly #offset: ClockOffset = clockOffset();
+  /** One for all of its times, so that they can be compared. */
+  readonly #clockOffset: number;
   readonly #active: Context;
   readonly #outer: SessionTrace | undefined;
 
   /**
-   * @param tracer Makes its spans.
+   * @param parts What makes its spans, and what tells their times.
    * @param active What was active where the session was made.
    * @param outer The session that waits for it.
    */
-  constructor(tracer: Tracer, active: Context, outer?: SessionTrace) {
+  constructor(
+    { tracer, clock }: { readonly tracer: Tracer; readonly clock: Clock },
+    active: Context,
+    outer?: SessionTrace,
+  ) {
     this.#tracer = tracer;
+    this.#clockOffset = clock.offset();
     this.#active = active;
     this.#outer = outer;
     this.openedAt = this.now();
@@ -85,7 +91,7 @@ export class SessionTrace {
 
   /** Milliseconds since 1970, by a clock that does not jump. */
   now(): number {
-    return this.#offset + performance.now();
+    return this.#clockOffset + performance.now();
   }
 
   /**

@@ -19,6 +19,7 @@ import type {
   SessionOpenEvent,
   StatementEvent,
 } from "../events/event.ts";
+import type { Clock } from "./_clock.ts";
 import { Flights } from "./_flights.ts";
 import {
   batchSummary,
@@ -43,6 +44,8 @@ export type SpanName = "session" | "transaction" | "statement" | "checkout";
 export interface SpanConfig {
   /** Makes them. */
   readonly tracer: Tracer;
+  /** Tells when they begin and end. */
+  readonly clock: Clock;
   /** Which ones. */
   readonly kinds: ReadonlySet<SpanName>;
   /** Whether they tell the text of statements. */
@@ -102,7 +105,7 @@ export class SpanRecorder {
     const outer = session.parent && this.#sessions.get(session.parent);
     this.#sessions.set(
       session,
-      new SessionTrace(this.#config.tracer, context.active(), outer),
+      new SessionTrace(this.#config, context.active(), outer),
     );
   }
 
@@ -123,18 +126,17 @@ export class SpanRecorder {
     session: PoolHolder | undefined,
     duration: number,
   ): SessionTrace | undefined {
-    const { tracer, kinds } = this.#config;
     // Without a session it is whoever is active that has done it.
     if (session === undefined) {
-      return new SessionTrace(tracer, context.active());
+      return new SessionTrace(this.#config, context.active());
     }
     let trace = this.#sessions.get(session);
     if (trace === undefined) {
-      trace = new SessionTrace(tracer, context.active());
+      trace = new SessionTrace(this.#config, context.active());
       this.#sessions.set(session, trace);
     }
     if (trace.isSilent || trace.hasEnded) return undefined;
-    if (trace.session === undefined && kinds.has("session")) {
+    if (trace.session === undefined && this.#config.kinds.has("session")) {
       const startTime = Math.min(trace.openedAt, trace.last(duration).start);
       trace.session = trace.begin(
         {
@@ -165,9 +167,7 @@ export class SpanRecorder {
 
   /** Inside of the checkout that it was for, or by itself where none came. */
   #tellConnects(trace: SessionTrace, parent = trace.context): void {
-    const { connects } = trace;
-    trace.connects = [];
-    for (const { start, end } of connects) {
+    for (const { start, end } of trace.connects.splice(0)) {
       const parts = {
         name: "connect",
         kind: SpanKind.CLIENT,
@@ -189,7 +189,9 @@ export class SpanRecorder {
     const { span, context } = trace.begin({
       name: "pool checkout",
       kind: SpanKind.INTERNAL,
-      startTime: start,
+      // Events tell how long something took, and are heard a moment later:
+      // what was opened for this could seem to have begun before it.
+      startTime: Math.min(start, ...trace.connects.map(({ start }) => start)),
       attributes: {
         ...databaseAttributes(address),
         "db.client.connection.pool.name": this.#config.poolOf(address),

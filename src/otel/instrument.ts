@@ -7,6 +7,7 @@ import {
 } from "@opentelemetry/api";
 import type { DatabaseAddress } from "../driver/driver.ts";
 import type { Engine } from "../engine/engine.ts";
+import { Clock } from "./_clock.ts";
 import { MetricRecorder } from "./_metrics.ts";
 import { QueryShapes, SCHEMA_URL } from "./_semantic_attributes.ts";
 import { type SpanName, SpanRecorder } from "./_spans.ts";
@@ -185,7 +186,9 @@ export function instrument(
   const stops: (() => void)[] = [];
   if (spans.length > 0) {
     const kinds = new Set(spans);
-    const recorder = new SpanRecorder({ ...shared, tracer, kinds, queryText });
+    const clock = new Clock();
+    const parts = { ...shared, tracer, clock, kinds, queryText };
+    const recorder = new SpanRecorder(parts);
     stops.push(...recorder.listen());
   }
   // Without an SDK there is one meter that measures nothing.
