@@ -230,10 +230,12 @@ function readColumn(
       : column.default === undefined
       ? column.onUpdateFn
       : undefined);
+  const name = columnName(dialect, column);
   return {
     key,
     at,
-    name: columnName(dialect, column),
+    name,
+    sql: quoteName(name),
     listType: listTypeOf(column),
     exactType: ROUNDED_TYPES.test(column.columnType)
       ? column.getSQLType()

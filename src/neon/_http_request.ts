@@ -1,7 +1,7 @@
 import type { SendOptions } from "../driver/driver.ts";
 import type { Statement } from "../driver/statement.ts";
 import type { IsolationLevel } from "../driver/transaction_sql.ts";
-import type { ConnectionTarget } from "../driver/url.ts";
+import { type ConnectionTarget, describeTarget } from "../driver/url.ts";
 import { isLocal } from "./_neon_target.ts";
 
 /** As Neon's proxy spells them (`proxy/src/serverless/sql_over_http.rs`). */
@@ -12,9 +12,57 @@ const LEVELS: Readonly<Partial<Record<IsolationLevel, string>>> = {
   "serializable": "Serializable",
 };
 
+/** Where the requests to a database go: it is made once, for all of them. */
+export interface HttpEndpoint {
+  /** Names the database in messages. */
+  readonly attempt: string;
+  /** For who has a password. */
+  readonly byPassword: HttpLogin;
+  /** For who has a token. */
+  readonly byToken: HttpLogin;
+}
+
+/** Where a request goes, and as whom. */
+interface HttpLogin {
+  readonly url: string;
+  readonly connectionString: string;
+}
+
+/**
+ * Where the requests to a database go.
+ *
+ * @param target The database.
+ */
+export function httpEndpoint(target: ConnectionTarget): HttpEndpoint {
+  const { host, user, password = "", database } = target;
+  const [u, p, d] = [user, password, database].map(encodeURIComponent);
+  return {
+    attempt: describeTarget(target),
+    byPassword: {
+      url: endpointUrl(target, "api"),
+      connectionString: `postgresql://${u}:${p}@${host}/${d}`,
+    },
+    // With a token there must be no password: the two together are a 400 (read
+    // in Neon's proxy, unverified on the hosted service).
+    byToken: {
+      url: endpointUrl(target, "apiauth"),
+      connectionString: `postgresql://${u}@${host}/${d}`,
+    },
+  };
+}
+
+/**
+ * The first label of the host is the database's; the rest is the region: as
+ * `@neondatabase/serverless` 1.2 makes it.
+ */
+function endpointUrl({ host, port }: ConnectionTarget, label: string): string {
+  if (isLocal(host)) return `http://${host}:${port}/sql`;
+  return `https://${label}.${host.replace(/^[^.]+\./, "")}/sql`;
+}
+
 /** What `fetch` is given. */
 export interface HttpRequest {
-  /** The endpoint. */
+  /** Where to. */
   readonly url: string;
   /** What is posted there. */
   readonly init: RequestInit;
@@ -24,21 +72,24 @@ export interface HttpRequest {
  * A transaction as a request of Neon's protocol: a batch, whose answer has
  * every value as PostgreSQL's text.
  *
- * @param target Where to.
+ * @param endpoint Where to.
  * @param statements What to run.
  * @param send How it runs.
  */
 export function httpRequest(
-  target: ConnectionTarget,
+  { byPassword, byToken }: HttpEndpoint,
   statements: readonly Statement[],
   send: SendOptions,
 ): HttpRequest {
   const { isolationLevel = "read committed", readOnly, deferrable, authToken } =
     send;
+  const { url, connectionString } = authToken === undefined
+    ? byPassword
+    : byToken;
   // A plain object: `fetch` would take a `Headers` apart and make another.
   const headers: Record<string, string> = {
     "content-type": "application/json",
-    "neon-connection-string": connectionString(target, authToken),
+    "neon-connection-string": connectionString,
     "neon-raw-text-output": "true",
     "neon-array-mode": "true",
     "neon-batch-isolation-level": LEVELS[isolationLevel] ?? "ReadCommitted",
@@ -51,7 +102,7 @@ export function httpRequest(
     params,
   }));
   return {
-    url: endpoint(target, authToken !== undefined),
+    url,
     init: {
       method: "POST",
       headers,
@@ -72,27 +123,4 @@ function bodyOf(
   { isRepeatable = false }: { readonly isRepeatable?: boolean | undefined },
 ): string | Blob {
   return isRepeatable ? text : new Blob([text]);
-}
-
-/**
- * The first label of the host is the database's; the rest is the region: as
- * `@neondatabase/serverless` 1.2 makes it.
- */
-function endpoint({ host, port }: ConnectionTarget, hasToken: boolean): string {
-  if (isLocal(host)) return `http://${host}:${port}/sql`;
-  const region = host.replace(/^[^.]+\./, "");
-  return `https://${hasToken ? "apiauth" : "api"}.${region}/sql`;
-}
-
-/**
- * With a token there must be no password: the two together are a 400 (read in
- * Neon's proxy, unverified on the hosted service).
- */
-function connectionString(
-  { host, database, user, password = "" }: ConnectionTarget,
-  authToken: string | undefined,
-): string {
-  const [u, p, d] = [user, password, database].map(encodeURIComponent);
-  const login = authToken === undefined ? `${u}:${p}` : u;
-  return `postgresql://${login}@${host}/${d}`;
 }

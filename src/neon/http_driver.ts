@@ -3,18 +3,18 @@ import { checkNumber } from "../driver/check_number.ts";
 import type { Driver, SendOptions } from "../driver/driver.ts";
 import { orGivenUp } from "../driver/give_up.ts";
 import type { FlightResult, Statement } from "../driver/statement.ts";
-import {
-  type ConnectionTarget,
-  describeTarget,
-  type LazyTarget,
-  type UrlSource,
-} from "../driver/url.ts";
+import type { LazyTarget, UrlSource } from "../driver/url.ts";
 import { NullpoolError } from "../errors/error.ts";
 import { StateError } from "../errors/state_error.ts";
 import { typeParsers } from "../wire/type_parsers.ts";
 import { readAnswer } from "./_http_answer.ts";
 import { httpFailure, noAnswer } from "./_http_failure.ts";
-import { httpRequest } from "./_http_request.ts";
+import {
+  type HttpEndpoint,
+  httpEndpoint,
+  type HttpRequest,
+  httpRequest,
+} from "./_http_request.ts";
 import { neonTarget } from "./_neon_target.ts";
 
 /** How {@linkcode neonHttp} asks. */
@@ -91,46 +91,63 @@ export function httpTransport(
 ): Pick<Driver, "sendTransaction" | "maxBatchBytes"> {
   const { maxBatchBytes = 8 * 1024 * 1024 } = options;
   checkNumber("maxBatchBytes", maxBatchBytes, "bytes");
+  const sender = new HttpSender(target, options.fetch);
   return {
     maxBatchBytes,
-    sendTransaction: (statements, send) =>
-      exchange({ target, statements, send, fetch: options.fetch ?? fetch }),
+    sendTransaction: (statements, send) => sender.send(statements, send),
   };
 }
 
-/** One request. */
-interface Exchange {
-  readonly target: LazyTarget;
-  readonly statements: readonly Statement[];
-  readonly send: SendOptions;
-  readonly fetch: NonNullable<NeonHttpOptions["fetch"]>;
-}
+/** Sends transactions to a database, each as one request. */
+class HttpSender {
+  readonly #target: LazyTarget;
+  readonly #ownFetch: NeonHttpOptions["fetch"];
+  #endpoint: HttpEndpoint | undefined;
 
-/** It never rejects: what went wrong is told in the result. */
-async function exchange(
-  { target: lazy, statements, send, fetch }: Exchange,
-): Promise<FlightResult> {
-  let target: ConnectionTarget;
-  try {
-    target = lazy.found ?? await lazy.find();
-  } catch (failure) {
-    return { results: [], failure };
+  constructor(target: LazyTarget, ownFetch: NeonHttpOptions["fetch"]) {
+    this.#target = target;
+    this.#ownFetch = ownFetch;
   }
-  const attempt = describeTarget(target);
-  const { url, init } = httpRequest(target, statements, send);
-  async function ask(): Promise<{ status: number; body: string }> {
-    const response = await fetch(url, init);
+
+  /** It never rejects: what went wrong is told in the result. */
+  async send(
+    statements: readonly Statement[],
+    send: SendOptions,
+  ): Promise<FlightResult> {
+    let endpoint: HttpEndpoint;
+    try {
+      endpoint = this.#endpoint ??= httpEndpoint(await this.#target.find());
+    } catch (failure) {
+      return { results: [], failure };
+    }
+    const { attempt } = endpoint;
+    const request = httpRequest(endpoint, statements, send);
+    try {
+      // A `fetch` of the caller's may hear of no signal, and a body may hang.
+      const { signal } = send;
+      const { status, body } = await orGivenUp(this.#ask(request), { signal });
+      if (status !== 200) {
+        return { results: [], failure: httpFailure(attempt, status, body) };
+      }
+      return readAnswer(attempt, body, statements, parserOf);
+    } catch (error) {
+      if (error instanceof NullpoolError) {
+        return { results: [], failure: error };
+      }
+      return { results: [], failure: noAnswer(attempt, error) };
+    }
+  }
+
+  async #ask({ url, init }: HttpRequest): Promise<HttpAnswer> {
+    // The global one is looked up each time: somebody may have replaced it.
+    const ask = this.#ownFetch ?? fetch;
+    const response = await ask(url, init);
     return { status: response.status, body: await response.text() };
   }
-  try {
-    // A `fetch` of the caller's may hear of no signal, and a body may hang.
-    const { status, body } = await orGivenUp(ask(), { signal: send.signal });
-    if (status !== 200) {
-      return { results: [], failure: httpFailure(attempt, status, body) };
-    }
-    return readAnswer(attempt, body, statements, parserOf);
-  } catch (error) {
-    if (error instanceof NullpoolError) return { results: [], failure: error };
-    return { results: [], failure: noAnswer(attempt, error) };
-  }
+}
+
+/** What was answered. */
+interface HttpAnswer {
+  readonly status: number;
+  readonly body: string;
 }

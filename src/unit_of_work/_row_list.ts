@@ -122,12 +122,10 @@ function typed(
   table: TableInfo,
 ): string {
   if (column === undefined) return text;
-  const { listType, name } = column;
+  const { listType, name, sql } = column;
   if (listType !== undefined) return `${text}::${listType}`;
   const key = `'${name.replaceAll("'", "''")}'`;
-  return `(json_populate_record(null::${table.sql}, json_build_object(${key}, ${text}))).${
-    quoteName(name)
-  }`;
+  return `(json_populate_record(null::${table.sql}, json_build_object(${key}, ${text}))).${sql}`;
 }
 
 function writtenSource(source: Source): WrittenSource {
@@ -229,7 +227,7 @@ function jsonRows(
       if (source === undefined) return "null";
       const { alias, column, reference, isKey, listType } = source;
       if (column !== undefined && reference === undefined) {
-        return `${isKey ? "q" : "p"}.${quoteName(column.name)}`;
+        return `${isKey ? "q" : "p"}.${column.sql}`;
       }
       return `(l.item -> 2 ->> '${alias.replaceAll("'", "''")}')::${listType}`;
     },

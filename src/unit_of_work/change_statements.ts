@@ -5,7 +5,6 @@ import type { SqlExpression } from "./sql_expression.ts";
 import {
   type ColumnInfo,
   columnOf,
-  quoteName,
   type TableInfo,
   XMIN,
 } from "./table_info.ts";
@@ -58,23 +57,21 @@ export function updateStatement(group: UpdateGroup): Statement {
   }));
   const sources = [...values, ...selection.sources];
   const list = rowList(table, sources, rows.length, parameters);
-  const sets = columns.map(({ name }, at) =>
-    `${quoteName(name)} = v.n${at + 1}`
-  );
-  for (const [{ name }, expression] of expressions) {
+  const sets = columns.map(({ sql }, at) => `${sql} = v.n${at + 1}`);
+  for (const [{ sql }, expression] of expressions) {
     const value = expression.render((each) => parameters.add(each));
-    sets.push(`${quoteName(name)} = ${value}`);
+    sets.push(`${sql} = ${value}`);
   }
   const { version } = table;
   if (version !== undefined && version !== XMIN) {
-    const name = quoteName(columnOf(table, version).name);
-    sets.push(`${name} = coalesce(t.${name}, 0) + 1`);
+    const { sql } = columnOf(table, version);
+    sets.push(`${sql} = coalesce(t.${sql}, 0) + 1`);
   }
   const returning = [
     `v.${ORD}`,
-    ...read.map(({ name }) => `t.${quoteName(name)}`),
+    ...read.map(({ sql }) => `t.${sql}`),
   ];
-  const output = read.map(({ name }) => `u.${quoteName(name)}`);
+  const output = read.map(({ sql }) => `u.${sql}`);
   if (version === XMIN) {
     returning.push("t.xmin::text as nullpool_xmin");
     output.push("u.nullpool_xmin");
@@ -133,14 +130,14 @@ function rowSelection({ table, keys, versions }: RowSelection): {
     isKey: true,
     valueOf: (row) => keys[row]?.[at],
   }));
-  const conditions = table.primaryKey.map(({ name }, at) =>
-    `t.${quoteName(name)} = v.k${at + 1}`
+  const conditions = table.primaryKey.map(({ sql }, at) =>
+    `t.${sql} = v.k${at + 1}`
   );
   if (versions !== undefined && table.version !== undefined) {
     const column = table.version === XMIN
       ? undefined
       : columnOf(table, table.version);
-    const stored = column === undefined ? "xmin::text" : quoteName(column.name);
+    const stored = column === undefined ? "xmin::text" : column.sql;
     sources.push({
       alias: "version",
       column,

@@ -2,12 +2,7 @@ import type { Statement } from "../driver/statement.ts";
 import { ORD, Parameters, rowList, type Source } from "./_row_list.ts";
 import type { SqlExpression } from "./sql_expression.ts";
 import { countCheck, writeStatement } from "./_write_statement.ts";
-import {
-  type ColumnInfo,
-  quoteName,
-  type TableInfo,
-  XMIN,
-} from "./table_info.ts";
+import { type ColumnInfo, type TableInfo, XMIN } from "./table_info.ts";
 
 /** A column, and under what its values are put for later statements. */
 export interface Publication {
@@ -68,9 +63,9 @@ export function insertStatement(group: InsertGroup): Statement {
     ...read,
     ...publications.map(({ column }) => column),
   ]);
-  const returning = [...returned].map(({ name }) => quoteName(name));
+  const returning = [...returned].map(({ sql }) => sql);
   const rows = isFound ? "n" : "i";
-  const output = read.map(({ name }) => `${rows}.${quoteName(name)}`);
+  const output = read.map(({ sql }) => `${rows}.${sql}`);
   if (table.version === XMIN) {
     returning.push("xmin::text as nullpool_xmin");
     output.push(`${rows}.nullpool_xmin`);
@@ -84,7 +79,7 @@ export function insertStatement(group: InsertGroup): Statement {
   }
   const order = isFound
     ? `n.${ORD}`
-    : unknown.map(({ name }) => `i.${quoteName(name)}`).join(", ") || "1";
+    : unknown.map(({ sql }) => `i.${sql}`).join(", ") || "1";
   let from = rows;
   if (publications.length > 0) {
     ctes.push(
@@ -122,9 +117,7 @@ export function isCountable(group: RowShape): boolean {
 }
 
 function keyMatch({ primaryKey }: TableInfo): string {
-  return primaryKey.map(({ name }) =>
-    `v.${quoteName(name)} = i.${quoteName(name)}`
-  ).join(" and ");
+  return primaryKey.map(({ sql }) => `v.${sql} = i.${sql}`).join(" and ");
 }
 
 /** The rows that are given, with the keys that an expression makes. */
@@ -141,9 +134,7 @@ function newRows(
   }));
   const list = rowList(table, sources, rows.length, parameters);
   if (made.length === 0) return list;
-  const keys = made.map(({ column: { name }, text }) =>
-    `${text} as ${quoteName(name)}`
-  );
+  const keys = made.map(({ column: { sql }, text }) => `${text} as ${sql}`);
   return `select l.*, ${keys.join(", ")} from (${list}) as l`;
 }
 
@@ -160,9 +151,9 @@ function insertion(
     !listed.includes(column)
   );
   const names = [...listed, ...computed.map(([column]) => column)]
-    .map(({ name }) => quoteName(name));
+    .map(({ sql }) => sql);
   const values = [
-    ...listed.map(({ name }) => `v.${quoteName(name)}`),
+    ...listed.map(({ sql }) => `v.${sql}`),
     ...computed.map(([, { render }]) =>
       render((value) => parameters.add(value))
     ),
@@ -226,9 +217,9 @@ function publishing(
   },
 ): string {
   const settings = publications.map(({ column, name }) =>
-    `set_config(${parameters.add(name)}, (select json_agg(${rows}.${
-      quoteName(column.name)
-    } order by ${order}) from ${rows})::text, true)`
+    `set_config(${
+      parameters.add(name)
+    }, (select json_agg(${rows}.${column.sql} order by ${order}) from ${rows})::text, true)`
   );
   return `select ${settings.join(", ")}`;
 }

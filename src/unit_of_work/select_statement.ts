@@ -1,6 +1,6 @@
 import { toWireParameter } from "../driver/parameter.ts";
 import type { Statement } from "../driver/statement.ts";
-import { quoteName, type TableInfo, XMIN } from "./table_info.ts";
+import { type TableInfo, XMIN } from "./table_info.ts";
 
 /** How rows are locked until the transaction ends (PostgreSQL, `FOR UPDATE`). */
 export interface LockOptions {
@@ -46,7 +46,7 @@ export function selectStatement(
 export function selectAll(
   { columns, version, sql }: Omit<SelectableTable, "primaryKey">,
 ): string {
-  const read = columns.map(({ name }) => quoteName(name));
+  const read = columns.map(({ sql }) => sql);
   if (version === XMIN) read.push("xmin::text");
   return `select ${read.join(", ")} from ${sql}`;
 }
@@ -57,8 +57,8 @@ export function selectAll(
  * @param table The table.
  */
 export function selectByKey(table: SelectableTable): string {
-  const conditions = table.primaryKey.map(({ name }, at) =>
-    `${quoteName(name)} = $${at + 1}`
+  const conditions = table.primaryKey.map(({ sql }, at) =>
+    `${sql} = $${at + 1}`
   );
   return `${selectAll(table)} where ${conditions.join(" and ")}`;
 }

@@ -24,6 +24,8 @@ export interface ColumnInfo {
   readonly key: string;
   /** Its name in the database. */
   readonly name: string;
+  /** Its name in SQL, quoted. */
+  readonly sql: string;
   /**
    * The type that a list of values is cast to, without length and precision:
    * a cast would cut what an assignment refuses. None for what only the
