@@ -1,7 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { integer, pgTable } from "drizzle-orm/pg-core";
+import type { Driver } from "../../src/driver/driver.ts";
+import type { Statement } from "../../src/driver/statement.ts";
 import { createEngine, sessionmaker } from "../../mod.ts";
-import { neon } from "../../src/neon/mod.ts";
+import { neon, neonHttp } from "../../src/neon/mod.ts";
 
 const kept = pgTable("kept", { n: integer().primaryKey() });
 const isOn = true;
@@ -75,4 +77,72 @@ Deno.test("level, access and deferrable are headers of a commit over HTTP, in ea
     { "neon-batch-isolation-level": "ReadCommitted" },
   ]);
   assertEquals(seen.map(({ queries: [first] }) => first), [SETTINGS, SETTINGS]);
+});
+
+const HOSTED = "postgres://a%2Fb:p%40%3A%20%25@ep-x.eu.example.com/a%20b";
+const SELECT: Statement = {
+  text: "select 1",
+  params: [],
+  rowMode: "array",
+  access: "read",
+};
+
+/** Sends one transaction with each token. */
+async function sendBy(
+  driver: Driver,
+  tokens: readonly (string | undefined)[],
+): Promise<void> {
+  for (const authToken of tokens) {
+    const answer = await driver.sendTransaction?.([SELECT], { authToken });
+    assertEquals(answer?.results.length, 1);
+  }
+}
+
+/** Answers everything, and remembers where it went and as whom. */
+function answering(seen: unknown[]) {
+  return (url: string, { headers }: RequestInit): Promise<Response> => {
+    const sent = new Headers(headers);
+    seen.push([
+      url,
+      sent.get("neon-connection-string"),
+      sent.get("authorization"),
+    ]);
+    const result = { fields: [], rows: [], command: "SELECT", rowCount: 0 };
+    return Promise.resolve(Response.json({ results: [result] }));
+  };
+}
+
+Deno.test("a request goes by password or by token, whichever came first, and its URL is looked up once", async () => {
+  const seen: unknown[] = [];
+  let asked = 0;
+  const driver = neonHttp(() => {
+    asked++;
+    return HOSTED;
+  }, { fetch: answering(seen) });
+  const byPassword = [
+    "https://api.eu.example.com/sql",
+    "postgresql://a%2Fb:p%40%3A%20%25@ep-x.eu.example.com/a%20b",
+    null,
+  ];
+  const byToken = [
+    "https://apiauth.eu.example.com/sql",
+    "postgresql://a%2Fb@ep-x.eu.example.com/a%20b",
+    "Bearer t",
+  ];
+  await sendBy(driver, ["t", undefined, "t", undefined]);
+  assertEquals(seen, [byToken, byPassword, byToken, byPassword]);
+  assertEquals(asked, 1);
+});
+
+Deno.test("a fetch that was replaced later is the one that is asked", async () => {
+  const driver = neonHttp(HOSTED);
+  const seen: unknown[] = [];
+  const { fetch } = globalThis;
+  globalThis.fetch = answering(seen) as typeof fetch;
+  try {
+    await sendBy(driver, [undefined]);
+  } finally {
+    globalThis.fetch = fetch;
+  }
+  assertEquals(seen.length, 1);
 });

@@ -6,7 +6,6 @@ function clockBed() {
   const times = { wall: 5_000_000, monotonic: 0 };
   const clock = new Clock(() => times.wall, () => times.monotonic, 5_000_000);
   return {
-    times,
     now: () => clock.offset() + times.monotonic,
     pass(wall: number, monotonic = wall): void {
       times.wall += wall;
@@ -23,13 +22,7 @@ Deno.test("times go by the monotonic clock where both agree", () => {
   assertEquals(now(), 5_001_999.25);
 });
 
-Deno.test("a computer that has slept has the time of the other clock", () => {
-  const { now, pass } = clockBed();
-  pass(60_000, 10);
-  assertEquals(now(), 5_060_000);
-});
-
-Deno.test("a clock that was set once is not set again by whole milliseconds", () => {
+Deno.test("a computer that has slept has the time of the other clock, set once", () => {
   const { now, pass } = clockBed();
   pass(60_000, 10);
   assertEquals(now(), 5_060_000);

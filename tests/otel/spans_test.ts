@@ -145,6 +145,27 @@ spansTest("tells times that lie within one another", async (bed) => {
   assert(msOf(sleep?.duration ?? [0, 0]) >= 20);
 });
 
+Deno.test("instrument() begins a checkout before what it opens, however late it hears of it", async () => {
+  await using database = await testDatabase();
+  await using engine = createEngine(postgres(database.url));
+  engine.on("checkout", () => {
+    const end = performance.now() + 5;
+    while (performance.now() < end);
+  });
+  const spans = spanBed();
+  instrument(engine);
+  await sessionmaker(engine).begin((db) => db.execute("select 1"));
+  await engine.idle();
+  const [checkout] = spans.named("pool checkout");
+  const [connect] = spans.named("connect");
+  assert(checkout && connect);
+  assertEquals(
+    connect.parentSpanContext?.spanId,
+    checkout.spanContext().spanId,
+  );
+  assert(msOf(checkout.startTime) <= msOf(connect.startTime));
+});
+
 spansTest("tells why a statement has failed", async (bed) => {
   const { engine, Session, spans } = bed;
   await assertRejects(() =>
