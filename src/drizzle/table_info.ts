@@ -118,13 +118,14 @@ function completed(given: Omit<TableInfo, Derived>): TableInfo {
   const isMade = (column: ColumnInfo) =>
     (column.maker !== "null" && column.maker !== "client") ||
     (info.hasTriggerKeys && info.primaryKey.includes(column));
+  const madeColumns = info.columns.filter(isMade);
   return {
     ...info,
     selectAll: selectAll(info),
     selectByKey: selectByKey(info),
-    shape: new PlainShape(info),
+    shape: new PlainShape({ ...info, madeColumns }),
     givenColumns: info.columns.filter((column) => !isMade(column)),
-    madeColumns: info.columns.filter(isMade),
+    madeColumns,
     writesSql: info.columns.some(({ express }) => express !== undefined),
   };
 }

@@ -1,9 +1,13 @@
 import { generatedError, notFlushedError } from "./_refusals.ts";
 import type { Entity } from "./entry.ts";
+import { KeptObject } from "./kept_value.ts";
 import type { ColumnInfo, EntityShape, TableInfo } from "./table_info.ts";
 
-/** What messages and checks need to know of a table. */
-type Named = Pick<TableInfo, "name" | "readBack">;
+/** What its entities need to know of a table. */
+type ShapedTable = Pick<
+  TableInfo,
+  "name" | "readBack" | "columns" | "madeColumns"
+>;
 
 /**
  * The entities of a table: plain objects, whose properties throw until the
@@ -14,16 +18,40 @@ type Named = Pick<TableInfo, "name" | "readBack">;
  * their own. With `{}`, tables and sessions would share one, and where two of
  * them have an accessor of the same name, such as `id`, V8 makes each object a
  * dictionary, of five times the size.
+ *
+ * V8 forgets a hidden class when a garbage collection finds no object of it,
+ * and throws away the machine code that was compiled for such objects: after
+ * some seconds without a request, the next thousand rows would cost twice as
+ * much. So each table keeps specimens.
  */
 export class PlainShape implements EntityShape {
   readonly #Entity: new () => Entity;
-  readonly #table: Named;
+  readonly #table: ShapedTable;
   readonly #accessors = new Map<ColumnInfo, PropertyDescriptor>();
+  /** Nobody reads them: it is enough that they are there. */
+  readonly #specimens: readonly object[];
 
   /** @param table The table. */
-  constructor(table: Named) {
+  constructor(table: ShapedTable) {
     this.#table = table;
     this.#Entity = plainConstructor();
+    this.#specimens = [
+      this.#specimen([]),
+      this.#specimen(table.madeColumns),
+      ...table.columns.slice(0, 1).map((column) =>
+        new KeptObject(column, "copy", undefined)
+      ),
+    ];
+  }
+
+  /** An entity that lacks some of its values. */
+  #specimen(hidden: readonly ColumnInfo[]): Entity {
+    const entity = this.make();
+    for (const column of this.#table.columns) {
+      if (hidden.includes(column)) this.hide(entity, column);
+      else entity[column.key] = undefined;
+    }
+    return entity;
   }
 
   make(): Entity {
@@ -49,7 +77,10 @@ function plainConstructor(): new () => Entity {
 }
 
 /** One for all entities of a table: it knows which by `this`. */
-function accessorOf(table: Named, column: ColumnInfo): PropertyDescriptor {
+function accessorOf(
+  table: ShapedTable,
+  column: ColumnInfo,
+): PropertyDescriptor {
   const { key } = column;
   return {
     get() {

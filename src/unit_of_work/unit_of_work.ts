@@ -37,6 +37,11 @@ export interface LoadOptions {
  * answers.
  */
 export class UnitOfWork {
+  /**
+   * Keeps what V8 knows of its objects over garbage collections that find no
+   * other; see `PlainShape`.
+   */
+  static readonly #specimen = new UnitOfWork();
   readonly #written: WrittenRows;
   readonly #identities: IdentityMap;
   readonly #maker = new EntityMaker((target, place) =>

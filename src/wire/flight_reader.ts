@@ -16,6 +16,11 @@ const ROWS_OF_PROGRESS = 512;
  * CommandComplete; an ErrorResponse is the last answer before ReadyForQuery.
  */
 export class FlightReader {
+  /**
+   * V8 throws away the code that it has compiled for reading rows when a
+   * garbage collection finds no reader.
+   */
+  static readonly #specimen = new FlightReader([], () => String);
   readonly #statements: readonly Statement[];
   readonly #parserOf: (oid: number) => TypeParser;
   readonly #onProgress: (() => void) | undefined;
