@@ -118,14 +118,13 @@ function completed(given: Omit<TableInfo, Derived>): TableInfo {
   const isMade = (column: ColumnInfo) =>
     (column.maker !== "null" && column.maker !== "client") ||
     (info.hasTriggerKeys && info.primaryKey.includes(column));
-  const madeColumns = info.columns.filter(isMade);
   return {
     ...info,
     selectAll: selectAll(info),
     selectByKey: selectByKey(info),
-    shape: new PlainShape({ ...info, madeColumns }),
+    shape: new PlainShape(info),
     givenColumns: info.columns.filter((column) => !isMade(column)),
-    madeColumns,
+    madeColumns: info.columns.filter(isMade),
     writesSql: info.columns.some(({ express }) => express !== undefined),
   };
 }

@@ -131,24 +131,22 @@ function typed(
 function writtenSource(source: Source): WrittenSource {
   const { alias, column, isKey, valueOf } = source;
   const first = valueOf(0);
-  const isReference = first instanceof KeyReference;
   // No spread: V8 forgets the hidden class of a copy when none is left.
-  return {
-    alias,
-    column,
-    isKey,
-    valueOf: isReference ? (row) => placeOf(valueOf(row)) : valueOf,
-    reference: isReference ? first.name : undefined,
-    listType: isReference
-      ? "int4"
-      : column === undefined
-      ? "text"
-      : column.listType,
-  };
-}
-
-function placeOf(value: unknown): unknown {
-  return value instanceof KeyReference ? value.place : null;
+  if (first instanceof KeyReference) {
+    return {
+      alias,
+      column,
+      isKey,
+      valueOf: (row) => {
+        const value = valueOf(row);
+        return value instanceof KeyReference ? value.place : null;
+      },
+      reference: first.name,
+      listType: "int4",
+    };
+  }
+  const listType = column === undefined ? "text" : column.listType;
+  return { alias, column, isKey, valueOf, reference: undefined, listType };
 }
 
 /** What a list of rows is read from, and how its values are named there. */

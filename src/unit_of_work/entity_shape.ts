@@ -4,10 +4,7 @@ import { KeptObject } from "./kept_value.ts";
 import type { ColumnInfo, EntityShape, TableInfo } from "./table_info.ts";
 
 /** What its entities need to know of a table. */
-type ShapedTable = Pick<
-  TableInfo,
-  "name" | "readBack" | "columns" | "madeColumns"
->;
+type ShapedTable = Pick<TableInfo, "name" | "readBack" | "columns">;
 
 /**
  * The entities of a table: plain objects, whose properties throw until the
@@ -28,30 +25,22 @@ export class PlainShape implements EntityShape {
   readonly #Entity: new () => Entity;
   readonly #table: ShapedTable;
   readonly #accessors = new Map<ColumnInfo, PropertyDescriptor>();
-  /** Nobody reads them: it is enough that they are there. */
+  /**
+   * A complete entity, and what is kept of a value. Nobody reads them: it is
+   * enough that they are there.
+   */
   readonly #specimens: readonly object[];
 
   /** @param table The table. */
   constructor(table: ShapedTable) {
     this.#table = table;
     this.#Entity = plainConstructor();
-    this.#specimens = [
-      this.#specimen([]),
-      this.#specimen(table.madeColumns),
-      ...table.columns.slice(0, 1).map((column) =>
-        new KeptObject(column, "copy", undefined)
-      ),
-    ];
-  }
-
-  /** An entity that lacks some of its values. */
-  #specimen(hidden: readonly ColumnInfo[]): Entity {
     const entity = this.make();
-    for (const column of this.#table.columns) {
-      if (hidden.includes(column)) this.hide(entity, column);
-      else entity[column.key] = undefined;
-    }
-    return entity;
+    for (const { key } of table.columns) entity[key] = undefined;
+    const kept = table.columns.slice(0, 1).map((column) =>
+      new KeptObject(column, "copy", undefined)
+    );
+    this.#specimens = [entity, ...kept];
   }
 
   make(): Entity {
