@@ -62,7 +62,8 @@ interface WrittenSource extends Source {
 /**
  * Writes the rows that a statement is given as a query: `ord` numbers them,
  * and each source is a column. Its text depends on the sources alone and not
- * on how many rows there are, so there is no limit of parameters.
+ * on how many rows there are, so there is no limit of parameters; only one row
+ * alone is written as what it is.
  *
  * @param table The table; its row type reads what has no list.
  * @param sources The columns.
@@ -78,7 +79,7 @@ export function rowList(
   const written = sources.map(writtenSource);
   const isPlain = written.every(({ listType }) => listType !== undefined);
   const from = isPlain
-    ? valueLists(written, count, parameters)
+    ? plainRows(written, count, parameters)
     : jsonRows(table, written, count, parameters);
   const joins: string[] = [];
   const columns = written.map((source, at) => {
@@ -102,6 +103,18 @@ export function rowList(
     `from ${from.text}`,
     ...joins,
   ].join(" ");
+}
+
+/**
+ * Names a list of rows in WITH. Many are read once; one alone is better planned
+ * as what it is, a few values.
+ *
+ * @param name The name.
+ * @param list What {@linkcode rowList} has written.
+ * @param count How many rows it has.
+ */
+export function namedRows(name: string, list: string, count: number): string {
+  return `${name} as ${count === 1 ? "" : "materialized "}(${list})`;
 }
 
 /** A key as the column will hold it: with its precision, and its scale. */
@@ -155,7 +168,7 @@ interface RowList {
   readonly value: (at: number) => string;
 }
 
-function valueLists(
+function plainRows(
   sources: readonly WrittenSource[],
   count: number,
   parameters: Parameters,
@@ -167,37 +180,57 @@ function valueLists(
       value: () => "null",
     };
   }
-  const lists = sources.map((source) => {
+  const names = [...sources.map((_, at) => `c${at + 1}`), "ord"].join(", ");
+  const rows = count === 1
+    ? `(values (${oneRow(sources, parameters)}, 1))`
+    : `unnest(${valueLists(sources, count, parameters)}) with ordinality`;
+  return { text: `${rows} as l(${names})`, value: (at) => `l.c${at + 1}` };
+}
+
+/** To plan and to scan lists costs the server more than to write one row. */
+function oneRow(
+  sources: readonly WrittenSource[],
+  parameters: Parameters,
+): string {
+  return sources.map((source) => {
+    const value = parameters.addLater(() => encoded(source, source.valueOf(0)));
+    return `${value}::${source.listType}`;
+  }).join(", ");
+}
+
+function valueLists(
+  sources: readonly WrittenSource[],
+  count: number,
+  parameters: Parameters,
+): string {
+  return sources.map((source) => {
     const list = parameters.addLater(() => listText(source, count));
     return `${list}::${source.listType}[]`;
-  });
-  const names = sources.map((_, at) => `c${at + 1}`);
-  return {
-    text: `unnest(${lists.join(", ")}) with ordinality as l(${
-      [...names, "ord"].join(", ")
-    })`,
-    value: (at) => `l.c${at + 1}`,
-  };
+  }).join(", ");
 }
 
 /** A list of values as PostgreSQL reads it. */
-function listText(
-  { column, reference, valueOf }: WrittenSource,
-  count: number,
-): string {
-  const isValue = reference === undefined && column !== undefined;
+function listText(source: WrittenSource, count: number): string {
   const items = new Array<string>(count);
   for (let row = 0; row < count; row++) {
-    const value = valueOf(row);
-    const encoded = isValue
-      ? encodeKept(column, value)
-      : toWireParameter(value);
-    if (encoded === null) items[row] = "NULL";
+    const value = source.valueOf(row);
+    const text = encoded(source, value);
+    if (text === null) items[row] = "NULL";
     // Any text may hold what a list gives a meaning.
-    else items[row] = isNumber(value) ? encoded : quoted(encoded);
+    else items[row] = isNumber(value) ? text : quoted(text);
   }
   // A text that grows by each of thousands is made of as many parts.
   return `{${items.join()}}`;
+}
+
+/** A column knows its values; a place, or a plain text, is no value of it. */
+function encoded(
+  { column, reference }: WrittenSource,
+  value: unknown,
+): WireParameter {
+  return column === undefined || reference !== undefined
+    ? toWireParameter(value)
+    : encodeKept(column, value);
 }
 
 function isNumber(value: unknown): boolean {

@@ -1,5 +1,11 @@
 import type { Statement } from "../driver/statement.ts";
-import { ORD, Parameters, rowList, type Source } from "./_row_list.ts";
+import {
+  namedRows,
+  ORD,
+  Parameters,
+  rowList,
+  type Source,
+} from "./_row_list.ts";
 import { countCheck, writeStatement } from "./_write_statement.ts";
 import type { SqlExpression } from "./sql_expression.ts";
 import {
@@ -77,7 +83,9 @@ export function updateStatement(group: UpdateGroup): Statement {
     output.push("u.nullpool_xmin");
   }
   return writeStatement(
-    `with v as materialized (${list}), u as (update ${table.sql} as t set ${
+    `with ${
+      namedRows("v", list, rows.length)
+    }, u as (update ${table.sql} as t set ${
       sets.join(", ")
     } from v where ${selection.condition} returning ${
       returning.join(", ")
@@ -106,7 +114,9 @@ export function deleteStatement(selection: RowSelection): Statement {
   const { sources, condition } = rowSelection(selection);
   const list = rowList(table, sources, keys.length, parameters);
   return writeStatement(
-    `with v as materialized (${list}), d as (delete from ${table.sql} as t using v where ${condition} returning v.${ORD}) select 1 where ${
+    `with ${
+      namedRows("v", list, keys.length)
+    }, d as (delete from ${table.sql} as t using v where ${condition} returning v.${ORD}) select 1 where ${
       countCheck("d", keys.length, parameters)
     }`,
     parameters,

@@ -101,7 +101,7 @@ Deno.test('flush() with readBack "none" sends no RETURNING, and says what it doe
   await db.commit();
   assertEquals(
     watch.flights.flat().map(({ text }) => text)[1],
-    'insert into "parents" ("owner") select v."owner" from (select l.ord as nullpool_ord, l.c1 as "owner" from unnest($1::text[]) with ordinality as l(c1, ord)) as v order by v.nullpool_ord',
+    'insert into "parents" ("owner") select v."owner" from (select l.ord as nullpool_ord, l.c1 as "owner" from (values ($1::text, 1)) as l(c1, ord)) as v order by v.nullpool_ord',
   );
   assertThrows(() => made.id, Error, 'readBack is "none"');
   assertEquals(await database.query("select owner from parents"), [

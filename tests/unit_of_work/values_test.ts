@@ -50,31 +50,40 @@ const point = customType<{ data: [number, number]; driverData: string }>({
   },
 });
 
+/** Of types whose lists PostgreSQL reads as lists. */
+function plainColumns() {
+  return {
+    id: bigserial({ mode: "bigint" }).primaryKey(),
+    camelCase: text().notNull(),
+    small: smallint(),
+    big: bigint({ mode: "bigint" }),
+    bigNumber: bigint({ mode: "number" }),
+    price: numeric({ precision: 12, scale: 3 }),
+    priceNumber: numeric({ mode: "number" }),
+    single: real(),
+    double: doublePrecision(),
+    flag: boolean(),
+    fixed: char({ length: 4 }),
+    limited: varchar({ length: 9 }),
+    token: uuid(),
+    day: date(),
+    dayDate: date({ mode: "date" }),
+    at: timestamp({ withTimezone: true }),
+    local: timestamp({ precision: 3 }),
+    atText: timestamp({ withTimezone: true, mode: "string" }),
+    localText: timestamp({ mode: "string" }),
+    hour: time(),
+    span: interval(),
+    address: inet(),
+    data: jsonb(),
+    plainJson: json(),
+  };
+}
+
+const plain = pgTable("plain", plainColumns());
+
 const things = odd.table('the "things"', {
-  id: bigserial({ mode: "bigint" }).primaryKey(),
-  camelCase: text().notNull(),
-  small: smallint(),
-  big: bigint({ mode: "bigint" }),
-  bigNumber: bigint({ mode: "number" }),
-  price: numeric({ precision: 12, scale: 3 }),
-  priceNumber: numeric({ mode: "number" }),
-  single: real(),
-  double: doublePrecision(),
-  flag: boolean(),
-  fixed: char({ length: 4 }),
-  limited: varchar({ length: 9 }),
-  token: uuid(),
-  day: date(),
-  dayDate: date({ mode: "date" }),
-  at: timestamp({ withTimezone: true }),
-  local: timestamp({ precision: 3 }),
-  atText: timestamp({ withTimezone: true, mode: "string" }),
-  localText: timestamp({ mode: "string" }),
-  hour: time(),
-  span: interval(),
-  address: inet(),
-  data: jsonb(),
-  plainJson: json(),
+  ...plainColumns(),
   tags: text().array(),
   grid: integer().array().array(),
   mood: mood(),
@@ -88,20 +97,24 @@ const things = odd.table('the "things"', {
   madeThere: text().default("there"),
 });
 
-const SETUP = [
-  'create schema "odd ""schema"""',
-  `create type "odd ""schema"""."mood kind" as enum ('calm', 'wi"ld')`,
-  `create table "odd ""schema"""."the ""things""" (
-    id bigserial primary key, camel_case text not null, small smallint,
+const PLAIN_COLUMNS =
+  `id bigserial primary key, camel_case text not null, small smallint,
     big bigint, big_number bigint, price numeric(12, 3), price_number numeric,
     single real, double double precision, flag boolean, fixed char(4),
     limited varchar(9), token uuid, day date, day_date date, at timestamptz,
     local timestamp(3), at_text timestamptz, local_text timestamp, hour time,
-    span interval, address inet, data jsonb, plain_json json, tags text[],
+    span interval, address inet, data jsonb, plain_json json`;
+
+const SETUP = [
+  'create schema "odd ""schema"""',
+  `create type "odd ""schema"""."mood kind" as enum ('calm', 'wi"ld')`,
+  `create table "odd ""schema"""."the ""things""" (
+    ${PLAIN_COLUMNS}, tags text[],
     grid int[][], mood "odd ""schema"""."mood kind",
     moods "odd ""schema"""."mood kind"[], bytes bytea, place point,
     doubled int generated always as (small * 2) stored, touched int,
     touched_sql timestamptz, made_here text, made_there text default 'there')`,
+  `create table plain (${PLAIN_COLUMNS})`,
   `create table "pairs" ("left" int, "right" text, note text,
     primary key ("left", "right"))`,
 ];
@@ -118,7 +131,7 @@ const test = entityTests("Session", {
   casing: "snake_case",
 });
 
-function everything() {
+function plainValues() {
   return {
     camelCase: 'quo"ted \\ {a,b} NULL',
     small: 3,
@@ -143,6 +156,12 @@ function everything() {
     address: "10.0.0.1",
     data: { z: 1, a: [null, { deep: "ü" }] },
     plainJson: { z: 1, a: 2 },
+  };
+}
+
+function everything() {
+  return {
+    ...plainValues(),
     tags: ["a", 'b"c', "d,e", "", "NULL"],
     grid: [[1, 2], [3, 4]],
     mood: 'wi"ld' as const,
@@ -216,6 +235,44 @@ test("sees a change of every type, and none that was set back", async ({ db, Ses
   assertEquals(fresh?.bytes, new Uint8Array([1, 255, 10]));
   assertEquals([fresh?.place, fresh?.big], [[9, -2], 5n]);
   assertEquals(JSON.stringify(fresh?.plainJson), '{"a":2,"z":1}');
+});
+
+test("carries every plain type there and back, one row alone and many", async ({ db, Session, flights }) => {
+  const others = {
+    ...plainValues(),
+    camelCase: "NULL",
+    small: -3,
+    big: null,
+    price: "NaN",
+    priceNumber: -1e-7,
+    single: -Infinity,
+    double: NaN,
+    flag: false,
+    limited: '"\\{}',
+    at: null,
+    local: new Date("1066-10-14T00:00:00Z"),
+    span: "-00:00:01",
+    data: ['"', "\\", null],
+    plainJson: "NULL",
+  };
+  for (const count of [1, 3]) {
+    flights();
+    const made = db.addAll(plain, Array.from({ length: count }, plainValues));
+    await db.commit();
+    for (const given of [plainValues(), others]) {
+      for (const entity of made) Object.assign(entity, given);
+      await db.commit();
+      await using other = Session();
+      const read = await other.find(plain);
+      assertEquals(read, made.map(({ id }) => ({ id, ...given })));
+    }
+    for (const entity of made) db.remove(entity);
+    await db.commit();
+    assertEquals(await db.find(plain), []);
+    const own = flights().flat().filter((text) => /^with [viud] as/.test(text));
+    const from = count === 1 ? " from (values (" : " from unnest(";
+    assertEquals(own.map((text) => text.includes(from)), [true, true, true]);
+  }
 });
 
 test("brings objects back by a rollback, changed inside or not", async ({ db }) => {
