@@ -31,6 +31,8 @@ export interface PeerRun {
 
 /** A process of peers. */
 export interface PeerProcess extends AsyncDisposable {
+  /** Its process id. */
+  readonly pid: number;
   /** In the order in which they were named. */
   readonly runs: readonly PeerRun[];
 }
@@ -144,7 +146,8 @@ async function startProcess(
     });
   }
   const stack = opened.move();
-  return { runs, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  const { pid } = child;
+  return { pid, runs, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 function serverOf(name: PeerName): "tcp" | "neon" {
