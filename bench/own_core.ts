@@ -22,9 +22,9 @@ export interface OwnCore extends AsyncDisposable {
 export async function clearCore(roots: readonly number[]): Promise<OwnCore> {
   const all = await allowedCores();
   const [own, ...others] = all;
-  const canMove = others.length > 0 && own !== undefined &&
-    await move(Deno.pid, all);
-  if (!canMove) return { give: () => Promise.resolve(), ...NOTHING_TO_UNDO };
+  // To where it is anyway: whether anything can be moved at all.
+  const canMove = others.length > 0 && await move(Deno.pid, all);
+  if (own === undefined || !canMove) return NO_CORE;
   const moved = await withChildren(roots);
   for (const pid of moved) await move(pid, others);
   return {
@@ -37,7 +37,8 @@ export async function clearCore(roots: readonly number[]): Promise<OwnCore> {
   };
 }
 
-const NOTHING_TO_UNDO: AsyncDisposable = {
+const NO_CORE: OwnCore = {
+  give: () => Promise.resolve(),
   [Symbol.asyncDispose]: () => Promise.resolve(),
 };
 

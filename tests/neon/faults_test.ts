@@ -193,11 +193,18 @@ Deno.test("what quotes and accents add is counted before a request is too large"
     maxBatchBytes: 15_000,
   });
   await using db = sessionmaker(bed.engine, { schema })();
-  for (const name of ['"'.repeat(7_000), "漢".repeat(7_000)]) {
-    const note = db.add(notes, { name });
+  const quotes = (count: number) => '"'.repeat(count);
+  const cases = [
+    ["漢".repeat(7_000)],
+    [quotes(9_000)],
+    // In a list they are escaped once more.
+    [quotes(2_500), quotes(2_500)],
+  ];
+  for (const names of cases) {
+    const added = db.addAll(notes, names.map((name) => ({ name })));
     await db.commit();
     assertEquals(db.stats.requests, 0);
-    assert(note.id > 2);
+    assert(added.every(({ id }) => id > 2));
   }
 });
 
