@@ -31,8 +31,6 @@ export interface PeerRun {
 
 /** A process of peers. */
 export interface PeerProcess extends AsyncDisposable {
-  /** Its process id. */
-  readonly pid: number;
   /** In the order in which they were named. */
   readonly runs: readonly PeerRun[];
 }
@@ -146,8 +144,7 @@ async function startProcess(
     });
   }
   const stack = opened.move();
-  const { pid } = child;
-  return { pid, runs, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  return { runs, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 function serverOf(name: PeerName): "tcp" | "neon" {

@@ -3,7 +3,6 @@ import { CPU_PAIRS } from "./beside_drizzle.ts";
 import { inputsOf } from "./inputs.ts";
 import { inTurn } from "./in_turn.ts";
 import type { Unit } from "./measure.ts";
-import { clearCore, type OwnCore, parentOf } from "./own_core.ts";
 import type { PeerName } from "./peer_list.ts";
 import { runAlone } from "./request.ts";
 import { type Cpu, median } from "./results.ts";
@@ -23,7 +22,7 @@ interface Effort {
 /** For a pair that a target compares. */
 const PRECISE: Effort = {
   youngProcesses: 5,
-  hotProcesses: 4,
+  hotProcesses: 2,
   heating: 2_000,
   bursts: 20,
 };
@@ -50,7 +49,6 @@ type Inputs = (length: number) => Input[];
 /** Peers that take turns. */
 interface Group {
   readonly bed: Bed;
-  readonly core: OwnCore;
   readonly unit: Unit;
   readonly inputs: Inputs;
   /** Two of them are compared, the first with the second. */
@@ -59,7 +57,7 @@ interface Group {
 }
 
 /**
- * Measures CPU and nothing else, at no distance, on a core of its own.
+ * Measures CPU and nothing else, at no distance.
  *
  * Of a pair that is compared, young processes take turns; hot requests do so in
  * bursts, in one process: no two processes are alike, nor any two seconds of a
@@ -84,9 +82,8 @@ export async function measureCpu(
     ...pairs.map((peers) => ({ peers, effort: PRECISE })),
   ];
   const found = new Map<PeerName, Cpu>();
-  await using core = await clearCore([Deno.pid, ...await postmasterOf(bed)]);
   for (const { peers, effort } of groups) {
-    const group = { bed, core, unit, inputs, peers, effort };
+    const group = { bed, unit, inputs, peers, effort };
     const young = await measureYoung(group);
     const hot = await measureHot(group);
     for (const peer of peers) {
@@ -100,13 +97,6 @@ export async function measureCpu(
   return found;
 }
 
-/** The process of which every connection to PostgreSQL gets one of its own. */
-async function postmasterOf({ admin }: Bed): Promise<number[]> {
-  const [row] = await admin.query("select pg_backend_pid() as pid");
-  const server = await parentOf(Number(row?.pid));
-  return server === undefined ? [] : [server];
-}
-
 /** Of the first by the second, burst by burst; nothing of one alone. */
 function ratioOf(
   peers: readonly PeerName[],
@@ -118,13 +108,12 @@ function ratioOf(
 }
 
 async function measureYoung(
-  { bed, core, unit: { workload, mode }, inputs, peers, effort }: Group,
+  { bed, unit: { workload, mode }, inputs, peers, effort }: Group,
 ): Promise<Samples> {
   const samples = samplesOf(peers);
   for (let round = 0; round < effort.youngProcesses; round++) {
     for (const peer of inTurn(peers, round)) {
       await using child = await bed.start([peer], mode);
-      await core.give(child.pid);
       for (const run of child.runs) {
         await runAlone(run, workload, inputs(FIRST));
         const ms = await runAlone(run, workload, inputs(YOUNG));
@@ -136,12 +125,11 @@ async function measureYoung(
 }
 
 async function measureHot(
-  { bed, core, unit: { workload, mode }, inputs, peers, effort }: Group,
+  { bed, unit: { workload, mode }, inputs, peers, effort }: Group,
 ): Promise<Samples> {
   const samples = samplesOf(peers);
   for (let process = 0; process < effort.hotProcesses; process++) {
     await using child = await bed.start(inTurn(peers, process), mode);
-    await core.give(child.pid);
     for (const run of child.runs) {
       await runAlone(run, workload, inputs(effort.heating));
     }
