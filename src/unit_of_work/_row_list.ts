@@ -62,8 +62,8 @@ interface WrittenSource extends Source {
 /**
  * Writes the rows that a statement is given as a query: `ord` numbers them,
  * and each source is a column. Its text depends on the sources alone and not
- * on how many rows there are, so there is no limit of parameters; only one row
- * alone is written as what it is.
+ * on how many rows there are, so there is no limit of parameters; but one row
+ * alone, of types that have lists, is written as its values.
  *
  * @param table The table; its row type reads what has no list.
  * @param sources The columns.

@@ -10,6 +10,7 @@ const PER_ROW = [
   "rawRow",
   "KeptObject",
   "encodeKept",
+  "encoded",
   "isKept",
   "fillIn",
   "listText",

@@ -263,7 +263,7 @@ test("carries every plain type there and back, one row alone and many", async ({
       for (const entity of made) Object.assign(entity, given);
       await db.commit();
       await using other = Session();
-      const read = await other.find(plain);
+      const read = await other.find(plain, undefined, { orderBy: plain.id });
       assertEquals(read, made.map(({ id }) => ({ id, ...given })));
     }
     for (const entity of made) db.remove(entity);
