@@ -354,11 +354,12 @@ export class Transaction implements WatchableWork {
     this.#limits?.stop();
     await this.#settle();
     this.#dispatcher.leaveReplica({ discard: false });
-    const pending = this.#owner.work.countPending();
-    const { engine, holder: session } = this.#owner;
+    const { engine, work, holder: session } = this.#owner;
     await this.#server.rollback((duration) => {
-      if (!this.used && pending === 0) return;
-      const changes = this.#writes + pending;
+      // To count changes, each entity is compared with its row.
+      if (!engine.hears("rollback")) return;
+      const changes = this.#writes + work.countPending();
+      if (!this.used && changes === 0) return;
       engine.emit({ type: "rollback", session, reason, changes, duration });
     });
   }

@@ -64,21 +64,25 @@ export class UndoLog {
    */
   undo(mark: number): void {
     for (const record of this.#since(mark)) {
-      const isTracked = "entry" in record;
+      const wasTracked = "entry" in record;
       const { state, row, published } = record;
-      const entry = isTracked ? record.entry : record;
+      const entry = wasTracked ? record.entry : record;
       if (entry.isExpunged) continue;
-      this.#map.delete(entry);
       entry.state = state;
       entry.row = row;
       entry.published = published;
       entry.notedAt = NEVER;
       // What was read since then may be the work that is undone.
       entry.readIn = NEVER;
-      entry.key = state === "new"
+      if (!wasTracked) {
+        this.#map.delete(entry);
+        continue;
+      }
+      const key = state === "new"
         ? entityKey(entry.table, entry.entity)
         : rowKey(entry);
-      if (isTracked) this.#map.set(entry);
+      this.#map.move(entry, key);
+      if (this.#map.of(entry.entity) !== entry) this.#map.set(entry);
     }
     for (const entry of this.#map.entries) {
       if (entry.state !== "new") restoreValues(entry);
