@@ -240,6 +240,7 @@ function readColumn(
     exactType: ROUNDED_TYPES.test(column.columnType)
       ? column.getSQLType()
       : undefined,
+    isJson: isJson(column),
     isUnorderedJson: column.columnType === "PgJsonb",
     // A primary key refuses NULL, whether it says so or not.
     notNull: column.notNull || column.primary,
@@ -251,7 +252,7 @@ function readColumn(
     isUnordered: isUnordered(column),
     makeValue: expressed(makeValue, dialect),
     makeUpdate: expressed(column.onUpdateFn, dialect),
-    express: column.columnType === "PgCustomColumn"
+    express: isCustom(column)
       ? (value) => writtenAsSql(column, value, dialect)
       : undefined,
     isPlain: column.mapToDriverValue === PgColumn.prototype.mapToDriverValue,
@@ -302,9 +303,11 @@ function encoderOf(
     try {
       const mapped = column.mapToDriverValue(value);
       // What is written as SQL is only compared by this.
-      return is(mapped, SQL)
-        ? sqlExpression(mapped, dialect).signature
-        : toWireParameter(mapped);
+      if (is(mapped, SQL)) return sqlExpression(mapped, dialect).signature;
+      const text = toWireParameter(mapped);
+      // It has to be JSON before it becomes a part of other JSON.
+      if (isCustom(column) && isJson(column) && text !== null) JSON.parse(text);
+      return text;
     } catch {
       // Its own message may repeat the value.
       throw new TypeError(
@@ -312,6 +315,14 @@ function encoderOf(
       );
     }
   };
+}
+
+function isCustom({ columnType }: PgColumn): boolean {
+  return columnType === "PgCustomColumn";
+}
+
+function isJson(column: PgColumn): boolean {
+  return /^jsonb?$/i.test(column.getSQLType());
 }
 
 function listTypeOf(column: PgColumn): string | undefined {

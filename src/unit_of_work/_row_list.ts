@@ -293,6 +293,5 @@ function jsonText(sources: readonly WrittenSource[], count: number): string {
  */
 function jsonValue(column: ColumnInfo, value: unknown): unknown {
   const encoded = encodeKept(column, value);
-  const isJson = column.listType === "json" || column.listType === "jsonb";
-  return isJson && encoded !== null ? JSON.parse(encoded) : encoded;
+  return column.isJson && encoded !== null ? JSON.parse(encoded) : encoded;
 }

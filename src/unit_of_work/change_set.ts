@@ -5,8 +5,15 @@ import {
   unversionedError,
 } from "./_refusals.ts";
 import type { Entry } from "./entry.ts";
+import { setValue } from "./entity_shape.ts";
 import type { KeyReference } from "./key_reference.ts";
-import { isKept, keepWritten, type KeptValue, UNKNOWN } from "./kept_value.ts";
+import {
+  isKept,
+  keepWritten,
+  type KeptValue,
+  restored,
+  UNKNOWN,
+} from "./kept_value.ts";
 import type { Ref } from "./ref.ts";
 import { hasValue } from "./row_key.ts";
 import { SqlExpression } from "./sql_expression.ts";
@@ -104,7 +111,7 @@ function insertOf(
 /** Whether an entity was changed after it was removed. */
 function wasTouched({ entity, table, last }: Entry): boolean {
   return table.columns.some(({ at, key }) => {
-    const kept = last?.[at] ?? UNKNOWN;
+    const kept = last === undefined ? UNKNOWN : last[at];
     return kept !== UNKNOWN && !isKept(kept, entity[key]);
   });
 }
@@ -217,6 +224,21 @@ function updateOf(entry: Entry): Change | undefined {
     expressions: expressions.size === 0 ? undefined : expressions,
     isVersioned: hasVersion(entry),
   };
+}
+
+/**
+ * Gives an entity what functions of the schema have made for its update, so
+ * that it is as its row will be.
+ *
+ * @param change What is about to be sent.
+ */
+export function showMade({ kind, entry, columns, values }: Change): void {
+  if (kind !== "update") return;
+  for (const [at, { key, makeUpdate }] of columns.entries()) {
+    const value = values[at];
+    if (makeUpdate === undefined || isKept(value, entry.entity[key])) continue;
+    setValue(entry.entity, key, restored(value));
+  }
 }
 
 /** One whose INSERT is on the way is nobody else's yet. */

@@ -3,6 +3,7 @@ import {
   isKept,
   keepRaw,
   keepValue,
+  KeptObject,
   type KeptValue,
   restored,
   UNKNOWN,
@@ -29,7 +30,9 @@ export function fillIn(
   const value = column.decode(raw);
   const before = sealed[column.at];
   // What was written is what there is, but for triggers and roundings.
-  if (isKept(before, value)) return;
+  const isWritten = isKept(before, value);
+  const isAlias = before instanceof KeptObject && before.isAlias;
+  if (isWritten && !isAlias) return;
   const kept = keepRaw(column, raw, value);
   const { row } = entry;
   const isLatest = Object.is(row[column.at], before);
@@ -37,7 +40,7 @@ export function fillIn(
   if (!isLatest && row !== sealed) return;
   // A later statement, not answered yet, has started from it.
   row[column.at] = kept;
-  takeOver(entry, column, { before, kept, value });
+  if (!isWritten) takeOver(entry, column, { before, kept, value });
 }
 
 /**

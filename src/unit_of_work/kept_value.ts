@@ -10,8 +10,11 @@ export const UNKNOWN: unique symbol = Symbol("unknown");
  */
 export type KeptValue = unknown;
 
-/** What an object is made from again: a row, JSON, a date's time, or a copy. */
-type Form = "raw" | "json" | "time" | "copy";
+/**
+ * What an object is made from again: a row, JSON, a date's time, or a copy. An
+ * instance of somebody's class, of which there is no row yet, stands for itself.
+ */
+type Form = "raw" | "json" | "time" | "copy" | "itself";
 
 /**
  * An object of an entity as it was. It is compared as it would be written, so
@@ -62,18 +65,30 @@ export class KeptObject {
     switch (this.#form) {
       case "copy":
         return copyOf(this.#source);
+      case "itself":
+        return this.#source;
       case "time":
         return new Date(Number(this.#source));
       default:
-        return this.#column.decode(this.#source);
+        // What it makes of it may hold parts of it.
+        return this.#column.decode(copyOf(this.#source));
     }
+  }
+
+  /** Whether later changes to the object change it, too. */
+  get isAlias(): boolean {
+    return this.#form === "itself";
   }
 
   /** Whether a value would be written the same way. */
   equals(value: object): boolean {
-    // Equal dates need no encoding to be known as such.
-    const isTime = this.#form === "time" && value instanceof Date;
-    if (isTime && value.getTime() === this.#source) return true;
+    if (this.#form === "time" && value instanceof Date) {
+      // Equal dates need no encoding to be known as such.
+      const time = value.getTime();
+      if (Object.is(time, this.#source)) return true;
+      // Infinity, and times before Christ, are read as no date at all.
+      if (Number.isNaN(time) || Number.isNaN(this.#source)) return false;
+    }
     let encoded: WireParameter;
     try {
       encoded = this.#column.encode(value);
@@ -81,9 +96,13 @@ export class KeptObject {
       // What cannot be written is another value; the flush says so.
       return false;
     }
-    return encoded === this.encoded ||
-      (this.#column.isUnorderedJson &&
-        canonical(encoded) === canonical(this.encoded));
+    if (encoded === this.encoded) return true;
+    if (isJson(this.#column)) {
+      return this.#column.isUnorderedJson &&
+        canonical(encoded) === canonical(this.encoded);
+    }
+    // One that is encrypted is written differently each time.
+    return isSame(this.restore(), value);
   }
 }
 
@@ -100,8 +119,12 @@ export function keepRaw(
   value: unknown,
 ): KeptValue {
   if (!isObject(value)) return value;
-  if (isObject(raw) || isDate(value)) return keepValue(column, value);
-  return new KeptObject(column, "raw", raw);
+  if (!isObject(raw) && !isDate(value)) {
+    return new KeptObject(column, "raw", raw);
+  }
+  const kept = keepValue(column, value);
+  const isAlias = kept instanceof KeptObject && kept.isAlias;
+  return isAlias ? new KeptObject(column, "raw", copyOf(raw)) : kept;
 }
 
 /**
@@ -117,7 +140,8 @@ export function keepValue(column: ColumnInfo, value: unknown): KeptValue {
     return new KeptObject(column, "json", column.encode(value));
   }
   if (isDate(value)) return new KeptObject(column, "time", value.getTime());
-  return new KeptObject(column, "copy", copyOf(value));
+  const copy = copyOf(value);
+  return new KeptObject(column, copy === value ? "itself" : "copy", copy);
 }
 
 /** Whether it is one, and of nobody's own class. */
@@ -195,6 +219,31 @@ function copyOf(value: unknown): unknown {
   } catch {
     return value;
   }
+}
+
+/** Whether two objects are alike; of instances of classes nobody knows. */
+function isSame(one: unknown, other: unknown): boolean {
+  if (Object.is(one, other)) return true;
+  if (!isObject(one) || !isObject(other)) return false;
+  if (isDate(one) && isDate(other)) {
+    return Object.is(one.getTime(), other.getTime());
+  }
+  if (!isPlain(one) || Array.isArray(one) !== Array.isArray(other)) {
+    return false;
+  }
+  const parts = Object.entries(one);
+  const others = Object.entries(other);
+  return isPlain(other) && parts.length === others.length &&
+    parts.every(([key, value], at) =>
+      key === others[at]?.[0] && isSame(value, others[at][1])
+    );
+}
+
+/** An array, an object of nobody's class, or bytes. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return Array.isArray(value) || value instanceof Uint8Array ||
+    prototype === Object.prototype || prototype === null;
 }
 
 /** JSON with its keys in order. */

@@ -34,6 +34,8 @@ export interface ColumnInfo {
   readonly listType: string | undefined;
   /** Its type with precision and scale, where values are rounded to them. */
   readonly exactType: string | undefined;
+  /** Whether its type is JSON, whoever encodes its values. */
+  readonly isJson: boolean;
   /** Whether the order of keys in its JSON means nothing. */
   readonly isUnorderedJson: boolean;
   /** Whether NULL is refused. */

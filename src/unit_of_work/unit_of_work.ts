@@ -6,7 +6,12 @@ import {
   unknownEntityError,
 } from "./_refusals.ts";
 import type { Result } from "../driver/statement.ts";
-import { type Change, changedColumns, changeOf } from "./change_set.ts";
+import {
+  type Change,
+  changedColumns,
+  changeOf,
+  showMade,
+} from "./change_set.ts";
 import { type Entity, type Entry, type EntryState, newEntry } from "./entry.ts";
 import { givenRow, rawRow, type ReadRow } from "./read_row.ts";
 import { planFlush, type PlannedStatement } from "./flush_plan.ts";
@@ -307,6 +312,7 @@ export class UnitOfWork {
       ...options,
       newName: () => `nullpool.k${++this.#publications}`,
     });
+    for (const change of changes) showMade(change);
     this.#sealed.push(...planned);
     return planned;
   }
