@@ -324,7 +324,9 @@ export class Session<
 
   /**
    * Commits the transaction, through all savepoints. Without one it does
-   * nothing.
+   * nothing. What a column throws at the value that a row came back with is
+   * told as a `listenerError`: the transaction was committed, and whoever reads
+   * the row again hears it.
    *
    * @throws {StateError} When a statement failed before, one is still running,
    * or a nested block is open.

@@ -248,7 +248,10 @@ export interface BackgroundErrorEvent {
   readonly error: unknown;
 }
 
-/** A listener threw; the session it listened to went on. */
+/**
+ * A listener, a hook behind the end of a transaction, or a column at the answer
+ * to what was committed threw; the session went on.
+ */
 export interface ListenerErrorEvent {
   /** Tells the events apart. */
   readonly type: "listenerError";

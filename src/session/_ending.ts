@@ -4,7 +4,8 @@ import type { Gate } from "./_gate.ts";
 import type { HookList } from "./_hook_list.ts";
 import type { HookRunner } from "./_hook_runner.ts";
 import { CommitOutcomeError } from "../errors/connection_error.ts";
-import { busyError, rollbackOnlyError } from "./_refusals.ts";
+import { busyError, firstFailure, rollbackOnlyError } from "./_refusals.ts";
+import type { Refusal } from "./_running_flush.ts";
 import type { SessionStats } from "./session_stats.ts";
 import type { SessionState } from "./session_state.ts";
 import type { RollbackOptions, Transaction } from "./transaction.ts";
@@ -26,7 +27,7 @@ interface EndingParts<Handle> {
 /** How the transactions of a session end. */
 export class Ending<Handle> {
   readonly #parts: EndingParts<Handle>;
-  #committing: Promise<void> | undefined;
+  #committing: Promise<Refusal | undefined> | undefined;
 
   /** @param parts What it has to do with. */
   constructor(parts: EndingParts<Handle>) {
@@ -56,13 +57,21 @@ export class Ending<Handle> {
     if (transaction === undefined) return await hooks.afterCommit(undefined);
     const { settled } = flusher;
     const flushed = flusher.flush(transaction);
-    gate.enter(next === "idle" ? "committing" : next);
-    this.#committing = allDone(flushed, transaction.commit(), settled);
+    // What the flush has failed with stays: nothing will turn it again.
+    if (transaction.failure === undefined) {
+      gate.enter(next === "idle" ? "committing" : next);
+    }
+    this.#committing = allDone(transaction, {
+      flushed,
+      committed: transaction.commit(),
+      settled,
+    });
     try {
-      await this.#committing;
+      const refusal = await this.#committing;
       work.nextTransaction();
       this.#countCommit(transaction);
       current.forget(transaction);
+      if (refusal !== undefined) hooks.tell(refusal.error);
     } catch (error) {
       // It may have been done.
       if (error instanceof CommitOutcomeError) this.#countCommit(transaction);
@@ -113,15 +122,34 @@ export class Ending<Handle> {
   }
 }
 
-/** Waits for a flush and the commit behind it; why it failed comes first. */
+/** What a commit waits for. */
+interface Commit {
+  /** The flush that goes with it, if there is one. */
+  readonly flushed: Promise<Refusal | undefined> | undefined;
+  /** COMMIT itself. */
+  readonly committed: Promise<void>;
+  /** Flushes that had their place before. */
+  readonly settled: Promise<unknown> | undefined;
+}
+
+/**
+ * Waits for a flush and the commit behind it; why it failed comes first.
+ *
+ * @returns What was thrown at an answer. It was committed all the same, and
+ * nobody may be told that it was not.
+ */
 async function allDone(
-  flushed: Promise<void> | undefined,
-  committed: Promise<void>,
-  settled: Promise<unknown> | undefined,
-): Promise<void> {
+  transaction: Transaction,
+  { flushed, committed, settled }: Commit,
+): Promise<Refusal | undefined> {
   committed.catch(() => {});
-  await flushed;
-  await committed;
-  // Of changes that had their place before.
-  await settled;
+  try {
+    const refusal = await flushed;
+    await committed;
+    // Of changes that had their place before.
+    await settled;
+    return refusal;
+  } catch (error) {
+    throw firstFailure(error, transaction);
+  }
 }

@@ -4,8 +4,8 @@ import { isAutocommit } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { KnownEntities } from "../unit_of_work/known_entities.ts";
 import { UnitOfWork } from "../unit_of_work/unit_of_work.ts";
-import { autocommitError } from "./_refusals.ts";
-import { RunningFlush } from "./_running_flush.ts";
+import { autocommitError, firstFailure } from "./_refusals.ts";
+import { type Refusal, RunningFlush } from "./_running_flush.ts";
 import type { StatementTables } from "./statement_tables.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -86,19 +86,20 @@ export class Flusher {
       ? this.#run(transaction, { publishAll: true })
       : undefined;
     if (!isRead) this.work.invalidate(names);
-    return flushed;
+    return flushed?.then(throwRefusal);
   }
 
   /**
    * Flushes.
    *
    * @param transaction Runs the statements.
-   * @returns Settles when it is done; nothing where nothing is to be done.
+   * @returns Settles when it is done, with what was thrown at an answer;
+   * nothing where nothing is to be done.
    * @throws {StateError} When changes wait for each other in a circle, or
    * refer to what is not there: nothing was sent.
    * @throws {TypeError} When a value is none of its column's type.
    */
-  flush(transaction: Transaction): Promise<void> | undefined {
+  flush(transaction: Transaction): Promise<Refusal | undefined> | undefined {
     return this.#run(transaction, { publishAll: false });
   }
 
@@ -113,9 +114,13 @@ export class Flusher {
     const { settled } = this;
     const flushed = this.flush(transaction);
     const sent = transaction.sendHeld();
-    await flushed;
-    await sent;
-    await settled;
+    try {
+      throwRefusal(await flushed);
+      await sent;
+      await settled;
+    } catch (error) {
+      throw firstFailure(error, transaction);
+    }
     if (transaction.failure) throw transaction.failure;
   }
 
@@ -129,8 +134,10 @@ export class Flusher {
    * @throws {TypeError} When a value is none of its column's type.
    */
   hold(transaction: Transaction): void {
-    this.#run(transaction, { publishAll: true, isHeld: true })
-      ?.catch(() => {});
+    this.#run(transaction, { publishAll: true, isHeld: true })?.then(
+      (refusal) => this.#tell(refusal),
+      () => {},
+    );
   }
 
   /** Whether statements flush what they may see. */
@@ -152,10 +159,16 @@ export class Flusher {
     }
   }
 
+  /** Nobody waits for it. */
+  #tell(refusal: Refusal | undefined): void {
+    if (refusal === undefined) return;
+    this.#engine.emit({ type: "listenerError", error: refusal.error });
+  }
+
   #run(
     transaction: Transaction,
     { publishAll, isHeld = false }: RunOptions,
-  ): Promise<void> | undefined {
+  ): Promise<Refusal | undefined> | undefined {
     if (this.work.isEmpty) return undefined;
     if (isAutocommit(transaction.options) && this.work.hasChanges()) {
       throw autocommitError("flush");
@@ -191,4 +204,8 @@ export class Flusher {
     settling.then(forget, forget);
     return settling;
   }
+}
+
+function throwRefusal(refusal: Refusal | undefined): void {
+  if (refusal !== undefined) throw refusal.error;
 }

@@ -88,6 +88,22 @@ export function failedError(
   );
 }
 
+/**
+ * Why a transaction failed, where all that is known of a call is that something
+ * before it has.
+ *
+ * @param error What the call failed with.
+ * @param transaction Its transaction.
+ */
+export function firstFailure(
+  error: unknown,
+  { failure }: { readonly failure: NullpoolError | undefined },
+): unknown {
+  const isLater = error instanceof StateError &&
+    error.code === "TRANSACTION_FAILED";
+  return isLater ? failure ?? error : error;
+}
+
 /** A commit of statements none of which was ever sent. */
 export function neverBegunError(cause: unknown): StateError {
   return new StateError(

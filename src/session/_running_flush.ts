@@ -19,14 +19,18 @@ interface FlushParts {
   readonly isLive: () => boolean;
 }
 
+/** What a column, or an entity, has thrown at an answer. */
+export interface Refusal {
+  readonly error: unknown;
+}
+
 /** The statements of one flush, from their sending to their answers. */
 export class RunningFlush {
   readonly #planned: readonly PlannedStatement[];
   readonly #parts: FlushParts;
   readonly #taken = new Set<PlannedStatement>();
   readonly #start = performance.now();
-  /** What a column has thrown at an early answer. */
-  #refusal: { readonly error: unknown } | undefined;
+  #refusal: Refusal | undefined;
 
   /**
    * @param planned What the unit of work has sealed.
@@ -45,7 +49,7 @@ export class RunningFlush {
     return this.#planned.map((planned) =>
       new HeardStatement(
         planned.statement,
-        (result) => this.#takeEarly(planned, result),
+        (result) => this.#takeIn(planned, result),
       )
     );
   }
@@ -56,13 +60,14 @@ export class RunningFlush {
    * @param answers Of its statements, in order.
    * @param fail Told why it failed: its changes count as done, so without them
    * nothing may be committed.
-   * @returns Settles when that is done.
+   * @returns What was thrown at an answer, though the statements were done; all
+   * others are taken in.
    * @throws {DatabaseError} When the server refused a statement.
    */
   async settle(
     answers: readonly Promise<Result>[],
     fail: (error: unknown) => void,
-  ): Promise<void> {
+  ): Promise<Refusal | undefined> {
     // The first failure counts; those behind it say the same.
     for (const answer of answers) answer.catch(() => {});
     const results: Result[] = [];
@@ -76,14 +81,15 @@ export class RunningFlush {
       throw failed === undefined ? error : explained(error, failed);
     }
     for (const [at, planned] of this.#planned.entries()) {
-      this.#take(planned, results[at]);
+      const result = results[at];
+      if (result !== undefined) this.#takeIn(planned, result);
     }
-    if (this.#refusal !== undefined) throw this.#refusal.error;
     this.#tell();
+    return this.#refusal;
   }
 
-  /** A column that cannot decode must not hurt the wire. */
-  #takeEarly(planned: PlannedStatement, result: Result): void {
+  /** A column that cannot decode must not hurt the wire, nor other entities. */
+  #takeIn(planned: PlannedStatement, result: Result): void {
     try {
       this.#take(planned, result);
     } catch (error) {

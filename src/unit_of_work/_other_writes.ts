@@ -13,15 +13,20 @@ export class OtherWrites {
     return this.#clock;
   }
 
+  /** Lets time pass; what was asked for until now is older. */
+  advance(): number {
+    return ++this.#clock;
+  }
+
   /**
    * Notes a write.
    *
    * @param tables By name; nothing where it may be any.
    */
   note(tables: ReadonlySet<string> | undefined): void {
-    this.#clock++;
-    if (tables === undefined) this.#anyAt = this.#clock;
-    for (const name of tables ?? []) this.#at.set(name, this.#clock);
+    const now = this.advance();
+    if (tables === undefined) this.#anyAt = now;
+    for (const name of tables ?? []) this.#at.set(name, now);
   }
 
   /**

@@ -129,6 +129,17 @@ export function deleteStatement(selection: RowSelection): Statement {
   );
 }
 
+const OWN_XID = "pg_current_xact_id()::text::int8";
+
+/**
+ * Whether this transaction has written a row itself, which is nobody else's
+ * change. Inside of a savepoint it has other numbers, all of them in progress;
+ * of no other transaction in progress are there rows to be seen. An `xmin` is
+ * the lower half of a number, which may lie on either side of our own.
+ */
+const IS_OWN_WRITE =
+  `pg_xact_status((${OWN_XID} + ((t.xmin::text::int8 - ${OWN_XID} + 2147483648) & 4294967295) - 2147483648)::text::xid8) = 'in progress'`;
+
 /** What the rows are found by. */
 function rowSelection({ table, keys, versions }: RowSelection): {
   readonly sources: readonly Source[];
@@ -156,8 +167,7 @@ function rowSelection({ table, keys, versions }: RowSelection): {
     });
     conditions.push(
       column === undefined
-        // What this transaction has written itself is nobody else's change.
-        ? `(t.${stored} = v.version or t.xmin = pg_current_xact_id()::xid)`
+        ? `case when t.${stored} = v.version then true else ${IS_OWN_WRITE} end`
         : `t.${stored} is not distinct from v.version`,
     );
   }

@@ -40,6 +40,8 @@ export interface Entry {
   awaited: number;
   /** What the entity of a `removed` one held then: it must not change any more. */
   last: KeptValue[] | undefined;
+  /** When a flush has last written it: what was asked for before is older. */
+  writtenAt: number;
   /** The transaction that has read it: values are those of one transaction. */
   readIn: number;
   /** By property: what stands for a value that another row will have. */
@@ -78,6 +80,7 @@ export function newEntry(
     notedAt: -1,
     awaited: 0,
     last: undefined,
+    writtenAt: -1,
     readIn: -1,
     refs: given.refs,
     expressions: given.expressions,

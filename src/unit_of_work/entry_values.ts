@@ -36,11 +36,13 @@ export function fillIn(
   const kept = keepRaw(column, raw, value);
   const { row } = entry;
   const isLatest = Object.is(row[column.at], before);
-  sealed[column.at] = kept;
-  if (!isLatest && row !== sealed) return;
   // A later statement, not answered yet, has started from it.
-  row[column.at] = kept;
-  if (!isWritten) takeOver(entry, column, { before, kept, value });
+  if (isLatest || row === sealed) {
+    // First: one that was frozen takes nothing over, and is not known then.
+    if (!isWritten) takeOver(entry, column, { before, kept, value });
+    row[column.at] = kept;
+  }
+  sealed[column.at] = kept;
 }
 
 /**

@@ -85,7 +85,17 @@ export class UndoLog {
       if (this.#map.of(entry.entity) !== entry) this.#map.set(entry);
     }
     for (const entry of this.#map.entries) {
-      if (entry.state !== "new") restoreValues(entry);
+      if (entry.state !== "new") this.#restore(entry);
+    }
+  }
+
+  #restore(entry: Entry): void {
+    try {
+      restoreValues(entry);
+    } catch {
+      // Frozen, or a column cannot decode. Nobody can bring it back, and a
+      // rollback that fails leaves the session neither here nor there.
+      this.#map.forget(entry);
     }
   }
 

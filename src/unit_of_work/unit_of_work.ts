@@ -312,7 +312,11 @@ export class UnitOfWork {
       ...options,
       newName: () => `nullpool.k${++this.#publications}`,
     });
-    for (const change of changes) showMade(change);
+    const now = this.#others.advance();
+    for (const change of changes) {
+      change.entry.writtenAt = now;
+      showMade(change);
+    }
     this.#sealed.push(...planned);
     return planned;
   }
@@ -396,7 +400,10 @@ export class UnitOfWork {
       return entry.entity;
     }
     const isDue = overwrite || present.readIn !== this.#epoch;
-    if (!isDue || present.state === "new") return present.entity;
+    const isOvertaken = present.writtenAt > askedAt;
+    if (!isDue || isOvertaken || present.state === "new") {
+      return present.entity;
+    }
     // What others have committed stays true after a rollback.
     if (this.#isDisturbed) this.#log.note(present);
     refresh(present, kept, values);

@@ -21,6 +21,7 @@ import {
   type TableInfo,
   XMIN,
 } from "./table_info.ts";
+import { NEVER } from "./undo_log.ts";
 
 /** Rows that are being written: from their statement to its answer. */
 export class WrittenRows {
@@ -67,19 +68,25 @@ export class WrittenRows {
    *
    * @param planned The statement.
    * @param result Its answer.
+   * @throws What a column, or an entity that was frozen, has thrown; all other
+   * rows are taken in by then.
    */
   answer({ changes, read, rows }: PlannedStatement, result: Result): void {
     const [first] = changes;
     if (first === undefined || first.kind === "delete") return;
+    let refusal: Refusal | undefined;
     for (let at = 0; at < changes.length; at++) {
       const entry = changes[at]?.entry;
       const raw = result.rows[at];
       if (entry === undefined) continue;
       entry.awaited--;
       if (!Array.isArray(raw)) continue;
-      fillRow(entry, rows[at] ?? entry.row, { read, raw });
+      const refused = fillRow(entry, rows[at] ?? entry.row, { read, raw });
+      if (refused !== undefined) entry.readIn = NEVER;
+      refusal ??= refused;
       if (read.length > 0) this.#map.follow(entry);
     }
+    if (refusal !== undefined) throw refusal.error;
   }
 
   /**
@@ -166,7 +173,12 @@ function isMade(
   return !expressions?.has(column) || (entry.expressions?.has(key) ?? false);
 }
 
-/** Takes in a row that came back. */
+/** What was thrown at an answer. */
+interface Refusal {
+  readonly error: unknown;
+}
+
+/** Takes in a row that came back, as far as it can be. */
 function fillRow(
   entry: Entry,
   sealed: KeptValue[],
@@ -174,18 +186,24 @@ function fillRow(
     readonly read: readonly ColumnInfo[];
     readonly raw: readonly unknown[];
   },
-): void {
+): Refusal | undefined {
   const { table } = entry;
+  let refusal: Refusal | undefined;
   for (let index = 0; index < read.length; index++) {
     const column = read[index];
-    if (column) fillIn(entry, sealed, column, raw[index]);
+    try {
+      if (column) fillIn(entry, sealed, column, raw[index]);
+    } catch (error) {
+      refusal ??= { error };
+    }
   }
-  if (table.version !== XMIN) return;
+  if (table.version !== XMIN) return refusal;
   const at = table.columns.length;
   if (entry.row !== sealed && entry.row[at] === sealed[at]) {
     entry.row[at] = raw[read.length];
   }
   sealed[at] = raw[read.length];
+  return refusal;
 }
 
 /** What is known of a row before anything is. */

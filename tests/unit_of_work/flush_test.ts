@@ -13,7 +13,13 @@ import {
   pgTable,
   unique,
 } from "drizzle-orm/pg-core";
-import { IntegrityError, mapTable, ref, StateError } from "../../mod.ts";
+import {
+  ConnectionError,
+  IntegrityError,
+  mapTable,
+  ref,
+  StateError,
+} from "../../mod.ts";
 import { entityTests, inShort } from "./entity_bed.ts";
 import { customers, orders, shop, SHOP_SETUP } from "./shop.ts";
 
@@ -294,6 +300,39 @@ test("fails with the server's word, and asks for rollback()", async ({ db, bed }
   assertEquals(db.new, []);
   db.add(customers, { name: "c" });
   await db.commit();
+});
+
+test("in a commit leaves the word to what failed first", async ({ db }) => {
+  db.add(customers, { name: "Ada", email: "a@b" });
+  await db.commit();
+  for (const call of ["commit", "flush"] as const) {
+    const first = assertRejects(
+      () =>
+        db.enqueue(
+          db.insert(customers).values({ name: "Eve", email: "a@b" }),
+        ),
+      IntegrityError,
+    );
+    db.add(customers, { name: "Bob" });
+    await assertRejects(() => db[call](), IntegrityError);
+    await first;
+    assertEquals(db.state, "failed");
+    await db.rollback();
+  }
+});
+
+test("in a commit whose signal has fired leaves the session failed", async ({ Session, rows }) => {
+  const abort = new AbortController();
+  const db = Session({ signal: abort.signal });
+  db.add(customers, { name: "Ada" });
+  abort.abort(new Error("gone"));
+  await assertRejects(() => db.commit(), ConnectionError);
+  assertEquals(db.state, "failed");
+  await assertRejects(() => db.execute("select 1"), StateError, "rollback()");
+  await db.rollback();
+  assertEquals(db.state, "idle");
+  await db.close();
+  assertEquals(await rows("select 1 from customers"), []);
 });
 
 test("in a commit that fails brings nothing back", async ({ db }) => {

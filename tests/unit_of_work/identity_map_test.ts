@@ -123,6 +123,28 @@ test("refresh() reads again", async ({ db, Session }) => {
   );
 });
 
+test("a read that a flush overtakes brings no old values back", async ({ db, rows }) => {
+  const one = await db.get(customers, 1);
+  assert(one);
+  const reads = [
+    () => db.refresh(one),
+    () => db.get(customers, 1, { lock: "update" }),
+    () => db.find(customers, undefined, { lock: "update" }),
+  ];
+  for (const [n, read] of reads.entries()) {
+    const reading = read();
+    one.age = n;
+    // It flushes behind the read.
+    await Promise.all([reading, db.$count(customers)]);
+    assertEquals([one.age, db.dirty], [n, []]);
+    one.age += 10;
+    await db.commit();
+    assertEquals(await rows("select age from customers where id = 1"), [
+      { age: n + 10 },
+    ]);
+  }
+});
+
 test("a builder's write has its rows read again, raw SQL all", async ({ db, flights }) => {
   const ada = await db.get(customers, 1);
   assert(ada);

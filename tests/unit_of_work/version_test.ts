@@ -27,7 +27,7 @@ const tokens = pgTable("tokens", {
 });
 const seen = pgTable("seen", { id: integer().primaryKey(), value: integer() });
 
-const test = entityTests("Session", {
+const shared = {
   setup: [
     `create table counters (id serial primary key, name text,
       value int not null default 0, version int not null default 1)`,
@@ -44,6 +44,12 @@ const test = entityTests("Session", {
     mapTable(tokens, { version: "xmin" }),
     mapTable(seen, { version: "xmin" }),
   ],
+};
+const test = entityTests("Session", shared);
+/** With two connections at once. */
+const testBesides = entityTests("Session", {
+  ...shared,
+  drivers: ["postgres", "neon"],
 });
 
 test("counts versions, and refuses a row that was changed", async ({ db, Session, rows }) => {
@@ -131,6 +137,47 @@ test("knows xmin through flushes, savepoints and deletes", async ({ db, Session 
   two.value = 10;
   await db.commit();
 });
+
+test("knows by xmin what it has written itself, in a savepoint too", async ({ db, rows }) => {
+  const token = await db.get(tokens, 1);
+  assert(token);
+  const set = (value: number) =>
+    db.beginNested((inner) => inner.update(tokens).set({ value }));
+  await set(1);
+  token.value = 2;
+  await db.flush();
+  await db.beginNested(async (inner) => {
+    await inner.update(tokens).set({ value: 3 });
+    token.value = 4;
+    await inner.flush();
+  });
+  await db.beginNested(async (inner) => {
+    await inner.update(tokens).set({ value: 5 });
+    await inner.beginNested(async (innermost) => {
+      await innermost.update(tokens).set({ value: 6 });
+    });
+    token.value = 7;
+  });
+  await db.commit();
+  assertEquals(await rows("select value from tokens where id = 1"), [
+    { value: 7 },
+  ]);
+});
+
+testBesides(
+  "knows by xmin what another has written, before it and after",
+  async ({ db, Session }) => {
+    for (const isFirst of [true, false]) {
+      const token = await db.get(tokens, 1);
+      assert(token);
+      if (isFirst) await db.execute("select pg_current_xact_id()");
+      await Session.begin((other) => other.update(tokens).set({ value: 8 }));
+      token.value = 9;
+      await assertRejects(() => db.commit(), StaleDataError);
+      await db.rollback();
+    }
+  },
+);
 
 test("does not version what it cannot", async ({ db }) => {
   const [row] = db.track(tokens, [{ id: 1, value: 0 }]);
