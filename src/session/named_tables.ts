@@ -8,7 +8,13 @@ const KEYWORDS: ReadonlySet<string> = new Set(
 
 /** A literal, a quoted name, a word, or one other character. */
 const TOKEN =
-  /'(?:[^']|'')*'|"(?:[^"]|"")*"|\$[a-z_]*\$|[a-z_][\w$]*|[\d.]+|\$\d+|\S/gi;
+  /'(?:[^']|'')*'|"(?:[^"]|"")*"|\$[a-z_]*\$|[a-z_\x80-\uffff][\w$\x80-\uffff]*|[\d.]+|\$\d+|\S/gi;
+
+/** Words that end a list of tables. */
+const CLAUSES: ReadonlySet<string> = new Set(
+  ("select where group having window union intersect except order limit " +
+    "offset fetch for").split(" "),
+);
 
 /**
  * The tables that a select names, also inside joins, subqueries and CTEs. The
@@ -29,29 +35,26 @@ export function namedTables(
 ): ReadonlySet<string> | undefined {
   const tokens = tokensOf(text);
   if (tokens === undefined) return undefined;
-  const ctes = cteNames(tokens);
   const found = new Set<string>();
-  for (const [at, token] of tokens.entries()) {
-    const word = token.toLowerCase();
+  const nesting = new Nesting(tokens);
+  for (const at of tokens.keys()) {
     if (isCall(tokens, at)) {
       if (!isPure(functionName(tokens, at))) return undefined;
       continue;
     }
-    // PostgreSQL, `TABLE name`: no builder writes it.
-    if (word === "table") return undefined;
+    const word = wordAt(tokens, at);
+    nesting.enter(at, word);
+    // PostgreSQL, `TABLE name`, and a list of tables: no builder writes them.
+    const isOwn = word === "table" || (word === "," && nesting.isAmongTables);
+    if (isOwn) return undefined;
     if (word !== "from" && word !== "join") continue;
-    let next = at + 1;
-    while (/^(lateral|only)$/i.test(tokens[next] ?? "")) next++;
-    if (tokens[next] === "(") continue;
-    const [name, end] = dottedName(tokens, next);
+    const next = /^lateral$/i.test(tokens[at + 1] ?? "") ? at + 2 : at + 1;
+    if (isSubquery(tokens, next)) continue;
+    const name = dottedName(tokens, next);
     if (name === undefined) return undefined;
-    if (!ctes.has(name)) {
-      if (!isTable(name)) return undefined;
-      found.add(name);
-    }
-    // A list of tables: no builder writes one.
-    const behind = isQuoted(tokens[end]) ? end + 1 : end;
-    if (tokens[behind] === ",") return undefined;
+    if (tokens[next + 1] !== "." && nesting.hasCte(name)) continue;
+    if (!isTable(name)) return undefined;
+    found.add(name);
   }
   return found;
 }
@@ -59,10 +62,97 @@ export function namedTables(
 function tokensOf(text: string): string[] | undefined {
   const tokens = text.replace(/;\s*$/, "").match(TOKEN) ?? [];
   const isPlain =
-    tokens.every((token) =>
-      !/^\$[a-z_]*\$$/i.test(token) && token !== ";" && token !== '"'
-    ) && !/--|\/\*/.test(text.replaceAll(/'(?:[^']|'')*'|"(?:[^"]|"")*"/g, ""));
+    tokens.every((token, at) =>
+      !/^(?:\$[a-z_]*\$|[;"'$])$/i.test(token) &&
+      // PostgreSQL, `E'..'`: a backslash may hide where it ends.
+      !(token.startsWith("'") && /^e$/i.test(tokens[at - 1] ?? ""))
+    ) &&
+    !/--|\/\*/.test(text.replaceAll(/'(?:[^']|'')*'|"(?:[^"]|"")*"/g, ""));
   return isPlain ? tokens : undefined;
+}
+
+/** A token as a keyword: behind a dot any word is a name. */
+function wordAt(tokens: readonly string[], at: number): string {
+  return tokens[at - 1] === "." ? "" : tokens[at]?.toLowerCase() ?? "";
+}
+
+/** What stands between two parentheses, as far as it was read. */
+interface Level {
+  /** The CTE whose SQL it is. */
+  readonly cte: string | undefined;
+  /** The CTEs that are known in it. */
+  readonly ctes: Set<string>;
+  /** Whether they are known in their own SQL, too. */
+  isRecursive: boolean;
+  isAmongTables: boolean;
+}
+
+/** Where in the SQL a token stands, and which CTEs are known there. */
+class Nesting {
+  readonly #tokens: readonly string[];
+  readonly #levels: Level[] = [newLevel(undefined)];
+
+  constructor(tokens: readonly string[]) {
+    this.#tokens = tokens;
+  }
+
+  /** Follows the SQL by one token. */
+  enter(at: number, word: string): void {
+    const level = this.#levels.at(-1);
+    if (level === undefined) return;
+    if (word === "(") this.#open(at, level);
+    else if (word === ")") this.#close();
+    else if (word === "with") {
+      level.isRecursive = wordAt(this.#tokens, at + 1) === "recursive";
+    } else if (word === "from") level.isAmongTables = true;
+    else if (CLAUSES.has(word)) level.isAmongTables = false;
+  }
+
+  #open(at: number, level: Level): void {
+    const cte = cteName(this.#tokens, at);
+    if (cte !== undefined && level.isRecursive) level.ctes.add(cte);
+    this.#levels.push(newLevel(cte));
+  }
+
+  /** From here on a CTE is known; inside, its name was that of a table. */
+  #close(): void {
+    const cte = this.#levels.pop()?.cte;
+    if (cte !== undefined) this.#levels.at(-1)?.ctes.add(cte);
+  }
+
+  /** Whether a comma would lead to another table. */
+  get isAmongTables(): boolean {
+    return this.#levels.at(-1)?.isAmongTables ?? false;
+  }
+
+  /** Whether a name means a CTE. */
+  hasCte(name: string): boolean {
+    return this.#levels.some(({ ctes }) => ctes.has(name));
+  }
+}
+
+function newLevel(cte: string | undefined): Level {
+  return {
+    cte,
+    ctes: new Set(),
+    isRecursive: false,
+    isAmongTables: false,
+  };
+}
+
+/** The name of a CTE: `with "name" as (`, and behind a comma. */
+function cteName(tokens: readonly string[], at: number): string | undefined {
+  const name = tokens[at - 2];
+  const isCte = isQuoted(name) && wordAt(tokens, at - 1) === "as" &&
+    /^(with|recursive|,)$/.test(wordAt(tokens, at - 3));
+  return isCte && name !== undefined ? unquoted(name) : undefined;
+}
+
+/** Whether a parenthesis holds a select; tables may be joined in one, too. */
+function isSubquery(tokens: readonly string[], start: number): boolean {
+  let at = start;
+  while (tokens[at] === "(") at++;
+  return at > start && /^(select|with|values)$/i.test(tokens[at] ?? "");
 }
 
 /** A word or a name with a parenthesis behind it that calls something. */
@@ -70,7 +160,8 @@ function isCall(tokens: readonly string[], at: number): boolean {
   const token = tokens[at] ?? "";
   if (tokens[at + 1] !== "(") return false;
   if (isQuoted(token)) return true;
-  return /^[a-z_]/i.test(token) && !KEYWORDS.has(token.toLowerCase());
+  return /^[a-z_\x80-\uffff]/i.test(token) &&
+    !KEYWORDS.has(token.toLowerCase());
 }
 
 /** With its schema, because one may have a function of any name. */
@@ -85,35 +176,17 @@ function functionName(tokens: readonly string[], at: number): string {
   return parts.join(".");
 }
 
-/** Names of CTEs: `with "name" as (`, and behind a comma. */
-function cteNames(tokens: readonly string[]): ReadonlySet<string> {
-  const names = new Set<string>();
-  for (const [at, token] of tokens.entries()) {
-    if (
-      !isQuoted(token) || !/^(with|recursive|,)$/i.test(tokens[at - 1] ?? "")
-    ) {
-      continue;
-    }
-    const isCte = /^as$/i.test(tokens[at + 1] ?? "") && tokens[at + 2] === "(";
-    if (isCte) names.add(unquoted(token));
-  }
-  return names;
-}
-
-/** A name with its schema, and where it ends. */
+/** A name with its schema. */
 function dottedName(
   tokens: readonly string[],
   start: number,
-): [name: string | undefined, end: number] {
+): string | undefined {
   const parts: string[] = [];
-  let at = start;
-  for (;;) {
+  for (let at = start;; at += 2) {
     const token = tokens[at];
-    if (token === undefined || !isQuoted(token)) return [undefined, at];
+    if (token === undefined || !isQuoted(token)) return undefined;
     parts.push(unquoted(token));
-    at++;
-    if (tokens[at] !== ".") return [parts.join("."), at];
-    at++;
+    if (tokens[at + 1] !== ".") return parts.join(".");
   }
 }
 

@@ -65,6 +65,31 @@ test("comes before a read that names a table with changes, and no other", async 
       const cte = db.$with("some").as(db.select().from(authors));
       return db.with(cte).select().from(cte);
     }, false],
+    "in a CTE of its own name": [() => {
+      const cte = db.$with("books").as(db.select().from(books));
+      return db.with(cte).select().from(cte);
+    }, true],
+    "other, in a CTE of its name": [() => {
+      const cte = db.$with("books").as(db.select().from(authors));
+      return db.with(cte).select().from(cte);
+    }, false],
+    "behind a CTE of its name": [() => {
+      const cte = db.$with("books").as(db.select().from(authors));
+      const inner = db.with(cte).select({ id: cte.id }).from(cte).as("inner");
+      return db.select().from(inner).innerJoin(books, eq(books.id, inner.id));
+    }, true],
+    "by a CTE of a view's name": [() => {
+      const cte = db.$with("titles").as(db.select().from(titles));
+      return db.with(cte).select().from(cte);
+    }, true],
+    "in a recursive CTE": [() =>
+      db.select({ id: sql`"id"` }).from(
+        sql`(with recursive "some" as (select "id" from ${books} union select "id" from "some") select "id" from "some") "all"`,
+      ), true],
+    "other, in a recursive CTE": [() =>
+      db.select({ id: sql`"id"` }).from(
+        sql`(with recursive "some" as (select "id" from ${authors} union select "id" from "some") select "id" from "some") "all"`,
+      ), false],
     "in a subquery": [() =>
       db.select().from(authors).where(
         exists(db.select().from(books)),
@@ -88,6 +113,50 @@ test("comes before a read that names a table with changes, and no other", async 
     "raw SQL in FROM": [
       () => db.select({ n: sql`1` }).from(sql`books, authors`),
       true,
+    ],
+    "in a list": [
+      () => db.select({ n: sql`1` }).from(sql`${authors}, ${books}`),
+      true,
+    ],
+    "in a list, with an alias": [
+      () => db.select({ n: sql`1` }).from(sql`${authors} a, ${books} b`),
+      true,
+    ],
+    "in a list, behind a join": [
+      () =>
+        db.select({ n: sql`1` }).from(
+          sql`${authors} a join (select 1 as "order") o on o.order = a.id, ${books} b`,
+        ),
+      true,
+    ],
+    "in a list, behind a subquery": [
+      () =>
+        db.select({ n: sql`1` }).from(
+          sql`(select 1 from ${authors}) a, ${books}`,
+        ),
+      true,
+    ],
+    "in parentheses": [
+      () =>
+        db.select({ n: sql`1` }).from(
+          sql`(${books} b cross join ${authors} a)`,
+        ),
+      true,
+    ],
+    "behind an escape": [
+      () =>
+        db.select({
+          n: sql`concat(e'\\'x', (select count(*) from ${books}), e'\\'y')`,
+        }).from(authors),
+      true,
+    ],
+    "in lists of other things": [
+      () =>
+        db.select({
+          n: sql<number>`count(*) over (partition by a.id, a.name)`,
+        }).from(sql`${authors} a`).where(sql`(a.id, a.name) in ((1, 'x'))`)
+          .groupBy(sql`a.id, a.name`).orderBy(sql`a.id, a.name`),
+      false,
     ],
     insert: [() => db.insert(authors).values({ name: "x" }), true],
     update: [() => db.update(authors).set({ name: "y" }), true],
