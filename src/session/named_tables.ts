@@ -6,6 +6,23 @@ const KEYWORDS: ReadonlySet<string> = new Set(
     "with within").split(" "),
 );
 
+/**
+ * PostgreSQL's functions that are called without parentheses. They are
+ * reserved: as a name each has to be quoted.
+ */
+const WORD_FUNCTIONS: ReadonlySet<string> = new Set(
+  ("current_catalog current_date current_role current_schema current_time " +
+    "current_timestamp current_user localtime localtimestamp session_user " +
+    "system_user user").split(" "),
+);
+
+/**
+ * PostgreSQL, "Special Date/Time Inputs": a literal that means another time in
+ * each transaction, once it is cast, or compared with a time.
+ */
+const SPECIAL_TIME =
+  /^'.*(?<![a-z])(?:now|today|tomorrow|yesterday)(?![a-z])/is;
+
 /** A literal, a quoted name, a word, or one other character. */
 const TOKEN =
   /'(?:[^']|'')*'|"(?:[^"]|"")*"|\$[a-z_]*\$|[a-z_\x80-\uffff][\w$\x80-\uffff]*|[\d.]+|\$\d+|\S/gi;
@@ -38,11 +55,12 @@ export function namedTables(
   const found = new Set<string>();
   const nesting = new Nesting(tokens);
   for (const at of tokens.keys()) {
-    if (isCall(tokens, at)) {
+    const word = wordAt(tokens, at);
+    if (isCall(tokens, at) || WORD_FUNCTIONS.has(word)) {
       if (!isPure(functionName(tokens, at))) return undefined;
       continue;
     }
-    const word = wordAt(tokens, at);
+    if (SPECIAL_TIME.test(tokens[at] ?? "")) return undefined;
     nesting.enter(at, word);
     // PostgreSQL, `TABLE name`, and a list of tables: no builder writes them.
     const isOwn = word === "table" || (word === "," && nesting.isAmongTables);

@@ -3,9 +3,10 @@
  * their arguments alone: what calls only these in its SQL is known to be about
  * the tables that it names.
  *
- * Not in it, among others: `now()` and its relatives (they depend on the
- * transaction), `nextval`, `set_config`, `pg_notify`, advisory locks, and
- * every function of a user.
+ * Not in it, among others: `now()` and its relatives, also those without
+ * parentheses such as `current_date` (they depend on the transaction),
+ * `current_user` and other settings, `nextval`, `set_config`, `pg_notify`,
+ * advisory locks, and every function of a user.
  */
 export const PURE_FUNCTIONS: ReadonlySet<string> = new Set([
   // Aggregates and windows.
