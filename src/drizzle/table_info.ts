@@ -176,11 +176,14 @@ function readUniqueKeys(table: PgTable): UniqueKeyInfo[] {
   for (const column of config.columns) {
     if (!column.isUnique) continue;
     const name = column.uniqueName ?? column.name;
-    found.push({ name, keys: [keyIn(table, column)] });
+    const nullsNotDistinct = column.uniqueType === "not distinct";
+    found.push({ name, keys: [keyIn(table, column)], nullsNotDistinct });
   }
   for (const constraint of config.uniqueConstraints) {
+    const { nullsNotDistinct } = constraint;
     const keys = constraint.columns.map((column) => keyIn(table, column));
-    found.push({ name: constraint.getName() ?? config.name, keys });
+    const name = constraint.getName() ?? config.name;
+    found.push({ name, keys, nullsNotDistinct });
   }
   for (const { config: index } of config.indexes) {
     const columns = index.columns.filter((column) => is(column, IndexedColumn));
@@ -188,7 +191,9 @@ function readUniqueKeys(table: PgTable): UniqueKeyInfo[] {
     const isPlain = columns.length === index.columns.length;
     if (!index.unique || index.where !== undefined || !isPlain) continue;
     const keys = columns.map(({ name = "" }) => keyNamed(table, name));
-    found.push({ name: index.name ?? `${config.name}_index`, keys });
+    const name = index.name ?? `${config.name}_index`;
+    // Drizzle's indexes cannot say otherwise.
+    found.push({ name, keys, nullsNotDistinct: false });
   }
   return found;
 }

@@ -55,6 +55,9 @@ function keySource({ entry }: Change): string {
 /** What each change has to come behind; those that have to are listed only. */
 export type Dependencies = Map<Change, Dependency[]>;
 
+/** What NULL is known by: no text of the database has such a character. */
+const NULL_TEXT = "\0null";
+
 /** A list of columns that rows are looked up by. */
 type RowIndex = Map<string, Change>;
 
@@ -192,13 +195,18 @@ export class DependencyFinder {
   #followUnique(changes: TableChanges): void {
     const { table, insert, update, delete: removed } = changes;
     const keys = [
-      { name: `${table.name}_pkey`, columns: table.primaryKey },
-      ...table.uniqueKeys.map(({ name, keys }) => ({
+      {
+        name: `${table.name}_pkey`,
+        columns: table.primaryKey,
+        nullText: undefined,
+      },
+      ...table.uniqueKeys.map(({ name, keys, nullsNotDistinct }) => ({
         name,
         columns: keys.map((key) => columnOf(table, key)),
+        nullText: nullsNotDistinct ? NULL_TEXT : undefined,
       })),
     ];
-    for (const { name, columns } of keys) {
+    for (const { name, columns, nullText } of keys) {
       if (table.deferrable.has(name)) continue;
       const moved = update.filter((change) =>
         columns.some((column) => isWritten(change, column))
@@ -208,12 +216,18 @@ export class DependencyFinder {
         const text = keyText(
           columns,
           (column) => storedValue(change.entry, column),
+          nullText,
         );
         if (text !== undefined) given.set(text, change);
       }
       const constraint = `unique constraint "${name}"`;
       for (const change of [...insert, ...moved]) {
-        const on = find(given, columns, (column) => newValue(change, column));
+        const text = keyText(
+          columns,
+          (column) => newValue(change, column),
+          nullText,
+        );
+        const on = text === undefined ? undefined : given.get(text);
         if (on) this.#add(change, { on, constraint });
       }
     }

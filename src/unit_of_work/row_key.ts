@@ -10,32 +10,37 @@ import type { ColumnInfo, TableInfo } from "./table_info.ts";
  *
  * @param columns The columns.
  * @param valueOf Their values.
- * @returns Nothing where a part is NULL or not known.
+ * @param nullText What NULL is known by, where it is a value as any other.
+ * @returns Nothing where a part is not known, or NULL and nothing else is said.
  * @throws {TypeError} When a part is NaN.
  */
 export function keyText(
   columns: readonly ColumnInfo[],
   valueOf: (column: ColumnInfo) => unknown,
+  nullText?: string,
 ): string | undefined {
   const [only] = columns;
   if (only !== undefined && columns.length === 1) {
-    return partText(only, valueOf(only));
+    return partText(only, valueOf(only), nullText);
   }
   const parts: string[] = [];
   for (const column of columns) {
-    const part = partText(column, valueOf(column));
+    const part = partText(column, valueOf(column), nullText);
     if (part === undefined) return undefined;
     parts.push(part);
   }
   return JSON.stringify(parts);
 }
 
-function partText(column: ColumnInfo, value: unknown): string | undefined {
+function partText(
+  column: ColumnInfo,
+  value: unknown,
+  nullText: string | undefined,
+): string | undefined {
   // What the database has yet to make is known by where it will be found.
   if (value instanceof KeyReference) return `\0${value.name} ${value.place}`;
-  if (value === UNKNOWN || value === undefined || value === null) {
-    return undefined;
-  }
+  if (value === null) return nullText;
+  if (value === UNKNOWN || value === undefined) return undefined;
   if (Number.isNaN(value)) {
     throw new TypeError(`Cannot use a key: column "${column.key}" is NaN`);
   }

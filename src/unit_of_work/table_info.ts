@@ -102,6 +102,8 @@ export interface UniqueKeyInfo {
   readonly name: string;
   /** Properties of its columns. */
   readonly keys: readonly string[];
+  /** Whether one row only may have NULL: PostgreSQL, `NULLS NOT DISTINCT`. */
+  readonly nullsNotDistinct: boolean;
 }
 
 /** How the unit of work treats a table. */

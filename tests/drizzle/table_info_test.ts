@@ -137,7 +137,7 @@ Deno.test("tableInfoReader() finds keys of one column and of many", () => {
     columns.map(({ key }) => key);
   assertEquals(keys(read(orders).primaryKey), ["id"]);
   assertEquals(read(orders).uniqueKeys, [
-    { name: "orders_token_unique", keys: ["token"] },
+    { name: "orders_token_unique", keys: ["token"], nullsNotDistinct: false },
   ]);
   const lines = read(orderLines);
   assertEquals(keys(lines.primaryKey), ["order", "position"]);
@@ -146,6 +146,31 @@ Deno.test("tableInfoReader() finds keys of one column and of many", () => {
     ["sku", "of"],
   ]);
   assertEquals(read(pgTable("log", { line: text() })).primaryKey, []);
+});
+
+Deno.test("tableInfoReader() knows of which keys NULL is a value", () => {
+  const seats = pgTable("seats", {
+    number: integer().unique("number", { nulls: "not distinct" }),
+    floor: integer().unique("floor", { nulls: "distinct" }),
+    guest: text(),
+  }, (t) => [
+    unique("guest").on(t.guest).nullsNotDistinct(),
+    unique("place").on(t.number, t.floor),
+    uniqueIndex("index").on(t.guest),
+  ]);
+  assertEquals(
+    read(seats).uniqueKeys.map(({ name, nullsNotDistinct }) => [
+      name,
+      nullsNotDistinct,
+    ]),
+    [
+      ["number", true],
+      ["floor", false],
+      ["guest", true],
+      ["place", false],
+      ["index", false],
+    ],
+  );
 });
 
 Deno.test("tableInfoReader() follows foreign keys, in circles too", () => {
