@@ -2,6 +2,7 @@ import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { Statement } from "../driver/statement.ts";
 import { isAutocommit } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
+import { mayCascade } from "../unit_of_work/change_set.ts";
 import type { KnownEntities } from "../unit_of_work/known_entities.ts";
 import { UnitOfWork } from "../unit_of_work/unit_of_work.ts";
 import { autocommitError, firstFailure } from "./_refusals.ts";
@@ -178,11 +179,11 @@ export class Flusher {
     const tables = new Set(
       planned.flatMap(({ changes: [first] }) => first?.entry.table.name ?? []),
     );
-    // The database may delete, or set, what refers to it.
-    const deletes = planned.some(({ changes: [first] }) =>
-      first?.kind === "delete"
+    // All changes of a statement write the same columns.
+    const cascades = planned.some(({ changes: [first] }) =>
+      first !== undefined && mayCascade(first)
     );
-    if (deletes) this.work.invalidate(undefined);
+    if (cascades) this.work.invalidate(undefined);
     this.#options.onFlush?.(
       [...tables],
       planned.map(({ statement }) => statement),

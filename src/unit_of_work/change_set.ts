@@ -100,6 +100,24 @@ export function changeOf(
   }
 }
 
+/**
+ * Whether the database may change, or delete, rows that refer to its row.
+ *
+ * @param change The change.
+ */
+export function mayCascade(
+  { kind, entry: { table }, columns, expressions }: Change,
+): boolean {
+  if (kind !== "update") return kind === "delete";
+  const isWritten = (column: ColumnInfo) =>
+    columns.includes(column) || expressions?.has(column) === true;
+  // PostgreSQL lets nothing else be referred to.
+  return table.primaryKey.some(isWritten) ||
+    table.uniqueKeys.some(({ keys }) =>
+      keys.some((key) => isWritten(columnOf(table, key)))
+    );
+}
+
 function insertOf(
   entry: Entry,
   { columns, values, expressions }: Written,
