@@ -165,6 +165,7 @@ function readTable(
         keys: own.map((column) => keyIn(table, column)),
         target: () => read(foreignTable),
         targetKeys: foreignColumns.map((column) => keyIn(foreignTable, column)),
+        cascadesUpdates: foreignKey.onUpdate === "cascade",
       };
     }),
   };

@@ -8,6 +8,7 @@ import {
   columnOf,
   type ForeignKeyInfo,
   type TableInfo,
+  XMIN,
 } from "./table_info.ts";
 
 /** Why one change has to come behind another one. */
@@ -163,32 +164,23 @@ export class DependencyFinder {
       if (!own.some((column) => isWritten(change, column))) continue;
       const on = find(arriving, own, (column) => newValue(change, column));
       if (on) this.#add(change, { on, constraint });
-      this.#leave(change, leaving, own, { constraint, leaves: own });
+      const left = find(leaving, own, (column) => oldValue(change, column));
+      if (left === undefined) continue;
+      if (left === on && follows(foreignKey, table)) continue;
+      this.#add(left, { on: change, constraint, leaves: own });
     }
     const mayShare = target.table === table;
     for (const change of removed) {
-      this.#leave(change, leaving, own, {
-        constraint,
-        foreignKey: own,
-        mayShare,
-      });
+      const left = find(leaving, own, (column) => oldValue(change, column));
+      if (left) {
+        this.#add(left, {
+          on: change,
+          constraint,
+          foreignKey: own,
+          mayShare,
+        });
+      }
     }
-  }
-
-  /** A row goes behind those that refer to it. */
-  #leave(
-    change: Change,
-    leaving: RowIndex,
-    own: readonly ColumnInfo[],
-    dependency: Partial<Dependency> & { readonly constraint: string },
-  ): void {
-    const target = find(
-      leaving,
-      own,
-      (column) => storedOrPublished(change.entry, column),
-    );
-    if (target === undefined) return;
-    this.#add(target, { ...dependency, on: change });
   }
 
   /** Who takes a value comes behind who gives it up. */
@@ -312,6 +304,23 @@ function find(
   if (index.size === 0) return undefined;
   const text = keyText(columns, valueOf);
   return text === undefined ? undefined : index.get(text);
+}
+
+/**
+ * Whether the database has a row follow the one that it refers to, and finds it
+ * where the flush does: under its key, and in its version.
+ */
+function follows(
+  { keys, cascadesUpdates }: ForeignKeyInfo,
+  { primaryKey, version }: TableInfo,
+): boolean {
+  return cascadesUpdates && version !== XMIN &&
+    !primaryKey.some(({ key }) => keys.includes(key));
+}
+
+/** The value that a row has, or where statements will find it. */
+function oldValue({ entry }: Change, column: ColumnInfo): unknown {
+  return storedOrPublished(entry, column);
 }
 
 /** The value that a row will have, as far as it is known. */

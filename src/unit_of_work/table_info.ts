@@ -94,6 +94,8 @@ export interface ForeignKeyInfo {
   readonly target: () => TableInfo;
   /** Properties of that table, in the order of `keys`. */
   readonly targetKeys: readonly string[];
+  /** Whether its values follow those they refer to: `ON UPDATE CASCADE`. */
+  readonly cascadesUpdates: boolean;
 }
 
 /** A unique constraint, or a unique index without condition. */
