@@ -175,7 +175,8 @@ export class ScopedSession<
   ): Promise<T> {
     const session = this.open(options);
     try {
-      return await this.enter(session, () => task(session));
+      // A query of Drizzle's runs when it is awaited: that is part of the task.
+      return await this.enter(session, async () => await task(session));
     } finally {
       await session.close();
     }

@@ -74,8 +74,10 @@ export type TaskWorker<Item, Output, Schema extends Record<string, unknown>> = (
  * not), and all of them are waited for: no session outlives the call.
  *
  * A session of the caller that is inside a transaction holds its connection
- * meanwhile: commit it first where there is only one (PGlite, where the tasks
- * are refused with `POOL_SELF_DEADLOCK`), or where the server has few.
+ * meanwhile: commit it first where there is only one (PGlite), or where the
+ * server has few. The tasks are refused with `POOL_SELF_DEADLOCK` where it is
+ * known whose they are, in a scope, in a middleware, or by `parent`; elsewhere
+ * they wait as long as the pool's timeout lets them.
  *
  * @example Five at a time
  * ```ts

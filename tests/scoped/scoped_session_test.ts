@@ -29,6 +29,15 @@ scopeTest("gives each task its own session", async (scope, database) => {
   assertEquals(await stored(database), [1, 3]);
 });
 
+scopeTest("a query is the task's that gives it back", async (scope) => {
+  const query = () => scope.db.select().from(numbers);
+  assertEquals(await scope.run(query), []);
+  assertEquals(await scope.begin(query), []);
+  // Made by nobody's task, it is run by this one.
+  const made = query();
+  assertEquals(await scope.run(() => made), []);
+});
+
 scopeTest("db is a Drizzle database and a session", async (scope) => {
   const { db } = scope;
   assert(is(db, PgDatabase));
