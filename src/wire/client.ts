@@ -7,6 +7,11 @@ export interface ClientStream {
   write(bytes: Uint8Array): unknown;
   /** Closes without a goodbye. */
   destroy(): unknown;
+  /**
+   * The WebSocket that carries it, if one does, which says goodbye all the same
+   * and waits to hear one; some can also be ended at once.
+   */
+  readonly ws?: { terminate?(): unknown } | null | undefined;
 }
 
 /** The protocol connection inside a client of `pg` or Neon. */

@@ -1,4 +1,5 @@
 import type { Connection } from "../driver/connection.ts";
+import { orGivenUp } from "../driver/give_up.ts";
 import type { FlightResult, Result, Statement } from "../driver/statement.ts";
 import { endsConnection } from "../errors/wrap_driver_error.ts";
 import type { WireClient } from "./client.ts";
@@ -6,6 +7,13 @@ import { FlightReader } from "./flight_reader.ts";
 import { FlightSubmittable } from "./flight_submittable.ts";
 import { RequestGuard } from "./request_guard.ts";
 import type { TypeParser } from "./type_parsers.ts";
+
+/**
+ * Milliseconds that a server has to hear the goodbye, and to end the
+ * connection. Where the network has gone silent nobody ever says that neither
+ * has happened.
+ */
+const FAREWELL_DEADLINE = 2_000;
 
 /** How a connection reads and writes. */
 export interface WireFormat {
@@ -134,13 +142,25 @@ export class WireConnection implements Connection {
       this.#endFlight(failure);
       await this.#cancel();
     }
-    const ending = this.#client.end().then(() => {}, () => {});
-    if (this.#lost === undefined) return await ending;
+    const { stream } = this.#client.connection;
+    const ending = this.#client.end().then(() => true, () => false);
     // Of a connection that has ended Neon's client would wait for the end.
-    this.#client.connection.stream.destroy();
+    if (this.#lost !== undefined) return void stream.destroy();
+    if (await isHeard(ending)) return;
+    stream.destroy();
+    stream.ws?.terminate?.();
   }
 
   #lose(error: unknown): void {
     this.#lost ??= { error };
+  }
+}
+
+/** Whether a goodbye was answered in time. */
+async function isHeard(ending: Promise<boolean>): Promise<boolean> {
+  try {
+    return await orGivenUp(ending, { timeout: FAREWELL_DEADLINE });
+  } catch {
+    return false;
   }
 }

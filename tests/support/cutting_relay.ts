@@ -17,6 +17,11 @@ export interface CuttingRelay extends AsyncDisposable {
   disarm(): void;
   /** Passes nothing on while it is true, and closes nothing. */
   isSilent: boolean;
+  /**
+   * Passes nothing on of the clients that there are, not even that they end, as
+   * a firewall does that has forgotten them. Those that come later are served.
+   */
+  forget(): void;
 }
 
 /**
@@ -29,6 +34,7 @@ export function cuttingRelay(url: string): CuttingRelay {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const open = new Set<Deno.TcpConn>();
   const clients = new Set<Deno.TcpConn>();
+  const forgotten = new Set<Deno.TcpConn>();
   let armed: Cut | undefined;
   let waiting = 0;
   let cuts = 0;
@@ -40,8 +46,9 @@ export function cuttingRelay(url: string): CuttingRelay {
     function close(...sides: Deno.TcpConn[]): void {
       for (const side of sides) if (open.delete(side)) side.close();
     }
+    const isMute = () => made.isSilent || forgotten.has(client);
     const up = pipe(client, server, (bytes) => {
-      if (made.isSilent) return undefined;
+      if (isMute()) return undefined;
       if (armed === undefined || cut !== undefined) return bytes;
       if (waiting-- > 0) return bytes;
       cut = armed;
@@ -52,7 +59,7 @@ export function cuttingRelay(url: string): CuttingRelay {
       return undefined;
     });
     const down = pipe(server, client, (bytes) => {
-      if (made.isSilent) return undefined;
+      if (isMute()) return undefined;
       if (cut === undefined) return bytes;
       if (cut === "after") close(client);
       // Half of it, and the end.
@@ -61,8 +68,8 @@ export function cuttingRelay(url: string): CuttingRelay {
         : undefined;
     }, () => cut === "during" && close(client));
     await Promise.all([
-      up.finally(() => close(server)),
-      down.finally(() => close(client)),
+      up.finally(() => forgotten.has(client) || close(server)),
+      down.finally(() => forgotten.has(client) || close(client)),
     ]);
   }
   const relays = (async () => {
@@ -85,6 +92,9 @@ export function cuttingRelay(url: string): CuttingRelay {
     },
     disarm() {
       armed = undefined;
+    },
+    forget() {
+      for (const client of clients) forgotten.add(client);
     },
     async [Symbol.asyncDispose]() {
       listener.close();
