@@ -80,6 +80,11 @@ export interface FlightResult {
    * whole flight when the connection broke.
    */
   readonly failure?: unknown;
+  /**
+   * Whether the failure refuses the login that has travelled ahead: nothing was
+   * run. Drivers say so that send a flight before they are logged in.
+   */
+  readonly isLoginRefused?: boolean;
 }
 
 /**

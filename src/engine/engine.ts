@@ -248,7 +248,7 @@ export class Engine {
       connection = await pool.checkout(options);
     } catch (error) {
       const failure = options.signal?.aborted ? error : wrapDriverError(error, {
-        attempt: `Cannot connect to ${driver.describe()}`,
+        database: driver.describe(),
         connecting: true,
         maybeExecuted: false,
         exposeServerDetail,

@@ -116,8 +116,8 @@ function wrap(
     duration,
     failedAt,
     failure: wrapDriverError(answer.failure, {
-      attempt: `Lost the connection to ${driver.describe()}`,
-      connecting: false,
+      database: driver.describe(),
+      connecting: answer.isLoginRefused ?? false,
       maybeExecuted: true,
       exposeServerDetail,
       statement: failedAt === undefined

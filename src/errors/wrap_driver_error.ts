@@ -1,4 +1,7 @@
-import { ConnectionError } from "./connection_error.ts";
+import {
+  ConnectionError,
+  type ConnectionErrorOptions,
+} from "./connection_error.ts";
 import {
   DatabaseError,
   type DatabaseErrorOptions,
@@ -11,8 +14,8 @@ import { describeSqlstate, hasSafeText } from "./sqlstate.ts";
 
 /** What is known about the moment in which a driver failed. */
 export interface DriverFailureContext {
-  /** What was tried, such as `Cannot connect to database "app" at host:5432`. */
-  readonly attempt: string;
+  /** Names the database, such as `database "app" at host:5432`. */
+  readonly database: string;
   /** Whether the server may have acted on what was sent. */
   readonly maybeExecuted: boolean;
   /** Whether the failure happened before the connection was established. */
@@ -72,31 +75,40 @@ export function wrapDriverError(
   context: DriverFailureContext,
 ): NullpoolError {
   if (error instanceof NullpoolError) return error;
+  const { connecting, database, maybeExecuted } = context;
   if (!isServerError(error)) {
-    return new ConnectionError(
-      context.connecting ? "CONNECT_FAILED" : "CONNECTION_LOST",
-      `${context.attempt}: ${transportReason(error)}`,
-      { cause: redact(error), maybeExecuted: context.maybeExecuted },
-    );
+    const options = { cause: redact(error), maybeExecuted };
+    const reason = transportReason(error);
+    return connecting
+      ? connectError(database, reason, options)
+      : lostError(database, reason, options);
   }
   const message = serverMessage(error, context);
-  // Over a tunnel that pipelines the password, a refused login arrives as the
-  // answer to the first statement.
-  if (context.connecting || refusesLogin(error.code)) {
-    return new ConnectionError(
-      "CONNECT_FAILED",
-      `${context.attempt}: ${message}`,
-      { maybeExecuted: false },
-    );
+  if (connecting || refusesLogin(error)) {
+    return connectError(database, message, {});
   }
   if (endsConnection(error)) {
-    return new ConnectionError(
-      "CONNECTION_LOST",
-      `${context.attempt}: ${message}`,
-      { maybeExecuted: context.maybeExecuted },
-    );
+    return lostError(database, message, { maybeExecuted });
   }
   return staleError(error, context.statement) ?? databaseError(error, message);
+}
+
+function connectError(
+  database: string,
+  reason: string,
+  options: ConnectionErrorOptions,
+): ConnectionError {
+  const message = `Cannot connect to ${database}: ${reason}`;
+  return new ConnectionError("CONNECT_FAILED", message, options);
+}
+
+function lostError(
+  database: string,
+  reason: string,
+  options: ConnectionErrorOptions,
+): ConnectionError {
+  const message = `Lost the connection to ${database}: ${reason}`;
+  return new ConnectionError("CONNECTION_LOST", message, options);
 }
 
 /** What such a statement says: its key, and how many rows it has found. */
@@ -197,8 +209,19 @@ function quotesValue(
   );
 }
 
-function refusesLogin(sqlstate: string): boolean {
-  return sqlstate.startsWith("28") || sqlstate === "3D000";
+/**
+ * With what PostgreSQL refuses a login: the role, the database, the right to
+ * connect, too many connections, a database or a server that takes none.
+ */
+const REFUSALS = /^(?:28...|3D000|42501|53300|55000|57P03)$/;
+
+/**
+ * Whether a login was refused. An endpoint that logs in for us, or a tunnel that
+ * pipelines the password, says so in the answer to a statement. Statements fail
+ * with these SQLSTATEs as well, but none of those failures ends the session.
+ */
+function refusesLogin(error: ServerErrorFields): boolean {
+  return endsConnection(error) && REFUSALS.test(error.code);
 }
 
 /**

@@ -34,6 +34,7 @@ export interface BareConnection extends ClientConnection {
     event: "connect" | "sslconnect" | "error" | "end",
     listener: () => void,
   ): unknown;
+  once(event: "readyForQuery", listener: () => void): unknown;
 }
 
 /**

@@ -57,7 +57,7 @@ async function connectClient(
     () => cancelRequest(client, config.makeClient(target), target),
   );
   try {
-    await orGivenUp(client.connect(), {
+    await orGivenUp(connection.connect(), {
       signal,
       timeout: config.connectTimeout,
     });

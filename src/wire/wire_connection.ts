@@ -1,7 +1,7 @@
 import type { Connection } from "../driver/connection.ts";
 import { orGivenUp } from "../driver/give_up.ts";
 import type { FlightResult, Result, Statement } from "../driver/statement.ts";
-import { endsConnection } from "../errors/wrap_driver_error.ts";
+import { endsConnection, isServerError } from "../errors/wrap_driver_error.ts";
 import type { WireClient } from "./client.ts";
 import { FlightReader } from "./flight_reader.ts";
 import { FlightSubmittable } from "./flight_submittable.ts";
@@ -43,6 +43,7 @@ export class WireConnection implements Connection {
   #endFlight: ((failure: Error) => void) | undefined;
   #lost: { readonly error: unknown } | undefined;
   #closed: Promise<void> | undefined;
+  #isLoggedIn = false;
 
   /**
    * Takes over a client. It must be handed in before `connect()` was called:
@@ -64,6 +65,19 @@ export class WireConnection implements Connection {
     client.on("end", () => this.#lose(undefined));
   }
 
+  /**
+   * Logs in. Neon's client says that it is done when its password is on its
+   * way, so that the first flight goes along.
+   */
+  connect(): Promise<unknown> {
+    const connecting = this.#client.connect();
+    // Behind it, because Neon's client forgets those that have listened before.
+    this.#client.connection.once("readyForQuery", () => {
+      this.#isLoggedIn = true;
+    });
+    return connecting;
+  }
+
   /** Whether it can carry another flight. */
   get usable(): boolean {
     return this.#lost === undefined && this.#closed === undefined;
@@ -81,7 +95,7 @@ export class WireConnection implements Connection {
     for (const statement of statements) {
       const flight = await this.#send([statement], onProgress);
       results.push(...flight.results);
-      if ("failure" in flight) return { results, failure: flight.failure };
+      if ("failure" in flight) return { ...flight, results };
     }
     return { results };
   }
@@ -107,10 +121,13 @@ export class WireConnection implements Connection {
       );
       const done = (result: FlightResult, isOutOfStep = false) => {
         this.#endFlight = undefined;
-        if (isOutOfStep || endsConnection(result.failure)) {
-          this.#lose(result.failure);
+        const { failure } = result;
+        // What the server says before it is ready is about the login.
+        const isLoginRefused = !this.#isLoggedIn && isServerError(failure);
+        if (isOutOfStep || isLoginRefused || endsConnection(failure)) {
+          this.#lose(failure);
         }
-        resolve(result);
+        resolve(isLoginRefused ? { ...result, isLoginRefused } : result);
       };
       const endFlight = (failure: Error) => {
         reader.fail(failure);

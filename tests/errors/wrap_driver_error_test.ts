@@ -15,7 +15,7 @@ import { sql } from "drizzle-orm";
 import { driverBeds } from "../support/drivers.ts";
 
 const CONTEXT = {
-  attempt: "Cannot do it",
+  database: "database x",
   connecting: false,
   maybeExecuted: true,
   exposeServerDetail: false,
@@ -38,7 +38,8 @@ Deno.test("wrapDriverError() knows the classes of SQLSTATEs", () => {
     ["42P01", DatabaseError, "DATABASE_ERROR", "SQLSTATE 42P01: the server's"],
     ["P0001", DatabaseError, "DATABASE_ERROR", "P0001 raise_exception"],
     ["XX000", DatabaseError, "DATABASE_ERROR", "SQLSTATE XX000"],
-    ["28P01", ConnectionError, "CONNECT_FAILED", "Cannot do it: 28P01"],
+    ["28P01", DatabaseError, "DATABASE_ERROR", "28P01 invalid_password"],
+    ["53300", DatabaseError, "DATABASE_ERROR", "SQLSTATE 53300: the server's"],
   ];
   for (const [sqlstate, type, code, start] of cases) {
     const error = wrapDriverError(serverError(sqlstate), CONTEXT);
@@ -49,6 +50,32 @@ Deno.test("wrapDriverError() knows the classes of SQLSTATEs", () => {
     if (error instanceof DatabaseError) assertEquals(error.sqlstate, sqlstate);
   }
 });
+
+Deno.test("wrapDriverError() knows a refused login by the end that it makes", () => {
+  const refusals = [
+    "28000",
+    "28P01",
+    "3D000",
+    "42501",
+    "53300",
+    "55000",
+    "57P03",
+  ];
+  for (const sqlstate of refusals) {
+    const refused = serverError(sqlstate, { severity: "FATAL" });
+    const error = wrapDriverError(refused, CONTEXT);
+    assertInstanceOf(error, ConnectionError);
+    assertEquals([error.code, error.maybeExecuted], ["CONNECT_FAILED", NO]);
+    const start = "Cannot connect to database x: ";
+    assert(error.message.startsWith(start), error.message);
+    // A statement that fails so, or a function that says so, ends nothing.
+    const failed = wrapDriverError(serverError(sqlstate), CONTEXT);
+    assertInstanceOf(failed, DatabaseError);
+  }
+});
+
+/** Whether anything may have been executed. */
+const NO = false;
 
 Deno.test("wrapDriverError() tells a lost connection from a refusal", () => {
   const fatal = serverError("57P01", { severity: "FATAL" });
