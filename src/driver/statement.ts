@@ -1,3 +1,4 @@
+import type { StateError } from "../errors/state_error.ts";
 import type { StaleCheck } from "../errors/wrap_driver_error.ts";
 import type { WireParameter } from "./parameter.ts";
 
@@ -65,6 +66,11 @@ export interface Result {
   readonly fields: readonly Field[];
   /** Whether it was committed, and its answer lost: there are no rows then. */
   readonly isLost?: boolean;
+  /**
+   * Why its rows cannot be read, although the server has done it: a type parser
+   * threw. Whoever asks for the rows gets it thrown.
+   */
+  readonly unreadable?: StateError;
 }
 
 /**
@@ -99,4 +105,16 @@ export function command(
   params: readonly WireParameter[] = [],
 ): Statement {
   return { text, params, rowMode: "none", access: "read" };
+}
+
+/**
+ * A result whose rows are going to be read.
+ *
+ * @param result What a statement came back with.
+ * @returns The same.
+ * @throws {StateError} When they cannot be read.
+ */
+export function readable(result: Result): Result {
+  if (result.unreadable !== undefined) throw result.unreadable;
+  return result;
 }

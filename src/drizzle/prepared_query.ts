@@ -2,7 +2,7 @@ import { entityKind, fillPlaceholders, type Query } from "drizzle-orm";
 import type { WithCacheConfig } from "drizzle-orm/cache/core/types";
 import { PgPreparedQuery, type PreparedQueryConfig } from "drizzle-orm/pg-core";
 import { toWireParameter } from "../driver/parameter.ts";
-import type { Result, Statement } from "../driver/statement.ts";
+import { readable, type Result, type Statement } from "../driver/statement.ts";
 import { StateError } from "../errors/state_error.ts";
 import type { SessionHandle } from "../session/session_core.ts";
 import type { StatementTables } from "../session/statement_tables.ts";
@@ -121,7 +121,7 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
       params,
       metadata: queryMetadata,
       config: cacheConfig,
-    }, run);
+    }, async () => readable(await run()));
   }
 
   /** Whether rows become what a builder selected, and not raw objects. */
@@ -172,7 +172,7 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
   #map(result: Result): T["execute"] {
     const { fields, customResultMapper } = this.#parts;
     if (customResultMapper) return customResultMapper(arrayRows(result));
-    if (!fields) return result;
+    if (!fields) return readable(result);
     return mapRows(fields, result.rows, this.joinsNotNullableMap);
   }
 }

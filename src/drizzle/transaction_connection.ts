@@ -1,4 +1,5 @@
 import { toWireParameter } from "../driver/parameter.ts";
+import { readable } from "../driver/statement.ts";
 import type { SessionHandle } from "../session/session_core.ts";
 import { statementAccess } from "./statement_access.ts";
 import type { QueryResult } from "./statement_runner.ts";
@@ -80,6 +81,6 @@ class HandleConnection implements TransactionConnection {
       access: statementAccess(text, undefined),
     });
     // What a row looks like is the caller's word.
-    return result as QueryResult<Row>;
+    return readable(result) as QueryResult<Row>;
   }
 }

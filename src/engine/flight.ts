@@ -141,7 +141,7 @@ function tell(
     const result = results[index];
     if (result !== undefined) tellers[index]?.(result, duration);
     if (told?.tells(index) !== true) continue;
-    const isFailed = result === undefined;
+    const error = result === undefined ? failure : result.unreadable;
     emitter.emit({
       type: "statement",
       session: holder,
@@ -149,8 +149,8 @@ function tell(
       text: statement.text,
       duration,
       rowCount: result?.rowCount ?? null,
-      error: isFailed ? failure?.code : undefined,
-      sqlstate: isFailed ? sqlstateOf(failure) : undefined,
+      error: error?.code,
+      sqlstate: sqlstateOf(error),
       isOwn: told.isOwn(index),
       flightSize: told.size,
       isLast: told.last === index,

@@ -194,6 +194,13 @@ export interface ErrorCodes {
    */
   ANSWER_LOST: "StateError";
   /**
+   * A type parser threw at a value that a statement has returned
+   * (`pg.types.setTypeParser`, for example). The statement was executed, and
+   * its transaction is as good as before: a commit that travelled with it is
+   * done. Mend the parser, or cast the column to `text`, and read it again.
+   */
+  ANSWER_UNREADABLE: "StateError";
+  /**
    * `lostCommit: "ledger"` needs a table and functions that the database does
    * not have. Run the statements of `ledgerMigration`.
    */

@@ -1,4 +1,4 @@
-import { DatabaseError } from "../errors/database_error.ts";
+import { StateError } from "../errors/state_error.ts";
 import type { Field, FlightResult, Result } from "../driver/statement.ts";
 import type { Statement } from "../driver/statement.ts";
 import type { TypeParser } from "./type_parsers.ts";
@@ -28,6 +28,8 @@ export class FlightReader {
   #fields: readonly Field[] = [];
   #rows: unknown[] = [];
   #readRow: RowReader | undefined;
+  /** Why the rows of the statement that is answered now cannot be read. */
+  #unreadable: StateError | undefined;
   #failure: { readonly error: unknown } | undefined;
 
   /**
@@ -53,7 +55,10 @@ export class FlightReader {
     this.#readRow = rowReader(fields, this.#parserOf, rowMode);
   }
 
-  /** Takes one row. A parser that throws fails the statement, not the wire. */
+  /**
+   * Takes one row. A parser that throws spoils the rows of its statement: the
+   * server has done it all the same, and what is behind it, such as COMMIT.
+   */
   dataRow(texts: readonly (string | null)[]): void {
     if (this.#failure !== undefined || this.#readRow === undefined) return;
     try {
@@ -61,13 +66,11 @@ export class FlightReader {
       if (count % ROWS_OF_PROGRESS === 0) this.#onProgress?.();
     } catch {
       // What a parser throws may quote the value.
-      this.#failure = {
-        error: new DatabaseError(
-          "DATABASE_ERROR",
-          "Cannot read a row: a type parser threw",
-          { sqlstate: "22000" },
-        ),
-      };
+      this.#unreadable = new StateError(
+        "ANSWER_UNREADABLE",
+        "Cannot read a row: a type parser threw; the statement was executed",
+      );
+      this.#readRow = undefined;
     }
   }
 
@@ -83,20 +86,27 @@ export class FlightReader {
   /** Takes the end of a statement with what its command tag says. */
   complete(command: string, rowCount: number | null): void {
     if (this.#failure !== undefined) return;
-    const result = {
+    const answer = {
       rows: this.#rows,
       command,
       rowCount,
       fields: this.#fields,
     };
     const onAnswer = this.#statements[this.#results.length]?.onAnswer;
-    onAnswer?.(result);
+    if (this.#unreadable !== undefined) {
+      const result = new UnreadableResult(answer, this.#unreadable);
+      onAnswer?.(result);
+      this.#results.push(result);
+    } else {
+      onAnswer?.(answer);
+      // Who was told has them: here they would wait for the rest of the flight.
+      this.#results.push(onAnswer ? { ...answer, rows: [] } : answer);
+    }
     this.#onProgress?.();
-    // Who was told has them: here they would wait for the rest of the flight.
-    this.#results.push(onAnswer ? { ...result, rows: [] } : result);
     this.#fields = [];
     this.#rows = [];
     this.#readRow = undefined;
+    this.#unreadable = undefined;
   }
 
   /** Takes the failure of a statement or of the connection; the first stays. */
@@ -109,6 +119,29 @@ export class FlightReader {
     return this.#failure === undefined
       ? { results: this.#results }
       : { results: this.#results, failure: this.#failure.error };
+  }
+}
+
+/** Of a statement that was executed, and whose rows nobody can have. */
+class UnreadableResult implements Result {
+  readonly command: string;
+  readonly rowCount: number | null;
+  readonly fields: readonly Field[];
+  readonly unreadable: StateError;
+
+  constructor(
+    { command, rowCount, fields }: Result,
+    unreadable: StateError,
+  ) {
+    this.command = command;
+    this.rowCount = rowCount;
+    this.fields = fields;
+    this.unreadable = unreadable;
+  }
+
+  /** Some of them would be taken for all. */
+  get rows(): never {
+    throw this.unreadable;
   }
 }
 

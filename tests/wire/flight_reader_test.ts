@@ -1,5 +1,5 @@
-import { assert, assertEquals, assertFalse } from "@std/assert";
-import { DatabaseError } from "../../mod.ts";
+import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
+import { StateError } from "../../mod.ts";
 import {
   command,
   type Field,
@@ -20,7 +20,7 @@ function query(text: string): Statement {
   return { ...command(text), rowMode: "array" };
 }
 
-Deno.test("FlightReader a type parser that throws fails its statement", () => {
+Deno.test("FlightReader a type parser that throws spoils the rows of its statement alone", () => {
   const reader = new FlightReader(
     [query("one"), query("two"), query("three")],
     () => (text) => {
@@ -33,11 +33,14 @@ Deno.test("FlightReader a type parser that throws fails its statement", () => {
     reader.dataRow([text]);
     reader.commandComplete("SELECT 1");
   }
-  const { results, failure } = reader.end();
-  assertEquals(results.map(({ rows }) => rows), [[["fine"]]]);
-  assert(failure instanceof DatabaseError);
-  assertEquals(failure.sqlstate, "22000");
-  const told = [Deno.inspect(failure), failure.stack, JSON.stringify(failure)];
+  const { results: [first, second, third], failure } = reader.end();
+  assertEquals(failure, undefined);
+  assertEquals([first?.rows, third?.rows], [[["fine"]], [["fine"]]]);
+  assertEquals([second?.command, second?.rowCount], ["SELECT", 1]);
+  const error = assertThrows(() => second?.rows, StateError);
+  assertEquals(error.code, "ANSWER_UNREADABLE");
+  assert(second?.unreadable === error);
+  const told = [Deno.inspect(error), error.stack, JSON.stringify(error)];
   assertFalse(told.join().includes("marker"), told.join());
 });
 
