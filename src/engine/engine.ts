@@ -16,6 +16,7 @@ import type {
   Pool,
   PoolStatus,
 } from "../pool/pool.ts";
+import { Requests } from "./_requests.ts";
 import { EngineConnection } from "./engine_connection.ts";
 import { fly, type Sender, type WrappedFlight } from "./flight.ts";
 
@@ -56,8 +57,16 @@ export interface EngineParts {
   readonly isCache: boolean;
 }
 
-/** What is going on that nobody waits for, by pool. */
-const SETTLING = new WeakMap<Pool, Set<Promise<void>>>();
+/** What is going on besides connections. */
+interface Work {
+  /** What nobody waits for. */
+  readonly settling: Set<Promise<void>>;
+  /** What is sent without a connection. */
+  readonly requests: Requests;
+}
+
+/** Of all engines of a pool: they are idle, and disposed, together. */
+const WORK = new WeakMap<Pool, Work>();
 
 /**
  * A driver, a pool and the options that all sessions share. Make one per
@@ -77,8 +86,7 @@ const SETTLING = new WeakMap<Pool, Set<Promise<void>>>();
  */
 export class Engine {
   readonly #parts: EngineParts;
-  /** Shared by all engines of a pool: they are idle together. */
-  readonly #settling: Set<Promise<void>>;
+  readonly #work: Work;
 
   /**
    * Creates an engine; `createEngine` does, and checks the parts.
@@ -87,8 +95,9 @@ export class Engine {
    */
   constructor(parts: EngineParts) {
     this.#parts = parts;
-    this.#settling = SETTLING.get(parts.pool) ?? new Set();
-    SETTLING.set(parts.pool, this.#settling);
+    this.#work = WORK.get(parts.pool) ??
+      { settling: new Set(), requests: new Requests() };
+    WORK.set(parts.pool, this.#work);
   }
 
   /**
@@ -313,7 +322,8 @@ export class Engine {
         ),
       );
     }
-    return fly(() => send(statements, options), {
+    const { requests } = this.#work;
+    return fly(() => requests.send(() => send(statements, options)), {
       statements,
       tellers,
       onDone,
@@ -325,7 +335,7 @@ export class Engine {
 
   /** Resolves when no connection is being given back or closed. */
   async idle(): Promise<void> {
-    await Promise.all(this.#settling);
+    await Promise.all(this.#work.settling);
     await this.#parts.pool.idle();
     for (const reader of this.readers) await reader.idle();
   }
@@ -337,21 +347,23 @@ export class Engine {
    * @param work What is going on; it never rejects.
    */
   settle(work: Promise<void>): void {
-    this.#settling.add(work);
-    void work.then(() => this.#settling.delete(work));
+    const { settling } = this.#work;
+    settling.add(work);
+    void work.then(() => settling.delete(work));
   }
 
   /**
-   * Closes what is free, lends nothing more, and ends what the driver itself
-   * has started. Call it when the process ends (on SIGINT); a Worker has no
-   * such moment and needs none.
+   * Closes what is free, lends and sends nothing more, and ends what the driver
+   * itself has started. Call it when the process ends (on SIGINT); a Worker has
+   * no such moment and needs none.
    *
-   * @param options How long holders of connections have; without it nobody is
-   * waited for.
+   * @param options How long holders of connections have, and requests until they
+   * are answered; without it nobody is waited for.
    */
   async dispose(options: DisposeOptions = {}): Promise<void> {
     await Promise.all([
       this.#parts.pool.dispose(options),
+      this.#work.requests.dispose(options),
       ...this.readers.map((reader) => reader.dispose(options)),
     ]);
     await this.idle();
