@@ -18,8 +18,8 @@ export interface Connection {
    * told in the result.
    *
    * @param statements At least one.
-   * @param onProgress Called when a part of the answer is there, by drivers
-   * that can tell.
+   * @param onProgress Called when a part of the answer arrives, by drivers that
+   * can tell.
    * @returns The results up to the first failure.
    */
   send(

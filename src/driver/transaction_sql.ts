@@ -47,9 +47,10 @@ export interface TransactionOptions {
   readonly interactive?: boolean | undefined;
   /**
    * Milliseconds for which the server may be silent while an answer is awaited;
-   * statements that travel together are answered together, unless it is much.
-   * Then the server is asked to cancel what runs, and the connection is closed.
-   * 0 waits for ever.
+   * bytes that arrive end the silence. Then the server is asked to cancel what
+   * runs, and the connection is closed. Over HTTP the whole answer has to be
+   * there by then: to follow one that arrives would cost every request. 0 waits
+   * for ever.
    *
    * @default {30_000, or 0 in autocommit, which is for maintenance}
    */

@@ -36,7 +36,7 @@ export type Teller = (result: Result, duration: number) => void;
 export interface FlightListeners {
   /** By place in the flight: for statements with an event of their own. */
   readonly tellers?: readonly (Teller | undefined)[] | undefined;
-  /** Called when a part of the answer is there, by drivers that can tell. */
+  /** Called when a part of the answer arrives, by drivers that can tell. */
   readonly onProgress?: () => void;
   /**
    * Called with the flight's milliseconds when all of it has succeeded, before

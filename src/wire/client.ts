@@ -7,6 +7,8 @@ export interface ClientStream {
   write(bytes: Uint8Array): unknown;
   /** Closes without a goodbye. */
   destroy(): unknown;
+  /** Listens for bytes that arrive. */
+  on?(event: "data", listener: () => void): unknown;
   /**
    * The WebSocket that carries it, if one does, which says goodbye all the same
    * and waits to hear one; some can also be ended at once.

@@ -6,9 +6,6 @@ import type { TypeParser } from "./type_parsers.ts";
 /** Builds one row from its texts. */
 type RowReader = (texts: readonly (string | null)[]) => unknown;
 
-/** How many rows say that the server is at work. */
-const ROWS_OF_PROGRESS = 512;
-
 /**
  * Collects the answers to one flight, message by message.
  *
@@ -23,7 +20,6 @@ export class FlightReader {
   static readonly #specimen = new FlightReader([], () => String);
   readonly #statements: readonly Statement[];
   readonly #parserOf: (oid: number) => TypeParser;
-  readonly #onProgress: (() => void) | undefined;
   readonly #results: Result[] = [];
   #fields: readonly Field[] = [];
   #rows: unknown[] = [];
@@ -35,16 +31,13 @@ export class FlightReader {
   /**
    * @param statements What was sent, in order.
    * @param parserOf The parser for a type OID.
-   * @param onProgress Called when a statement is answered, and every so many rows.
    */
   constructor(
     statements: readonly Statement[],
     parserOf: (oid: number) => TypeParser,
-    onProgress?: () => void,
   ) {
     this.#statements = statements;
     this.#parserOf = parserOf;
-    this.#onProgress = onProgress;
   }
 
   /** Takes the columns of the rows to come. */
@@ -62,8 +55,7 @@ export class FlightReader {
   dataRow(texts: readonly (string | null)[]): void {
     if (this.#failure !== undefined || this.#readRow === undefined) return;
     try {
-      const count = this.#rows.push(this.#readRow(texts));
-      if (count % ROWS_OF_PROGRESS === 0) this.#onProgress?.();
+      this.#rows.push(this.#readRow(texts));
     } catch {
       // What a parser throws may quote the value.
       this.#unreadable = new StateError(
@@ -102,7 +94,6 @@ export class FlightReader {
       // Who was told has them: here they would wait for the rest of the flight.
       this.#results.push(onAnswer ? { ...answer, rows: [] } : answer);
     }
-    this.#onProgress?.();
     this.#fields = [];
     this.#rows = [];
     this.#readRow = undefined;

@@ -44,6 +44,9 @@ export class WireConnection implements Connection {
   #lost: { readonly error: unknown } | undefined;
   #closed: Promise<void> | undefined;
   #isLoggedIn = false;
+  /** Told of bytes that arrive, while a flight is in the air. */
+  #onProgress: (() => void) | undefined;
+  #isListening = false;
 
   /**
    * Takes over a client. It must be handed in before `connect()` was called:
@@ -113,14 +116,13 @@ export class WireConnection implements Connection {
       this.#lose(refusal);
       return Promise.resolve({ results: [], failure: refusal });
     }
+    this.#listen();
+    this.#onProgress = onProgress;
     return new Promise((resolve) => {
-      const reader = new FlightReader(
-        statements,
-        this.#wire.parserOf,
-        onProgress,
-      );
+      const reader = new FlightReader(statements, this.#wire.parserOf);
       const done = (result: FlightResult, isOutOfStep = false) => {
         this.#endFlight = undefined;
+        this.#onProgress = undefined;
         const { failure } = result;
         // What the server says before it is ready is about the login.
         const isLoginRefused = !this.#isLoggedIn && isServerError(failure);
@@ -139,6 +141,17 @@ export class WireConnection implements Connection {
         new FlightSubmittable(statements, { reader, pieceSize, done }),
       );
     });
+  }
+
+  /**
+   * Hears of bytes and not of rows: a row may take long to arrive, and counting
+   * rows would cost each of them. Before a login TLS may replace the stream.
+   */
+  #listen(): void {
+    if (this.#isListening) return;
+    this.#isListening = true;
+    const { stream } = this.#client.connection;
+    stream.on?.("data", () => this.#onProgress?.());
   }
 
   /**
