@@ -120,13 +120,18 @@ export class WireConnection implements Connection {
     this.#onProgress = onProgress;
     return new Promise((resolve) => {
       const reader = new FlightReader(statements, this.#wire.parserOf);
-      const done = (result: FlightResult, isOutOfStep = false) => {
+      const done = (answer: FlightResult, isOutOfStep = false) => {
         this.#endFlight = undefined;
         this.#onProgress = undefined;
+        const isShort = !("failure" in answer) &&
+          answer.results.length !== statements.length;
+        const result = isShort ? shortAnswer() : answer;
         const { failure } = result;
         // What the server says before it is ready is about the login.
         const isLoginRefused = !this.#isLoggedIn && isServerError(failure);
-        if (isOutOfStep || isLoginRefused || endsConnection(failure)) {
+        if (
+          isOutOfStep || isShort || isLoginRefused || endsConnection(failure)
+        ) {
           this.#lose(failure);
         }
         resolve(isLoginRefused ? { ...result, isLoginRefused } : result);
@@ -184,6 +189,11 @@ export class WireConnection implements Connection {
   #lose(error: unknown): void {
     this.#lost ??= { error };
   }
+}
+
+/** Nobody knows which answer is missing, so none of them is believed. */
+function shortAnswer(): FlightResult {
+  return { results: [], failure: new Error("the answer is incomplete") };
 }
 
 /** Whether a goodbye was answered in time. */
