@@ -90,11 +90,13 @@ export class RunningFlush {
 
   /** A column that cannot decode must not hurt the wire, nor other entities. */
   #takeIn(planned: PlannedStatement, result: Result): void {
+    const { unreadable } = result;
     try {
-      this.#take(planned, result);
+      this.#take(planned, unreadable === undefined ? result : undefined);
     } catch (error) {
       this.#refusal ??= { error };
     }
+    if (unreadable !== undefined) this.#refusal ??= { error: unreadable };
   }
 
   /** What was made is true when the whole flight has succeeded. */

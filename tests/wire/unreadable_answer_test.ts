@@ -1,6 +1,13 @@
 import { types as neonTypes } from "@neondatabase/serverless";
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { sql } from "drizzle-orm";
+import { bigserial, integer, pgTable } from "drizzle-orm/pg-core";
 import pg from "pg";
 import pgTypes from "pg-types";
 import { createEngine, sessionmaker, StateError } from "../../mod.ts";
@@ -33,6 +40,11 @@ function strictBigints(): Disposable {
     },
   };
 }
+
+const things = pgTable("things", {
+  id: bigserial({ mode: "number" }).primaryKey(),
+  n: integer(),
+});
 
 const UNSAFE = "9007199254740993";
 
@@ -90,7 +102,7 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
       await connection.close();
       const flight = await send(bed.driver);
       assert(flight !== undefined);
-      assertEquals("failure" in flight, NO);
+      assertFalse("failure" in flight);
       const [inserted, counted] = flight.results;
       assertEquals([inserted?.command, inserted?.rowCount], ["INSERT", 1]);
       const error = assertThrows(() => inserted?.rows, StateError);
@@ -128,7 +140,30 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
     await using db = sessionmaker(engine)();
     assertEquals((await db.execute("select * from kept")).rows, []);
   });
-}
 
-/** Whether the server has refused something. */
-const NO = false;
+  Deno.test(`${name}: a unit of work is committed, though a parser throws at its keys`, async () => {
+    using _strict = strictBigints();
+    await using bed = await makeBed();
+    await using engine = createEngine(bed.driver);
+    const errors: unknown[] = [];
+    engine.on("listenerError", ({ error }) => errors.push(error));
+    const db = sessionmaker(engine)();
+    await db.execute("create table things (id bigserial primary key, n int)");
+    await db.execute(`alter sequence things_id_seq restart ${UNSAFE}`);
+    await db.commit();
+    const hooks: string[] = [];
+    db.afterCommit(() => void hooks.push("afterCommit"));
+    const made = db.addAll(things, [{ n: 1 }, { n: 2 }]);
+    await db.commit();
+    assertEquals(hooks, ["afterCommit"]);
+    assertEquals(errors.map((error) => Object(error).code), [
+      "ANSWER_UNREADABLE",
+    ]);
+    // What the database has made stays unknown.
+    for (const each of made) assertThrows(() => each.id, StateError);
+    assertEquals([db.state, db.dirty], ["idle", []]);
+    const { rows } = await db.execute("select n from things order by n");
+    assertEquals(rows, [{ n: 1 }, { n: 2 }]);
+    await db.close();
+  });
+}
