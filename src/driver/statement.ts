@@ -91,6 +91,8 @@ export interface FlightResult {
    * run. Drivers say so that send a flight before they are logged in.
    */
   readonly isLoginRefused?: boolean;
+  /** Whether nothing was sent: the connection was known to be lost. */
+  readonly isUnsent?: boolean;
 }
 
 /**

@@ -118,7 +118,7 @@ function wrap(
     failure: wrapDriverError(answer.failure, {
       database: driver.describe(),
       connecting: answer.isLoginRefused ?? false,
-      maybeExecuted: true,
+      maybeExecuted: answer.isUnsent !== true,
       exposeServerDetail,
       statement: failedAt === undefined
         ? joined(statements)

@@ -109,7 +109,7 @@ export class WireConnection implements Connection {
   ): Promise<FlightResult> {
     if (!this.usable) {
       const failure = this.#lost?.error ?? new Error("connection closed");
-      return Promise.resolve({ results: [], failure });
+      return Promise.resolve({ results: [], failure, isUnsent: true });
     }
     const refusal = this.#guard.refusal();
     if (refusal !== undefined) {

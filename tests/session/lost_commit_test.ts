@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { integer, pgTable, serial } from "drizzle-orm/pg-core";
 import {
   CommitOutcomeError,
+  type Connection,
   ConnectionError,
   createEngine,
   type Driver,
@@ -17,6 +18,7 @@ import { postgres } from "../../src/postgres/mod.ts";
 import { type Cut, cuttingRelay } from "../support/cutting_relay.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres.ts";
 import { seeded, testSeed } from "../support/random.ts";
+import { waitFor } from "../support/wait_for.ts";
 
 /** How many commits each combination loses; `deno task soak` takes more. */
 const COMMITS = Number(Deno.env.get("NULLPOOL_TEST_COMMITS") ?? 24);
@@ -399,3 +401,37 @@ Deno.test("what proves a commit costs what is said", async () => {
   }
   assertEquals(costs, { error: 1, xid: 2, ledger: 1 });
 });
+
+for (const transport of ["tcp", "websocket"]) {
+  Deno.test(`a connection that is known to be lost carries no COMMIT, over ${transport}`, async () => {
+    await using bed = await lossyBed(transport);
+    const connections: Connection[] = [];
+    await using engine = createEngine({
+      ...bed.driver,
+      async connect(options) {
+        const connection = await bed.driver.connect(options);
+        connections.push(connection);
+        return connection;
+      },
+    });
+    for (const call of ["commit", "execute"] as const) {
+      await using db = sessionmaker(engine, { schema })();
+      await db.execute("insert into kept (n) values (1)");
+      await bed.database.terminateAll();
+      // The server has said so before anything is asked for.
+      await waitFor(() => connections.at(-1)?.usable === false);
+      const error = await assertRejects(
+        async () =>
+          void await (call === "commit" ? db.commit() : db.execute("select 1")),
+        ConnectionError,
+      );
+      assertEquals([error.code, error.maybeExecuted], [
+        "CONNECTION_LOST",
+        false,
+      ]);
+      await db.rollback();
+      assertEquals(db.state, "idle");
+    }
+    assertEquals(await bed.database.query("select n from kept"), []);
+  });
+}
