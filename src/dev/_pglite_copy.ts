@@ -1,8 +1,7 @@
 import type { Buffer } from "node:buffer";
+import { copiesIn } from "../wire/copy_in.ts";
 import type { Message } from "./_message_buffer.ts";
 import { parse, simpleQuery } from "./_messages.ts";
-
-const COPY_IN = /(?:^|;)\s*copy\s[^;]*\sfrom\s+stdin\b/i;
 
 const REFUSAL =
   "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = 'COPY FROM STDIN is not supported over PGlite'; END $$";
@@ -24,7 +23,7 @@ export function withoutCopyIn(message: Message): Buffer {
     nameEnd + 1,
     bytes.indexOf(0, nameEnd + 1),
   );
-  if (!COPY_IN.test(sql)) return bytes;
+  if (!/copy/i.test(sql) || !copiesIn(sql)) return bytes;
   return type === "Q"
     ? simpleQuery(REFUSAL)
     : parse(bytes.toString("utf8", HEAD, nameEnd), REFUSAL);

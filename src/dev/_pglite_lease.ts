@@ -21,6 +21,7 @@ const RESET =
 export class PGliteLease {
   readonly #db: PGliteLike;
   readonly #clients = new Set<PGliteClient>();
+  #failure: { readonly error: unknown } | undefined;
 
   /**
    * @param db The instance.
@@ -43,13 +44,20 @@ export class PGliteLease {
   }
 
   /**
-   * Runs messages; call it with the lease in hand.
+   * Runs messages; call it with the lease in hand. A database that has failed
+   * is not asked again: PGlite 0.5 does not come back from the next call.
    *
    * @param messages Whole messages.
    * @returns The answers.
    */
   async execute(messages: Uint8Array): Promise<Uint8Array> {
-    return await this.#db.execProtocolRaw(messages);
+    if (this.#failure !== undefined) throw this.#failure.error;
+    try {
+      return await this.#db.execProtocolRaw(messages);
+    } catch (error) {
+      this.#failure = { error };
+      throw error;
+    }
   }
 
   /** Notes that a client is there. */

@@ -39,11 +39,16 @@ const parserOf = typeParsers(types);
  */
 export class PGliteConnection implements Connection {
   readonly #database: PGliteInstance;
+  readonly #onFailure: () => void;
   #closed = false;
 
-  /** @param database A started instance. */
-  constructor(database: PGliteInstance) {
+  /**
+   * @param database A started instance.
+   * @param onFailure Called when it cannot be used any more.
+   */
+  constructor(database: PGliteInstance, onFailure: () => void) {
     this.#database = database;
+    this.#onFailure = onFailure;
   }
 
   /** Whether it can carry another flight. */
@@ -79,7 +84,7 @@ export class PGliteConnection implements Connection {
     ]).catch(() => {});
   }
 
-  #exchange(
+  async #exchange(
     statements: readonly Statement[],
   ): Promise<readonly BackendMessage[]> {
     const chunks: Uint8Array[] = [];
@@ -92,9 +97,14 @@ export class PGliteConnection implements Connection {
       execute: () => chunks.push(serialize.execute({})),
       sync: () => chunks.push(serialize.sync()),
     });
-    return this.#database.execProtocolStream(joinChunks(chunks), {
-      throwOnError: false,
-    });
+    try {
+      return await this.#database.execProtocolStream(joinChunks(chunks), {
+        throwOnError: false,
+      });
+    } catch (error) {
+      this.#onFailure();
+      throw error;
+    }
   }
 }
 

@@ -1,4 +1,6 @@
+import type { Connection } from "../driver/connection.ts";
 import type { Driver } from "../driver/driver.ts";
+import { ConnectionError } from "../errors/connection_error.ts";
 import type { PooledDriver } from "../pool/pool.ts";
 import { StaticPool } from "../pool/static_pool.ts";
 import { openDatabase, type OwnedDatabase } from "./owned_database.ts";
@@ -12,7 +14,9 @@ import { PGliteConnection, type PGliteInstance } from "./pglite_connection.ts";
  * at a time (`StaticPool`). Given a directory, the driver starts PGlite at the
  * first connect and ends it with `engine.dispose()`; the directory belongs to
  * one process at a time. Given an instance, it leaves starting and ending to
- * whoever made it, and nothing else may use it meanwhile.
+ * whoever made it, and nothing else may use it meanwhile. COPY FROM STDIN is
+ * refused (0A000). When PGlite itself fails, by lack of memory for example, all
+ * that follows is a `ConnectionError` until the engine is disposed of.
  *
  * @example In memory
  * ```ts
@@ -41,11 +45,33 @@ export function pglite(
       "Cannot use pglite(): expected a data directory or a PGlite instance",
     );
   }
+  const name = "the PGlite instance";
+  const connect = connector(source, name);
   return {
     name: "pglite",
     ...ONE_CONNECTION,
-    describe: () => "the PGlite instance",
-    connect: () => Promise.resolve(new PGliteConnection(source)),
+    describe: () => name,
+    // deno-lint-ignore require-await -- what it throws has to reject
+    connect: async () => connect(),
+  };
+}
+
+/**
+ * Opens connections until the database itself fails (it ran out of memory, or
+ * was closed): PGlite 0.5 does not come back from a call that follows, and
+ * takes the process with it.
+ */
+function connector(database: PGliteInstance, name: string): () => Connection {
+  let hasFailed = false;
+  return () => {
+    if (hasFailed) {
+      throw new ConnectionError(
+        "CONNECT_FAILED",
+        `Cannot connect to ${name}: it has failed before, and cannot be used any more; dispose the engine, and make another`,
+        { maybeExecuted: false },
+      );
+    }
+    return new PGliteConnection(database, () => hasFailed = true);
   };
 }
 
@@ -54,25 +80,42 @@ const ONE_CONNECTION = {
   defaultPool: (driver: Driver) => new StaticPool(driver),
 };
 
+/** A database of the driver's own, which it has to close. */
+interface Opened {
+  readonly owned: OwnedDatabase;
+  readonly connect: () => Connection;
+}
+
 function ownedDriver(dataDir: string): PooledDriver {
-  let opened: Promise<OwnedDatabase> | undefined;
+  const name = `the PGlite database "${dataDir}"`;
+  let opened: Promise<Opened> | undefined;
+
+  async function open(): Promise<Opened> {
+    const owned = await openDatabase(dataDir);
+    return { owned, connect: connector(owned.database, name) };
+  }
+
+  async function ready(): Promise<Opened> {
+    opened ??= open();
+    try {
+      return await opened;
+    } catch (error) {
+      opened = undefined;
+      throw error;
+    }
+  }
+
   return {
     name: "pglite",
     ...ONE_CONNECTION,
-    describe: () => `the PGlite database "${dataDir}"`,
+    describe: () => name,
     async connect() {
-      opened ??= openDatabase(dataDir);
-      try {
-        return new PGliteConnection((await opened).database);
-      } catch (error) {
-        opened = undefined;
-        throw error;
-      }
+      return (await ready()).connect();
     },
     async dispose() {
       const closing = opened;
       opened = undefined;
-      await (await closing)?.close();
+      await (await closing)?.owned.close();
     },
   };
 }

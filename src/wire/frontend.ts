@@ -1,6 +1,7 @@
 import type { WireParameter } from "../driver/parameter.ts";
 import type { Statement } from "../driver/statement.ts";
 import { statementStart } from "../driver/statement_start.ts";
+import { copiesIn } from "./copy_in.ts";
 
 /**
  * The messages a client sends, as `pg`, Neon's client and PGlite's serializer
@@ -18,8 +19,6 @@ export interface FrontendMessages {
   /** Ends the flight. */
   sync(): unknown;
 }
-
-const COPY_IN = /^copy\s[^;]*\sfrom\s+stdin\b/i;
 
 /**
  * Takes the place of COPY FROM STDIN. The server would read the rest of the
@@ -41,9 +40,10 @@ export function writeFlight(
   messages: FrontendMessages,
 ): void {
   for (const statement of statements) {
-    const isCopy = COPY_IN.test(statementStart(statement.text));
     // Half a surrogate pair has no UTF-8: PGlite would miscount its bytes.
-    const text = isCopy ? REFUSE_COPY : statement.text.toWellFormed();
+    const text = isCopyIn(statement.text)
+      ? REFUSE_COPY
+      : statement.text.toWellFormed();
     messages.parse({ text });
     messages.bind({ values: statement.params });
     // Whose rows nobody reads need no columns either.
@@ -51,6 +51,12 @@ export function writeFlight(
     messages.execute({});
   }
   messages.sync();
+}
+
+/** A text that is parsed has one statement, or the server refuses it. */
+function isCopyIn(text: string): boolean {
+  const start = statementStart(text);
+  return /^copy/i.test(start) && copiesIn(start);
 }
 
 /**

@@ -189,6 +189,10 @@ Deno.test("serveNeon() over PGlite refuses COPY FROM STDIN, which would hang", a
   await assertRejects(() => connected.client.query(copy), Error, "COPY");
   const overHttp = await postSql(server, { query: copy });
   assertEquals([overHttp.status, overHttp.json.code], [400, "0A000"]);
+  // Not a character more than PostgreSQL needs, and behind another one.
+  for (const text of ['copy"t"from stdin', "select 1;copy t from/**/stdin"]) {
+    await assertRejects(() => connected.client.query(text), Error, "COPY");
+  }
   const { rows } = await connected.client.query("select 'copy' as word");
   assertEquals(rows, [{ word: "copy" }]);
 });

@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import {
   ConnectionError,
   createEngine,
@@ -6,6 +12,7 @@ import {
   sessionmaker,
   StateError,
 } from "../../mod.ts";
+import type { Statement } from "../../src/driver/statement.ts";
 import { pglite } from "../../src/pglite/mod.ts";
 import { testPGlite } from "../support/pglite.ts";
 
@@ -129,6 +136,53 @@ Deno.test("pglite() a database that was closed is told, not hung", async () => {
   await run(engine, "select 1");
   await lite.close();
   await assertRejects(() => run(engine, "select 1"), ConnectionError);
+});
+
+/** A COPY that nothing has recognised, which ends PGlite itself. */
+function missedCopy(): Statement {
+  const looks = ["select 1"];
+  return {
+    get text() {
+      return looks.pop() ?? "copy pg_class from stdin";
+    },
+    params: [],
+    rowMode: "none",
+    access: "write",
+  };
+}
+
+Deno.test("pglite() a database that has failed is not asked again: it would not come back", async () => {
+  await using lite = await testPGlite();
+  for (const driver of [pglite(lite), pglite()]) {
+    const connection = await driver.connect();
+    const { failure } = await connection.send([missedCopy()]);
+    assert(failure !== undefined);
+    assertFalse(connection.usable);
+    await connection.close();
+    await using engine = createEngine(driver);
+    const error = await assertRejects(
+      () => run(engine, "select 1"),
+      ConnectionError,
+      "failed before",
+    );
+    assertEquals([error.code, error.maybeExecuted], ["CONNECT_FAILED", false]);
+  }
+});
+
+Deno.test("pglite() opens a database anew once one that has failed is disposed of", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const driver = pglite(`${folder}/data`);
+    const first = createEngine(driver);
+    await run(first, "create table t as select 1 as id");
+    await (await driver.connect()).send([missedCopy()]);
+    await assertRejects(() => driver.connect(), ConnectionError);
+    await first.dispose();
+    await using second = createEngine(driver);
+    assertEquals(await run(second, "select * from t"), [{ id: 1 }]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("pglite() refuses what is neither directory nor instance", () => {
