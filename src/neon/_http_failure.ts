@@ -35,17 +35,30 @@ export function httpFailure(
       return failure("CONNECT_FAILED", {
         message: `Cannot connect to ${attempt}: ${reasonOf(fields, status)}`,
       });
-    default: {
-      // What stands in front of a database refuses before it has run anything.
-      const maybeExecuted = status >= 500;
+    default:
       return failure("CONNECTION_LOST", {
         message: `Lost the connection to ${attempt}: ${
-          reasonOf(fields, status)
+          isRedirect(status)
+            ? "it redirects elsewhere, where no password is sent"
+            : reasonOf(fields, status)
         }`,
-        maybeExecuted,
+        maybeExecuted: !REFUSALS.has(status),
       });
-    }
   }
+}
+
+/**
+ * By which something in front of a database says that it has passed nothing on
+ * (RFC 9110; 307 and 308 ask to repeat the request elsewhere). Of all others,
+ * 408 or a 2xx of its own for example, nobody knows.
+ */
+const REFUSALS: ReadonlySet<number> = new Set(
+  [307, 308, 401, 402, 403, 404, 405, 407, 421, 429, 431],
+);
+
+/** Browsers say 0 of a redirect that they do not follow. */
+function isRedirect(status: number): boolean {
+  return status === 0 || status >= 300 && status < 400;
 }
 
 /**

@@ -106,6 +106,8 @@ export function httpRequest(
     init: {
       method: "POST",
       headers,
+      // The password would go along, to whomever.
+      redirect: "manual",
       body: bodyOf(JSON.stringify({ queries }), { isRepeatable: readOnly }),
       // The server cancels a statement whose client is gone.
       signal: send.signal ?? null,

@@ -27,7 +27,8 @@ export interface NeonHttpOptions {
    */
   readonly maxBatchBytes?: number;
   /**
-   * Sends requests; a function of `fetch`'s shape.
+   * Sends requests; a function of `fetch`'s shape. It must not follow
+   * redirects (`redirect: "manual"`): the password would go along.
    *
    * @default {globalThis.fetch}
    */

@@ -251,6 +251,70 @@ Deno.test("a wrong password, nobody there, and rubbish are told apart", async ()
   await rubbish.shutdown();
 });
 
+/** Somebody who answers in the endpoint's place. */
+function standIn(answer: (request: Request) => Response): Deno.HttpServer<
+  Deno.NetAddr
+> {
+  return Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen() {} },
+    async (request) => {
+      await request.body?.cancel();
+      return answer(request);
+    },
+  );
+}
+
+Deno.test("a redirect is told, and the password does not follow it", async () => {
+  const asked: (string | null)[] = [];
+  await using elsewhere = standIn(({ headers }) => {
+    asked.push(headers.get("neon-connection-string"));
+    return new Response("no");
+  });
+  const location = `http://localhost:${elsewhere.addr.port}/sql`;
+  let status = 307;
+  await using endpoint = standIn(() =>
+    new Response(null, { status, headers: { location } })
+  );
+  const driver = neonHttp(
+    `postgres://app:secret@127.0.0.1:${endpoint.addr.port}/app`,
+  );
+  await using engine = createEngine(driver);
+  await using db = sessionmaker(engine, { schema })();
+  for (const [each, maybeExecuted] of [[307, false], [302, true]] as const) {
+    status = each;
+    const error = await assertRejects(() => db.get(notes, 1), ConnectionError);
+    assertEquals([error.code, error.maybeExecuted], [
+      "CONNECTION_LOST",
+      maybeExecuted,
+    ]);
+    assert(error.message.includes("it redirects elsewhere"), error.message);
+    await db.rollback();
+  }
+  assertEquals(asked, []);
+});
+
+Deno.test("a unit of work is not run again when an answer leaves open whether it was done", async () => {
+  let asked = 0;
+  await using endpoint = standIn(() => {
+    asked++;
+    return new Response("{}", { status: 201 });
+  });
+  const driver = neonHttp(
+    `postgres://app:secret@127.0.0.1:${endpoint.addr.port}/app`,
+  );
+  await using engine = createEngine(driver);
+  const Session = sessionmaker(engine, { schema });
+  await assertRejects(
+    () =>
+      Session.begin((db) => {
+        db.add(notes, { name: "new" });
+        return Promise.resolve();
+      }, { retry: { times: 3 } }),
+    CommitOutcomeError,
+  );
+  assertEquals(asked, 1);
+});
+
 Deno.test("neonHttp() names what needs a connection, and the way out", async () => {
   await using bed = await faultyBed({ transport: "http" });
   await using db = sessionmaker(bed.engine, { schema })();

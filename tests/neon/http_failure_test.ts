@@ -1,5 +1,6 @@
-import { assertEquals } from "@std/assert";
-import { noAnswer } from "../../src/neon/_http_failure.ts";
+import { assert, assertEquals } from "@std/assert";
+import { ConnectionError } from "../../mod.ts";
+import { httpFailure, noAnswer } from "../../src/neon/_http_failure.ts";
 
 /** What runtimes throw, and whether the server may have run something. */
 const REASONS: readonly (readonly [Error, boolean])[] = [
@@ -50,5 +51,21 @@ Deno.test("noAnswer() takes a host's name for no reason", () => {
       reason.message,
       maybeExecuted,
     ]);
+  }
+});
+
+Deno.test("httpFailure() takes only a refusal for nothing done", () => {
+  const attempt = 'database "app" at host:5432';
+  const told = (status: number) => {
+    const error = httpFailure(attempt, status, "<html>");
+    assert(error instanceof ConnectionError);
+    return error;
+  };
+  for (const status of [307, 308, 400, 401, 403, 404, 413, 429]) {
+    assertEquals([status, told(status).maybeExecuted], [status, false]);
+  }
+  const unknown = [0, 201, 202, 204, 206, 302, 303, 408, 409, 499, 500, 502];
+  for (const status of [...unknown, 503, 504, 520, 524]) {
+    assertEquals([status, told(status).maybeExecuted], [status, true]);
   }
 });
