@@ -16,6 +16,11 @@ export interface ClientStream {
   readonly ws?: { terminate?(): unknown } | null | undefined;
 }
 
+/** The same as a client reads from it. */
+export interface ReadableStream {
+  on(event: string, listener: (bytes: Uint8Array) => void): unknown;
+}
+
 /** The protocol connection inside a client of `pg` or Neon. */
 export interface ClientConnection extends FrontendMessages {
   /** Its socket. */
@@ -24,6 +29,10 @@ export interface ClientConnection extends FrontendMessages {
 
 /** The same before a client has logged in: what a cancel request needs. */
 export interface BareConnection extends ClientConnection {
+  /** Reads messages from a socket; called once there is one. */
+  attachListeners: (stream: ReadableStream) => unknown;
+  /** Tells the client of an error. */
+  emit(event: "error", error: Error): unknown;
   /** Its TLS settings, if it speaks TLS. */
   ssl: unknown;
   /** Opens the socket. */

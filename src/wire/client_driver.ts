@@ -4,6 +4,7 @@ import type { ConnectOptions, Driver } from "../driver/driver.ts";
 import { orGivenUp } from "../driver/give_up.ts";
 import type { ConnectionTarget, LazyTarget } from "../driver/url.ts";
 import { cancelRequest } from "./_cancel_request.ts";
+import { guardParser } from "./_guard_parser.ts";
 import type { WireClient } from "./client.ts";
 import { WireConnection, type WireFormat } from "./wire_connection.ts";
 
@@ -50,11 +51,11 @@ async function connectClient(
   { signal }: ConnectOptions,
 ): Promise<Connection> {
   signal?.throwIfAborted();
-  const client = config.makeClient(target);
+  const client = makeClient(config, target);
   const connection = new WireConnection(
     client,
     config,
-    () => cancelRequest(client, config.makeClient(target), target),
+    () => cancelRequest(client, makeClient(config, target), target),
   );
   try {
     await orGivenUp(connection.connect(), {
@@ -66,4 +67,13 @@ async function connectClient(
     client.connection.stream.destroy();
     throw error;
   }
+}
+
+function makeClient(
+  config: ClientDriverConfig,
+  target: ConnectionTarget,
+): WireClient {
+  const client = config.makeClient(target);
+  guardParser(client.connection);
+  return client;
 }
