@@ -10,6 +10,7 @@ import {
   StaleDataError,
 } from "./database_error.ts";
 import { NullpoolError } from "./error.ts";
+import { quotesValue } from "./quotes_value.ts";
 import { describeSqlstate, hasSafeText } from "./sqlstate.ts";
 
 /** What is known about the moment in which a driver failed. */
@@ -184,7 +185,10 @@ function serverMessage(
     const detail = error.detail === undefined ? "" : ` (${error.detail})`;
     return `${state}: ${error.message}${detail}`;
   }
-  if (hasSafeText(error.code) && !quotesValue(error.message, statement)) {
+  const { text = "", params = [] } = statement ?? {};
+  if (
+    hasSafeText(error.code) && !quotesValue(error.message, text, params)
+  ) {
     return `${state}: ${error.message}`;
   }
   const places = [
@@ -193,20 +197,6 @@ function serverMessage(
     error.constraint && `constraint "${error.constraint}"`,
   ].filter(Boolean);
   return places.length === 0 ? state : `${state} on ${places.join(", ")}`;
-}
-
-/**
- * Whether a text repeats a value. Texts of the safe classes name objects, but
- * the name itself can be a value: `select $1::regclass`.
- */
-function quotesValue(
-  message: string,
-  { text, params }: FailedStatement = { text: "", params: [] },
-): boolean {
-  return params.some((value) =>
-    value !== null && value !== "" && message.includes(value) &&
-    !text.includes(value)
-  );
 }
 
 /**

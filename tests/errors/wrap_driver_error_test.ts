@@ -107,6 +107,9 @@ Deno.test("wrapDriverError() leaves errors of the library alone", () => {
   assert(wrapDriverError(own, CONTEXT) === own);
 });
 
+/** A SQLSTATE, and what fails with it. */
+type Failure = readonly [string, (db: Session) => PromiseLike<unknown>];
+
 for (const [name, makeBed] of Object.entries(driverBeds)) {
   Deno.test(`${name}: no value and no secret is told`, async () => {
     await using bed = await makeBed();
@@ -130,7 +133,7 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
     );
     await db.execute(sql`insert into people values (1, 'marker@x', 1)`);
     await db.commit();
-    const failures: [string, (db: Session) => PromiseLike<unknown>][] = [
+    const failures: Failure[] = [
       [
         "23505",
         (db) =>
@@ -148,6 +151,20 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
       ["22P02", (db) => db.execute(sql`select ${"marker"}::text::int`)],
       ["22003", (db) => db.execute(sql`select ${"99999999999"}::text::int`)],
       ["42P01", (db) => db.execute(sql`select ${"marker"}::text::regclass`)],
+      // Small letters, 63 bytes, no quotes, and a part of an array or of JSON.
+      ...[
+        sql`select ${"MyMarker"}::text::regclass`,
+        sql`select ${`marker${"x".repeat(80)}`}::text::regclass`,
+        sql`select ${' public . "Marker"'}::text::regclass`,
+        sql`select unnest(${sql.param(["Marker"])}::text[])::regclass`,
+        sql`select (${
+          JSON.stringify({ to: '"my marker"' })
+        }::json->>'to')::regclass`,
+      ].map((each): Failure => ["42P01", (db) => db.execute(each)]),
+      [
+        "42704",
+        (db) => db.execute(sql`select ${"MyMarker"}::text::regtype`),
+      ],
       [
         "42704",
         (db) => db.execute(sql`select set_config(${"marker"}, 'x', true)`),
