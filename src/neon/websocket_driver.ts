@@ -106,7 +106,8 @@ function makeClient(
     port: target.port,
     database: target.database,
     user: target.user,
-    password: target.password ?? "",
+    // TLS is around the WebSocket.
+    ssl: false,
   });
   // Settings of this client only: the package's global ones stay untouched.
   const socket = client.neonConfig;

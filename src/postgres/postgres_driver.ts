@@ -42,9 +42,12 @@ const URL_PARAMS = ["sslmode", "application_name", "channel_binding"];
  * Hyperdrive (give it `env.HYPERDRIVE.connectionString`), also on Workers.
  *
  * It is safe behind a pooler in transaction mode: statements are unnamed,
- * settings are local to the transaction and no start-up option is sent. TLS
- * follows the URL's `sslmode`: none without it or with `disable`, unverified
- * with `no-verify`, verified with `require`, `verify-ca` and `verify-full`.
+ * settings are local to the transaction and no start-up option is sent, not
+ * even what `PGOPTIONS` has.
+ *
+ * TLS follows the URL's `sslmode`: none without it or with `disable`,
+ * unverified with `no-verify`, verified with `require`, `verify-ca` and
+ * `verify-full`.
  *
  * @example An engine over TCP
  * ```ts
@@ -86,10 +89,8 @@ function makeClient(
     port: target.port,
     database: target.database,
     user: target.user,
-    // A function even where there is none: `pg` would look for one in the
-    // environment and in ~/.pgpass.
-    password: () => target.password ?? "",
-    application_name: target.params.get("application_name"),
+    // Named, as the environment may ask for another one.
+    sslnegotiation: "postgres",
     ssl: options.tls ?? tlsOf(target.params.get("sslmode")),
   });
 }

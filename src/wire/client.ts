@@ -67,9 +67,21 @@ export interface Submittable {
   handleReadyForQuery(): void;
 }
 
+/** What a client says at the start, besides user and database. */
+export interface StartUp {
+  password: string;
+  application_name: string | undefined;
+  options: string | undefined;
+  replication: string | undefined;
+}
+
 /** The part of a client of `pg` or Neon that is used. */
 export interface WireClient {
   readonly connection: BareConnection;
+  /** What it logs in with. */
+  password: string;
+  /** What it says at the start; left out, it is as the environment says. */
+  readonly connectionParameters: StartUp;
   /** The server's process, once it has said so. */
   readonly processID?: number | null;
   /** What proves that a cancel request comes from here. */

@@ -75,5 +75,15 @@ function makeClient(
 ): WireClient {
   const client = config.makeClient(target);
   guardParser(client.connection);
+  // What the URL leaves out the packages have taken from the environment
+  // (PGPASSWORD, PGOPTIONS, PGAPPNAME), or look for in ~/.pgpass.
+  const password = target.password ?? "";
+  client.password = password;
+  Object.assign(client.connectionParameters, {
+    password,
+    application_name: target.params.get("application_name"),
+    options: undefined,
+    replication: undefined,
+  });
   return client;
 }

@@ -7,6 +7,7 @@ import {
   sessionmaker,
   StateError,
 } from "../../mod.ts";
+import { serveNeon } from "../../src/dev/mod.ts";
 import { neonWebSocket } from "../../src/neon/mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { LazyTarget } from "../../src/driver/url.ts";
@@ -94,4 +95,62 @@ Deno.test("clientDriver() a type parser that throws leaves the connection usable
   await db.commit();
   assertEquals(db.stats.connections, 1);
   assertEquals(await database.query("select id from notes"), [{ id: 1 }]);
+});
+
+/** What the packages would take from the environment. */
+const AMBIENT = {
+  PGOPTIONS: "-c search_path=elsewhere",
+  PGAPPNAME: "ambient",
+  PGREPLICATION: "database",
+  PGSSLMODE: "require",
+  PGSSLNEGOTIATION: "direct",
+};
+
+/** Says what the server has been told by each driver, as a process of its own. */
+async function inEnvironment(
+  env: Record<string, string>,
+  urls: { readonly postgres: string; readonly neonWebSocket: string },
+): Promise<unknown> {
+  const path = (file: string) => JSON.stringify(import.meta.resolve(file));
+  const program = `
+    import { createEngine, sessionmaker } from ${path("../../mod.ts")};
+    import { postgres } from ${path("../../src/postgres/mod.ts")};
+    import { neonWebSocket } from ${path("../../src/neon/mod.ts")};
+    const says = "current_setting('application_name') = 'ambient' as named, " +
+      "current_setting('search_path') as path";
+    const told = [];
+    for (const [driverOf, url] of [
+      [postgres, ${JSON.stringify(urls.postgres)}],
+      [neonWebSocket, ${JSON.stringify(urls.neonWebSocket)}],
+    ]) {
+      const nobody = Object.assign(new URL(url), { password: "" }).href;
+      for (const each of [url, nobody]) {
+        const engine = createEngine(driverOf(each));
+        told.push(await sessionmaker(engine)
+          .begin((db) => db.execute("select " + says))
+          .then(({ rows: [row] }) => row, (error) => error.name));
+        await engine.dispose();
+      }
+    }
+    console.log(JSON.stringify(told));
+  `;
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", program],
+    env,
+  }).output();
+  const text = new TextDecoder().decode(stdout);
+  assert(text !== "", new TextDecoder().decode(stderr));
+  return JSON.parse(text);
+}
+
+Deno.test("clientDriver() takes nothing from the environment", async () => {
+  await using database = await testDatabase();
+  await using server = await serveNeon({ backend: database.url, port: 0 });
+  const { password } = new URL(database.url);
+  const told = await inEnvironment(
+    { ...AMBIENT, PGPASSWORD: decodeURIComponent(password) },
+    { postgres: database.url, neonWebSocket: server.url },
+  );
+  const plain = { named: false, path: '"$user", public' };
+  assertEquals(told, [plain, "ConnectionError", plain, "ConnectionError"]);
 });
