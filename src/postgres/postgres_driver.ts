@@ -47,7 +47,9 @@ const URL_PARAMS = ["sslmode", "application_name", "channel_binding"];
  *
  * TLS follows the URL's `sslmode`: none without it or with `disable`,
  * unverified with `no-verify`, verified with `require`, `verify-ca` and
- * `verify-full`.
+ * `verify-full`. With `channel_binding=require` there is no login but over
+ * verified TLS, which names the server as well as a bound login would; the
+ * login itself is not bound.
  *
  * @example An engine over TCP
  * ```ts
@@ -91,11 +93,33 @@ function makeClient(
     user: target.user,
     // Named, as the environment may ask for another one.
     sslnegotiation: "postgres",
-    ssl: options.tls ?? tlsOf(target.params.get("sslmode")),
+    ssl: tlsFor(target, options),
   });
 }
 
-function tlsOf(sslmode = "disable"): boolean | { rejectUnauthorized: boolean } {
+/** TLS settings as `node:tls` takes them; `true` are its own. */
+type Tls = boolean | Readonly<Record<string, unknown>>;
+
+function tlsFor({ params }: ConnectionTarget, options: PostgresOptions): Tls {
+  const tls = options.tls ?? tlsOf(params.get("sslmode"));
+  const binding = params.get("channel_binding") ?? "prefer";
+  if (!["disable", "prefer", "require"].includes(binding)) {
+    throw new TypeError(
+      `Cannot use the database URL: channel_binding "${binding}" is none of disable, prefer, require`,
+    );
+  }
+  const isVerified = typeof tls === "object"
+    ? tls.rejectUnauthorized !== false
+    : tls;
+  if (binding === "require" && !isVerified) {
+    throw new TypeError(
+      'Cannot use the database URL: channel_binding "require" needs verified TLS; add sslmode=require',
+    );
+  }
+  return tls;
+}
+
+function tlsOf(sslmode = "disable"): Tls {
   switch (sslmode) {
     case "disable":
       return false;

@@ -6,14 +6,18 @@ import {
   assertThrows,
 } from "@std/assert";
 import { ConnectionError, createEngine, sessionmaker } from "../../mod.ts";
-import { postgres } from "../../src/postgres/mod.ts";
+import { postgres, type PostgresOptions } from "../../src/postgres/mod.ts";
 import { testDatabase } from "../support/postgres.ts";
 import { wireCounter } from "../support/wire_counter.ts";
 
 const isOff = false;
 
-async function failure(url: string): Promise<ConnectionError> {
-  await using engine = createEngine(postgres(url, { connectTimeout: 2_000 }));
+async function failure(
+  url: string,
+  options: PostgresOptions = {},
+): Promise<ConnectionError> {
+  const driver = postgres(url, { connectTimeout: 2_000, ...options });
+  await using engine = createEngine(driver);
   await using db = sessionmaker(engine)();
   return await assertRejects(() => db.execute("select 1"), ConnectionError);
 }
@@ -108,6 +112,25 @@ Deno.test("postgres() asks for TLS as sslmode says", async () => {
     postgres(`${database.url}?sslmode=disable&channel_binding=disable`),
   );
   await sessionmaker(engine).begin((db) => db.execute("select 1"));
+});
+
+Deno.test("postgres() logs in over verified TLS alone with channel_binding=require", async () => {
+  await using database = await testDatabase();
+  const url = `${database.url}?channel_binding=require`;
+  for (const lead of ["", "&sslmode=disable", "&sslmode=no-verify"]) {
+    const error = await failure(`${url}${lead}`);
+    assert(error.message.includes("needs verified TLS"), error.message);
+  }
+  const unverified = { rejectUnauthorized: isOff };
+  const options = await failure(`${url}&sslmode=require`, { tls: unverified });
+  assert(options.message.includes("needs verified TLS"), options.message);
+  // As Neon writes it: this server speaks no TLS, and says so.
+  for (const sslmode of ["require", "verify-full"]) {
+    const error = await failure(`${url}&sslmode=${sslmode}`);
+    assert(error.message.includes("does not support SSL"), error.message);
+  }
+  const wrong = await failure(`${database.url}?channel_binding=maybe`);
+  assert(wrong.message.includes('channel_binding "maybe"'), wrong.message);
 });
 
 Deno.test("postgres() gives up on a silent server", async () => {
