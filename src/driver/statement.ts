@@ -120,3 +120,16 @@ export function readable(result: Result): Result {
   if (result.unreadable !== undefined) throw result.unreadable;
   return result;
 }
+
+/**
+ * The rows of a statement of our own, which fail nothing.
+ *
+ * @param result What it came back with, if it did.
+ * @returns None where they cannot be read: somebody's parser of a plain type
+ * throws.
+ */
+export function ownRows(result: Result | undefined): readonly unknown[] {
+  return result === undefined || result.unreadable !== undefined
+    ? []
+    : result.rows;
+}

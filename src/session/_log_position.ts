@@ -1,4 +1,9 @@
-import { command, type Result, type Statement } from "../driver/statement.ts";
+import {
+  command,
+  ownRows,
+  type Result,
+  type Statement,
+} from "../driver/statement.ts";
 import type { SessionStats } from "./session_stats.ts";
 
 /** How far the log is that a replica has to replay (PostgreSQL, "Backup Control Functions"). */
@@ -12,7 +17,7 @@ export function notePosition(
   stats: SessionStats,
   result: Result | undefined,
 ): void {
-  const [row] = result?.rows ?? [];
+  const [row] = ownRows(result);
   const position: unknown = Array.isArray(row) ? row[0] : undefined;
   if (typeof position === "string") stats.bookmark = position;
 }

@@ -1,4 +1,9 @@
-import { command, type Result, type Statement } from "../driver/statement.ts";
+import {
+  command,
+  ownRows,
+  type Result,
+  type Statement,
+} from "../driver/statement.ts";
 import {
   beginStatement,
   commitNeedsAnswer,
@@ -278,7 +283,7 @@ export class ServerTransaction {
     if (!this.#hasBegun) this.giveBack({ discard: true });
     const count = statements.length;
     if (asking.length > 0) {
-      this.#proof.hear(results[lead.length + count]?.rows[0]);
+      this.#proof.hear(ownRows(results[lead.length + count])[0]);
     }
     return ownFlight({ results, failure }, lead.length, count);
   }

@@ -1,5 +1,5 @@
 import { orGivenUp } from "../driver/give_up.ts";
-import { command, type Statement } from "../driver/statement.ts";
+import { command, ownRows, type Statement } from "../driver/statement.ts";
 import { beginStatement } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { WrappedFlight } from "../engine/flight.ts";
@@ -70,7 +70,7 @@ async function ask(
     );
     // Who may not ask will never be told.
     if (failure?.name === "DatabaseError") return "unknown";
-    const [row] = result?.rows ?? [];
+    const [row] = ownRows(result);
     return Array.isArray(row) ? meaning(row[0]) : undefined;
   } catch {
     return undefined;

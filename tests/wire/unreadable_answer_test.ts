@@ -21,21 +21,33 @@ import { driverBeds } from "../support/drivers.ts";
 
 /** The OID of `bigint`. */
 const BIGINT = 20;
+/** That of `text`. */
+const TEXT = 25;
 
 /** Makes every driver's types refuse a bigint that is no safe integer. */
 function strictBigints(): Disposable {
-  function parse(text: string): number {
+  return parsedBy(BIGINT, (text) => {
     const value = Number(text);
     if (!Number.isSafeInteger(value)) throw new RangeError(`unsafe ${text}`);
     return value;
-  }
+  });
+}
+
+/** Makes every driver's types refuse any text. */
+function throwingTexts(): Disposable {
+  return parsedBy(TEXT, () => {
+    throw new Error("no text");
+  });
+}
+
+function parsedBy(oid: number, parse: (text: string) => unknown): Disposable {
   const all = [pg.types, neonTypes, pgTypes];
-  const before = all.map((types) => types.getTypeParser(BIGINT));
-  for (const types of all) types.setTypeParser(BIGINT, parse);
+  const before = all.map((types) => types.getTypeParser(oid));
+  for (const types of all) types.setTypeParser(oid, parse);
   return {
     [Symbol.dispose]() {
       for (const [at, types] of all.entries()) {
-        types.setTypeParser(BIGINT, before[at] ?? String);
+        types.setTypeParser(oid, before[at] ?? String);
       }
     },
   };
@@ -165,5 +177,18 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
     const { rows } = await db.execute("select n from things order by n");
     assertEquals(rows, [{ n: 1 }, { n: 2 }]);
     await db.close();
+  });
+
+  Deno.test(`${name}: a parser of plain text that throws is no matter of ours`, async () => {
+    using _strict = throwingTexts();
+    await using bed = await makeBed();
+    await using engine = createEngine(bed.driver, {
+      transaction: { lostCommit: "xid" },
+    });
+    await using db = sessionmaker(engine)();
+    await db.execute("create table kept (id int)");
+    await db.execute("insert into kept values (1)");
+    await db.commit();
+    assertEquals((await db.execute("select id from kept")).rows, [{ id: 1 }]);
   });
 }
