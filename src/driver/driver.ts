@@ -80,6 +80,9 @@ export interface Driver {
   /** About how many bytes such a transaction may have. */
   readonly maxBatchBytes?: number | undefined;
 
+  /** How many parameters a statement of such a transaction may have. */
+  readonly maxBatchParams?: number | undefined;
+
   /** Frees what the driver itself opened, such as an embedded database. */
   readonly dispose?: (() => Promise<void>) | undefined;
 }

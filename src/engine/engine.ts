@@ -293,6 +293,11 @@ export class Engine {
       : undefined;
   }
 
+  /** How many parameters a statement may have that is sent so. */
+  get maxBatchParams(): number {
+    return this.driver.maxBatchParams ?? Infinity;
+  }
+
   /** Whether a whole transaction can be sent without a connection. */
   get sendsTransactions(): boolean {
     return this.driver.sendTransaction !== undefined;

@@ -38,6 +38,12 @@ export interface NeonHttpOptions {
 const parserOf = typeParsers(types);
 
 /**
+ * Neon's proxy counts them in half of the 16 bits that PostgreSQL has for it
+ * (its `libs/proxy/tokio-postgres2`), and answers more of them with 500.
+ */
+const MAX_PARAMS = 32_767;
+
+/**
  * A driver for Neon's protocol over HTTP alone: a transaction is one request,
  * and there is never a connection. What needs one (a statement that may write
  * and is answered before the commit, a lock, a savepoint, a snapshot) is a
@@ -89,12 +95,13 @@ export function neonHttp(
 export function httpTransport(
   target: LazyTarget,
   options: NeonHttpOptions,
-): Pick<Driver, "sendTransaction" | "maxBatchBytes"> {
+): Pick<Driver, "sendTransaction" | "maxBatchBytes" | "maxBatchParams"> {
   const { maxBatchBytes = 8 * 1024 * 1024 } = options;
   checkNumber("maxBatchBytes", maxBatchBytes, "bytes");
   const sender = new HttpSender(target, options.fetch);
   return {
     maxBatchBytes,
+    maxBatchParams: MAX_PARAMS,
     sendTransaction: (statements, send) => sender.send(statements, send),
   };
 }

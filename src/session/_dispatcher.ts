@@ -159,14 +159,17 @@ export class Dispatcher {
   }
 
   #plan(): TransportPlan {
+    const { engine } = this.#parts.owner;
     return planTransport({
       isOpen: this.server.isOpen,
       options: this.#parts.options(),
       isPure: this.queue.isPure,
       isLast: this.#isEnding,
       fits: (bytes) => this.queue.fits(bytes),
+      mostParams: () => this.queue.mostParams,
       hasWritten: this.#hasWritten,
-      maxBatchBytes: this.#parts.owner.engine.maxBatchBytes,
+      maxBatchBytes: engine.maxBatchBytes,
+      maxBatchParams: engine.maxBatchParams,
     });
   }
 

@@ -149,6 +149,14 @@ export class StatementQueue {
     return fitsAsJson(texts, limit);
   }
 
+  /** Parameters of the statement that has most of them. */
+  get mostParams(): number {
+    return this.#pending.reduce(
+      (most, { statement }) => Math.max(most, statement.params.length),
+      0,
+    );
+  }
+
   /** Queues a statement. */
   add(statement: Statement): Promise<Result> {
     return new Promise((resolve, reject) => {

@@ -16,10 +16,14 @@ export interface TransportSituation {
   readonly isLast: boolean;
   /** Whether no more bytes go out now, about; asked only where it counts. */
   readonly fits: (bytes: number) => boolean;
+  /** Parameters of the statement with most; asked only where it counts. */
+  readonly mostParams: () => number;
   /** Whether a read-only transaction has refused one of the statements. */
   readonly hasWritten: boolean;
   /** Bytes of a batch at the most; nothing where the driver has no batches. */
   readonly maxBatchBytes: number | undefined;
+  /** How many parameters a statement may have without a connection. */
+  readonly maxBatchParams: number;
 }
 
 /** What was decided, and why. */
@@ -48,9 +52,11 @@ export function planTransport(situation: TransportSituation): TransportPlan {
     return interactive("its id is asked for before COMMIT");
   }
   if (isLast && maxBatchBytes !== undefined) {
-    return situation.fits(maxBatchBytes)
-      ? { transport: "batch", reason: "the whole unit of work is known" }
-      : interactive(`its changes are more than ${maxBatchBytes} bytes`);
+    if (!situation.fits(maxBatchBytes)) {
+      return interactive(`its changes are more than ${maxBatchBytes} bytes`);
+    }
+    return tooManyParams(situation) ??
+      { transport: "batch", reason: "the whole unit of work is known" };
   }
   const { isolationLevel = "read committed", deferrable = false } = options;
   if (!isPure) return interactive("a statement may write, or lock");
@@ -59,7 +65,16 @@ export function planTransport(situation: TransportSituation): TransportPlan {
     return interactive(`it keeps one snapshot (${isolationLevel})`);
   }
   if (deferrable) return interactive("it is deferrable");
-  return { transport: "one-shot", reason: "it only reads" };
+  return tooManyParams(situation) ??
+    { transport: "one-shot", reason: "it only reads" };
+}
+
+function tooManyParams(
+  { maxBatchParams, mostParams }: TransportSituation,
+): TransportPlan | undefined {
+  return maxBatchParams < Infinity && mostParams() > maxBatchParams
+    ? interactive(`a statement has more than ${maxBatchParams} parameters`)
+    : undefined;
 }
 
 function interactive(reason: string): TransportPlan {

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
+import { inArray } from "drizzle-orm";
 import { integer, pgTable, serial, text } from "drizzle-orm/pg-core";
 import {
   CommitOutcomeError,
@@ -219,6 +220,35 @@ Deno.test("over maxBatchBytes a unit of work goes over a connection", async () =
   assertEquals([db.stats.requests, db.stats.connections], [0, 1]);
   assertEquals(db.stats.reason, "its changes are more than 10000 bytes");
   assertEquals(await db.$count(notes), 100_002);
+});
+
+Deno.test("over 32,767 parameters a statement goes over a connection", async () => {
+  await using bed = await faultyBed();
+  const Session = sessionmaker(bed.engine, { schema });
+  await using db = Session();
+  const rows = Array.from({ length: 20_000 }, (_, n) => ({ name: "many", n }));
+  for (const count of [16_383, 16_384]) {
+    db.enqueue(db.insert(notes).values(rows.slice(0, count)));
+    await db.commit();
+  }
+  assertEquals([db.stats.requests, db.stats.connections], [1, 1]);
+  assertEquals(db.stats.reason, "a statement has more than 32767 parameters");
+  await using reader = Session();
+  const ids = rows.map(({ n }) => n).concat(rows.map(({ n }) => -n));
+  const found = await reader.select().from(notes).where(inArray(notes.n, ids));
+  assertEquals(found.length, 2 + 16_383 + 16_384);
+  assertEquals([reader.stats.requests, reader.stats.connections], [0, 1]);
+  // Where there is none it is refused, and nothing was sent.
+  await using alone = createEngine(neonHttp(bed.url));
+  const error = await assertRejects(
+    () =>
+      sessionmaker(alone).begin((each) =>
+        each.select().from(notes).where(inArray(notes.n, ids))
+      ),
+    StateError,
+    "more than 32767 parameters",
+  );
+  assertEquals(error.code, "NO_CONNECTION");
 });
 
 /** A port where nobody listens any more. */

@@ -12,7 +12,9 @@ const READS: TransportSituation = {
   isLast: false,
   fits: () => true,
   hasWritten: false,
+  mostParams: () => 10,
   maxBatchBytes: 100,
+  maxBatchParams: 10,
 };
 
 /** What is different, what it leads to, and a word of the reason. */
@@ -26,6 +28,17 @@ const CASES: readonly Case[] = [
   [{ options: { isolationLevel: "read uncommitted" } }, "one-shot", "reads"],
   [{ options: { readOnly: isSo } }, "one-shot", "reads"],
   [{ maxBatchBytes: undefined }, "one-shot", "reads"],
+  [{ mostParams: () => 11 }, "interactive", "more than 10 parameters"],
+  [
+    { mostParams: () => 11, maxBatchParams: Infinity },
+    "one-shot",
+    "only reads",
+  ],
+  [
+    { mostParams: () => 11, isLast: isSo, isPure: !isSo },
+    "interactive",
+    "more than 10 parameters",
+  ],
   [{ isPure: !isSo }, "interactive", "may write"],
   [{ hasWritten: isSo }, "interactive", "wrote"],
   [{ isOpen: isSo }, "interactive", "open already"],
@@ -95,9 +108,10 @@ Deno.test("planTransport() measures what goes out only where it counts", () => {
   };
   for (
     const difference of [
-      {},
+      { maxBatchParams: Infinity },
       { isOpen: isSo, isLast: isSo },
-      { isLast: isSo, maxBatchBytes: undefined },
+      { isPure: !isSo },
+      { isPure: !isSo, isLast: isSo, maxBatchBytes: undefined },
     ]
-  ) planTransport({ ...READS, ...difference, fits });
+  ) planTransport({ ...READS, ...difference, fits, mostParams: fits });
 });
