@@ -102,7 +102,7 @@ export class KeptObject {
         canonical(encoded) === canonical(this.encoded);
     }
     // One that is encrypted is written differently each time.
-    return isSame(this.restore(), value);
+    return !this.isAlias && isSame(this.restore(), value);
   }
 }
 
@@ -228,6 +228,10 @@ function isSame(one: unknown, other: unknown): boolean {
   if (isDate(one) && isDate(other)) {
     return Object.is(one.getTime(), other.getTime());
   }
+  if (one instanceof Uint8Array && other instanceof Uint8Array) {
+    return one.length === other.length &&
+      one.every((byte, at) => byte === other[at]);
+  }
   if (!isPlain(one) || Array.isArray(one) !== Array.isArray(other)) {
     return false;
   }
@@ -239,11 +243,11 @@ function isSame(one: unknown, other: unknown): boolean {
     );
 }
 
-/** An array, an object of nobody's class, or bytes. */
+/** An array, or an object of nobody's class. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
-  return Array.isArray(value) || value instanceof Uint8Array ||
-    prototype === Object.prototype || prototype === null;
+  return Array.isArray(value) || prototype === Object.prototype ||
+    prototype === null;
 }
 
 /** JSON with its keys in order. */

@@ -59,6 +59,8 @@ const items = pgTable("items", {
   sealed: sealed(),
   version: integer().notNull().default(1),
 });
+/** Whose values nobody reads back. */
+const bare = pgTable("bare", { id: integer().primaryKey(), price: money() });
 const stamped = pgTable("stamped", {
   id: serial().primaryKey(),
   n: integer(),
@@ -78,14 +80,18 @@ const test = entityTests("Session", {
     `create table items (id serial primary key, n int, document jsonb,
       broken json, price numeric(9, 2), sealed text,
       version int not null default 1)`,
+    "create table bare (id int primary key, price numeric(9, 2))",
     `create table stamped (id serial primary key, n int, at timestamptz,
       by text)`,
     "create table terms (id int primary key, until timestamptz, day date)",
     `insert into terms values (1, 'infinity', '-infinity'),
       (2, '0044-03-15 12:00 BC', 'infinity'), (3, null, null)`,
   ],
-  schema: { items, stamped, terms },
-  tables: [mapTable(items, { version: items.version })],
+  schema: { items, stamped, terms, bare },
+  tables: [
+    mapTable(items, { version: items.version }),
+    mapTable(bare, { readBack: "none" }),
+  ],
 });
 
 test("has what the schema makes at an update, and writes it once", async ({ Session, db, flights, rows }) => {
@@ -175,6 +181,16 @@ test("undoes what was changed inside of a class's instance", async ({ db, flight
   flights();
   await db.commit();
   assertEquals(flights(), []);
+});
+
+test("writes what was changed inside of an instance that was never read", async ({ db, rows }) => {
+  const one = db.add(bare, { id: 1, price: new Money(150) });
+  await db.commit();
+  assert(one.price);
+  one.price.cents = 999;
+  assertEquals(db.dirty, [one]);
+  await db.commit();
+  assertEquals(await rows("select price::text from bare"), [{ price: "9.99" }]);
 });
 
 test("does not write what only looks changed", async ({ Session, db, rows }) => {
