@@ -433,5 +433,19 @@ for (const transport of ["tcp", "websocket"]) {
       assertEquals(db.state, "idle");
     }
     assertEquals(await bed.database.query("select n from kept"), []);
+    let runs = 0;
+    await sessionmaker(engine).begin(async (db) => {
+      await db.execute("insert into kept (n) values (1)");
+      if (++runs === 1) {
+        await bed.database.terminateAll();
+        await waitFor(() => connections.at(-1)?.usable === false);
+      }
+      await db.execute("insert into kept (n) values (2)");
+    }, { interactive: true, retry: { times: 1, maxDelay: 1 } });
+    assertEquals(runs, 2);
+    assertEquals(await bed.database.query("select n from kept order by n"), [
+      { n: 1 },
+      { n: 2 },
+    ]);
   });
 }
