@@ -112,17 +112,19 @@ export class Entities {
     });
     const handle = this.#handle();
     const { work } = handle.core;
-    const askedAt = work.now;
     const tables = this.#shape.tables.tablesOf(text, undefined, {
       isSelect: true,
     });
     const isPure = lock === undefined && tables.names !== undefined;
-    const { rows } = await this.#ask(info, {
+    const asking = this.#ask(info, {
       text,
       params: params.map(toWireParameter),
       rowMode: "array",
       access: isPure ? "pure" : "write",
     }, () => tables);
+    // Behind what it has flushed itself.
+    const askedAt = work.now;
+    const { rows } = await asking;
     return rows.filter((row) => Array.isArray(row)).map((row) =>
       work.load(info, row, { overwrite: lock !== undefined, askedAt })
     );
@@ -208,17 +210,19 @@ export class Entities {
     },
   ): Promise<Entity | undefined> {
     const { work } = this.#handle().core;
-    const askedAt = work.now;
     const statement = selectStatement(
       info,
       key,
       lock === undefined ? undefined : lockOptions(lock),
     );
-    const { rows: [row] } = await this.#ask(
+    const asking = this.#ask(
       info,
       statement,
       () => ({ isRead: true, names: new Set([info.name]) }),
     );
+    // Behind what it has flushed itself.
+    const askedAt = work.now;
+    const { rows: [row] } = await asking;
     if (Array.isArray(row)) return work.load(info, row, { overwrite, askedAt });
     if (!isLeftOut(lock)) work.forgetRow(info, partsText(info, key));
     return undefined;

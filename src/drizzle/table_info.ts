@@ -246,7 +246,7 @@ function readColumn(
     exactType: ROUNDED_TYPES.test(column.columnType)
       ? column.getSQLType()
       : undefined,
-    isJson: isJson(column),
+    isJson: /^PgJsonb?$/.test(column.columnType),
     isUnorderedJson: column.columnType === "PgJsonb",
     // A primary key refuses NULL, whether it says so or not.
     notNull: column.notNull || column.primary,
@@ -310,10 +310,7 @@ function encoderOf(
       const mapped = column.mapToDriverValue(value);
       // What is written as SQL is only compared by this.
       if (is(mapped, SQL)) return sqlExpression(mapped, dialect).signature;
-      const text = toWireParameter(mapped);
-      // It has to be JSON before it becomes a part of other JSON.
-      if (isCustom(column) && isJson(column) && text !== null) JSON.parse(text);
-      return text;
+      return toWireParameter(mapped);
     } catch {
       // Its own message may repeat the value.
       throw new TypeError(
@@ -327,15 +324,14 @@ function isCustom({ columnType }: PgColumn): boolean {
   return columnType === "PgCustomColumn";
 }
 
-function isJson(column: PgColumn): boolean {
-  return /^jsonb?$/i.test(column.getSQLType());
-}
-
 function listTypeOf(column: PgColumn): string | undefined {
   // With or without time zone, and a precision that a cast would apply.
   const temporal = /^Pg(Timestamp|Time)(String)?$/.test(column.columnType);
-  return temporal
-    ? column.getSQLType().replace(/ *\(\d+\)/, "")
+  const sqlType = column.getSQLType();
+  if (temporal) return sqlType.replace(/ *\(\d+\)/, "");
+  // Whoever writes JSON himself writes text, which is not to be written again.
+  return isCustom(column) && /^jsonb?$/i.test(sqlType)
+    ? sqlType
     : LIST_TYPES[column.columnType];
 }
 

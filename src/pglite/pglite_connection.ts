@@ -60,7 +60,8 @@ export class PGliteConnection implements Connection {
   async send(statements: readonly Statement[]): Promise<FlightResult> {
     const reader = new FlightReader(statements, parserOf);
     if (this.#closed) {
-      return { results: [], failure: new Error("connection closed") };
+      const failure = new Error("connection closed");
+      return { results: [], failure, isUnsent: true };
     }
     try {
       for (const message of await this.#exchange(statements)) {

@@ -211,13 +211,15 @@ function valueLists(
 
 /** A list of values as PostgreSQL reads it. */
 function listText(source: WrittenSource, count: number): string {
+  const { column } = source;
+  const isJson = column !== undefined && isJsonText(column);
   const items = new Array<string>(count);
   for (let row = 0; row < count; row++) {
     const value = source.valueOf(row);
     const text = encoded(source, value);
     if (text === null) items[row] = "NULL";
     // Any text may hold what a list gives a meaning.
-    else items[row] = isNumber(value) ? text : quoted(text);
+    else items[row] = isNumber(value) && !isJson ? text : quoted(text);
   }
   // A text that grows by each of thousands is made of as many parts.
   return `{${items.join()}}`;
@@ -262,12 +264,19 @@ function jsonRows(
       const source = sources[at];
       if (source === undefined) return "null";
       const { alias, column, reference, isKey, listType } = source;
-      if (column !== undefined && reference === undefined) {
+      if (
+        column !== undefined && reference === undefined && !isJsonText(column)
+      ) {
         return `${isKey ? "q" : "p"}.${column.sql}`;
       }
       return `(l.item -> 2 ->> '${alias.replaceAll("'", "''")}')::${listType}`;
     },
   };
+}
+
+/** JSON whose numbers are somebody's own: no parser of ours may round them. */
+function isJsonText({ listType, isJson }: ColumnInfo): boolean {
+  return !isJson && /^jsonb?$/i.test(listType ?? "");
 }
 
 /** The rows as JSON. */
@@ -280,7 +289,8 @@ function jsonText(sources: readonly WrittenSource[], count: number): string {
       const value = valueOf(row);
       if (column === undefined || reference !== undefined) {
         plain[alias] = value;
-      } else (isKey ? keys : values)[column.name] = jsonValue(column, value);
+      } else if (isJsonText(column)) plain[alias] = encodeKept(column, value);
+      else (isKey ? keys : values)[column.name] = jsonValue(column, value);
     }
     return [values, keys, plain];
   });

@@ -97,12 +97,12 @@ export class KeptObject {
       return false;
     }
     if (encoded === this.encoded) return true;
-    if (isJson(this.#column)) {
+    if (this.#column.isJson) {
       return this.#column.isUnorderedJson &&
         canonical(encoded) === canonical(this.encoded);
     }
     // One that is encrypted is written differently each time.
-    return !this.isAlias && isSame(this.restore(), value);
+    return isSame(this.restore(), value);
   }
 }
 
@@ -136,7 +136,7 @@ export function keepRaw(
  */
 export function keepValue(column: ColumnInfo, value: unknown): KeptValue {
   if (!isObject(value)) return value;
-  if (isJson(column)) {
+  if (column.isJson) {
     return new KeptObject(column, "json", column.encode(value));
   }
   if (isDate(value)) return new KeptObject(column, "time", value.getTime());
@@ -198,10 +198,6 @@ function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-function isJson({ listType }: ColumnInfo): boolean {
-  return listType === "json" || listType === "jsonb";
-}
-
 /** An instance of somebody's class may have no copy: it stands for itself. */
 function copyOf(value: unknown): unknown {
   if (!isObject(value)) return value;
@@ -223,8 +219,9 @@ function copyOf(value: unknown): unknown {
 
 /** Whether two objects are alike; of instances of classes nobody knows. */
 function isSame(one: unknown, other: unknown): boolean {
-  if (Object.is(one, other)) return true;
-  if (!isObject(one) || !isObject(other)) return false;
+  // One and the same object proves nothing: it may have changed inside.
+  if (!isObject(one) || !isObject(other)) return Object.is(one, other);
+  if (one === other) return false;
   if (isDate(one) && isDate(other)) {
     return Object.is(one.getTime(), other.getTime());
   }
@@ -232,22 +229,22 @@ function isSame(one: unknown, other: unknown): boolean {
     return one.length === other.length &&
       one.every((byte, at) => byte === other[at]);
   }
-  if (!isPlain(one) || Array.isArray(one) !== Array.isArray(other)) {
-    return false;
+  if (Array.isArray(one) && Array.isArray(other)) {
+    return one.length === other.length &&
+      one.every((item, at) => isSame(item, other[at]));
   }
   const parts = Object.entries(one);
   const others = Object.entries(other);
-  return isPlain(other) && parts.length === others.length &&
+  return isPlain(one) && isPlain(other) && parts.length === others.length &&
     parts.every(([key, value], at) =>
       key === others[at]?.[0] && isSame(value, others[at][1])
     );
 }
 
-/** An array, or an object of nobody's class. */
+/** An object of nobody's class. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
-  return Array.isArray(value) || prototype === Object.prototype ||
-    prototype === null;
+  return prototype === Object.prototype || prototype === null;
 }
 
 /** JSON with its keys in order. */

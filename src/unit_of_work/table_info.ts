@@ -34,7 +34,7 @@ export interface ColumnInfo {
   readonly listType: string | undefined;
   /** Its type with precision and scale, where values are rounded to them. */
   readonly exactType: string | undefined;
-  /** Whether its type is JSON, whoever encodes its values. */
+  /** Whether it holds JSON that is made of its values as they are. */
   readonly isJson: boolean;
   /** Whether the order of keys in its JSON means nothing. */
   readonly isUnorderedJson: boolean;

@@ -82,7 +82,8 @@ export class UndoLog {
         ? entityKey(entry.table, entry.entity)
         : rowKey(entry);
       this.#map.move(entry, key);
-      if (this.#map.of(entry.entity) !== entry) this.#map.set(entry);
+      // Another one may have had its key meanwhile.
+      this.#map.set(entry);
     }
     for (const entry of this.#map.entries) {
       if (entry.state !== "new") this.#restore(entry);

@@ -121,7 +121,9 @@ export class WrittenRows {
    */
   unanswered({ changes }: PlannedStatement): void {
     for (const { entry, kind } of changes) {
-      if (kind !== "delete") entry.awaited--;
+      if (kind === "delete") continue;
+      entry.awaited--;
+      entry.readIn = NEVER;
     }
   }
 

@@ -6,7 +6,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { eq, gt, sql } from "drizzle-orm";
-import { StaleDataError, StateError } from "../../mod.ts";
+import { mapTable, StaleDataError, StateError } from "../../mod.ts";
 import { entityTests } from "./entity_bed.ts";
 import { customers, shop, SHOP_SETUP } from "./shop.ts";
 
@@ -143,6 +143,54 @@ test("a read that a flush overtakes brings no old values back", async ({ db, row
       { age: n + 10 },
     ]);
   }
+});
+
+const besides = entityTests("Session", {
+  setup: [
+    ...SHOP_SETUP,
+    "insert into customers (name, age) values ('Ada', 36)",
+  ],
+  schema: shop,
+  tables: [mapTable(customers, { readBack: "generated" })],
+  // With two connections at once.
+  drivers: ["postgres", "neon"],
+});
+
+besides(
+  "a read behind its own flush has what it finds",
+  async ({ db, Session }) => {
+    const reads = [
+      (one: object) => db.refresh(one),
+      () => db.get(customers, 1, { lock: "update" }),
+      () => db.find(customers, undefined, { lock: "update" }),
+    ];
+    for (const [n, read] of reads.entries()) {
+      const one = await db.get(customers, 1);
+      assert(one);
+      await Session.begin((other) => other.update(customers).set({ age: n }));
+      // The read flushes it, and finds what another one has written.
+      one.name = `Ada ${n}`;
+      await read(one);
+      assertEquals([one.age, one.name], [n, `Ada ${n}`]);
+      await db.commit();
+    }
+  },
+);
+
+test("a rollback finds a row again whose key another one had meanwhile", async ({ db }) => {
+  const one = await db.get(customers, 1);
+  assert(one);
+  db.remove(one);
+  db.add(customers, { id: 1, name: "Eve" });
+  await db.rollback();
+  assertStrictEquals(await db.get(customers, 1), one);
+  await db.beginNested(async (inner) => {
+    inner.remove(one);
+    inner.add(customers, { id: 1, name: "Eve" });
+    await inner.flush();
+    throw new Error("no");
+  }).catch(() => {});
+  assertStrictEquals(await db.get(customers, 1), one);
 });
 
 test("a builder's write has its rows read again, raw SQL all", async ({ db, flights }) => {

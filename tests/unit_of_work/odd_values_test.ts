@@ -8,7 +8,7 @@ import {
   text,
   timestamp,
 } from "drizzle-orm/pg-core";
-import { mapTable } from "../../mod.ts";
+import { DatabaseError, mapTable } from "../../mod.ts";
 import { entityTests } from "./entity_bed.ts";
 
 /** As Drizzle's own documentation writes it. */
@@ -37,6 +37,19 @@ const money = customType<{ data: Money; driverData: string }>({
   fromDriver: (value) => new Money(Math.round(Number(value) * 100)),
 });
 
+/** A list of them: its copy has the same instances. */
+const prices = customType<{ data: Money[]; driverData: string }>({
+  dataType: () => "text",
+  toDriver: (value) => value.map(({ cents }) => cents).join(),
+  fromDriver: (value) => value.split(",").map((each) => new Money(+each)),
+});
+
+/** JSON with numbers of its own, which no parser of JavaScript's can hold. */
+const exact = customType<{ data: bigint; driverData: unknown }>({
+  dataType: () => "jsonb",
+  toDriver: (value) => `{"n": ${value}}`,
+});
+
 let nonces = 0;
 
 /** Written differently each time, as what is encrypted with a nonce. */
@@ -60,7 +73,18 @@ const items = pgTable("items", {
   version: integer().notNull().default(1),
 });
 /** Whose values nobody reads back. */
-const bare = pgTable("bare", { id: integer().primaryKey(), price: money() });
+const bare = pgTable("bare", {
+  id: integer().primaryKey(),
+  price: money(),
+  prices: prices(),
+});
+/** One whose rows travel as lists, and one whose rows travel as records. */
+const exacts = pgTable("exacts", { id: serial().primaryKey(), exact: exact() });
+const mixed = pgTable("mixed", {
+  id: serial().primaryKey(),
+  exact: exact(),
+  tags: text().array(),
+});
 const stamped = pgTable("stamped", {
   id: serial().primaryKey(),
   n: integer(),
@@ -80,17 +104,21 @@ const test = entityTests("Session", {
     `create table items (id serial primary key, n int, document jsonb,
       broken json, price numeric(9, 2), sealed text,
       version int not null default 1)`,
-    "create table bare (id int primary key, price numeric(9, 2))",
+    "create table bare (id int primary key, price numeric(9, 2), prices text)",
+    "create table exacts (id serial primary key, exact jsonb)",
+    "create table mixed (id serial primary key, exact jsonb, tags text[])",
     `create table stamped (id serial primary key, n int, at timestamptz,
       by text)`,
     "create table terms (id int primary key, until timestamptz, day date)",
     `insert into terms values (1, 'infinity', '-infinity'),
       (2, '0044-03-15 12:00 BC', 'infinity'), (3, null, null)`,
   ],
-  schema: { items, stamped, terms, bare },
+  schema: { items, stamped, terms, bare, exacts, mixed },
   tables: [
     mapTable(items, { version: items.version }),
     mapTable(bare, { readBack: "none" }),
+    mapTable(exacts, { readBack: "generated" }),
+    mapTable(mixed, { readBack: "generated" }),
   ],
 });
 
@@ -140,8 +168,30 @@ test("writes JSON of a custom type as JSON", async ({ db, rows }) => {
     { type: "object", a: "3" },
   ]);
   db.add(items, { broken: "secret" });
-  const error = await assertRejects(() => db.flush(), TypeError, '"broken"');
+  const error = await assertRejects(() => db.flush(), DatabaseError);
+  assertEquals(error.sqlstate, "22P02");
   assert(!error.message.includes("secret"));
+});
+
+test("keeps the numbers of somebody's own JSON", async ({ db, rows }) => {
+  const values = [2n ** 63n, 2n ** 63n + 1n].map((exact) => ({ exact }));
+  for (const table of [exacts, mixed]) {
+    db.addAll(table, [...values, { exact: null }]);
+    await db.flush();
+    const [one] = db.addAll(table, [{ exact: 1n }]);
+    await db.flush();
+    assert(one);
+    one.exact = 2n ** 63n + 3n;
+    await db.commit();
+  }
+  const stored = [...values.map(({ exact }) => exact), null, 2n ** 63n + 3n]
+    .map((each) => ({ n: each === null ? null : String(each) }));
+  for (const name of ["exacts", "mixed"]) {
+    assertEquals(
+      await rows(`select exact ->> 'n' as n from ${name} order by id`),
+      stored,
+    );
+  }
 });
 
 test("leaves times alone that no Date can hold", async ({ db, flights, rows }) => {
@@ -184,13 +234,22 @@ test("undoes what was changed inside of a class's instance", async ({ db, flight
 });
 
 test("writes what was changed inside of an instance that was never read", async ({ db, rows }) => {
-  const one = db.add(bare, { id: 1, price: new Money(150) });
+  const one = db.add(bare, {
+    id: 1,
+    price: new Money(150),
+    prices: [new Money(1), new Money(2)],
+  });
   await db.commit();
-  assert(one.price);
+  assert(one.price && one.prices?.[1]);
   one.price.cents = 999;
   assertEquals(db.dirty, [one]);
   await db.commit();
-  assertEquals(await rows("select price::text from bare"), [{ price: "9.99" }]);
+  one.prices[1].cents = 3;
+  assertEquals(db.dirty, [one]);
+  await db.commit();
+  assertEquals(await rows("select price::text, prices from bare"), [
+    { price: "9.99", prices: "1,3" },
+  ]);
 });
 
 test("does not write what only looks changed", async ({ Session, db, rows }) => {
