@@ -4,8 +4,8 @@ import type { Gate } from "./_gate.ts";
 import type { HookList } from "./_hook_list.ts";
 import type { HookRunner } from "./_hook_runner.ts";
 import { CommitOutcomeError } from "../errors/connection_error.ts";
+import type { Refusal } from "../unit_of_work/written_rows.ts";
 import { busyError, firstFailure, rollbackOnlyError } from "./_refusals.ts";
-import type { Refusal } from "./_running_flush.ts";
 import type { SessionStats } from "./session_stats.ts";
 import type { SessionState } from "./session_state.ts";
 import type { RollbackOptions, Transaction } from "./transaction.ts";
@@ -71,7 +71,7 @@ export class Ending<Handle> {
       work.nextTransaction();
       this.#countCommit(transaction);
       current.forget(transaction);
-      if (refusal !== undefined) hooks.tell(refusal.error);
+      flusher.tell(refusal);
     } catch (error) {
       // It may have been done.
       if (error instanceof CommitOutcomeError) this.#countCommit(transaction);

@@ -5,8 +5,9 @@ import type { Engine } from "../engine/engine.ts";
 import { mayCascade } from "../unit_of_work/change_set.ts";
 import type { KnownEntities } from "../unit_of_work/known_entities.ts";
 import { UnitOfWork } from "../unit_of_work/unit_of_work.ts";
+import type { Refusal } from "../unit_of_work/written_rows.ts";
 import { autocommitError, firstFailure } from "./_refusals.ts";
-import { type Refusal, RunningFlush } from "./_running_flush.ts";
+import { RunningFlush } from "./_running_flush.ts";
 import type { StatementTables } from "./statement_tables.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -136,7 +137,7 @@ export class Flusher {
    */
   hold(transaction: Transaction): void {
     this.#run(transaction, { publishAll: true, isHeld: true })?.then(
-      (refusal) => this.#tell(refusal),
+      (refusal) => this.tell(refusal),
       () => {},
     );
   }
@@ -160,8 +161,13 @@ export class Flusher {
     }
   }
 
-  /** Nobody waits for it. */
-  #tell(refusal: Refusal | undefined): void {
+  /**
+   * Tells what was thrown at an answer whose statement nobody can be told of as
+   * failed.
+   *
+   * @param refusal What a flush has settled with.
+   */
+  tell(refusal: Refusal | undefined): void {
     if (refusal === undefined) return;
     this.#engine.emit({ type: "listenerError", error: refusal.error });
   }

@@ -114,15 +114,6 @@ export class HookRunner<Handle> {
     return this.#runAll(ofTransaction.ofRollback, this.#hooks.afterRollback);
   }
 
-  /**
-   * Tells what was thrown when all was done already.
-   *
-   * @param error What it was.
-   */
-  tell(error: unknown): void {
-    this.#engine.emit({ type: "listenerError", error });
-  }
-
   /** They are no part of the transaction: one may use the session, or close it. */
   async #runAll(
     hooks: readonly Hook[],
@@ -136,7 +127,7 @@ export class HookRunner<Handle> {
         await hook();
       } catch (error) {
         // What has ended stays so, whatever comes after it.
-        this.tell(error);
+        this.#engine.emit({ type: "listenerError", error });
       } finally {
         if (hook === last) this.#running.delete(last);
       }

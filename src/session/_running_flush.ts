@@ -5,6 +5,7 @@ import { StaleDataError } from "../errors/database_error.ts";
 import type { Change } from "../unit_of_work/change_set.ts";
 import type { PlannedStatement } from "../unit_of_work/flush_plan.ts";
 import type { UnitOfWork } from "../unit_of_work/unit_of_work.ts";
+import type { Refusal } from "../unit_of_work/written_rows.ts";
 import { explainedXmin } from "./explained_xmin.ts";
 
 /** What a flush has to do with. */
@@ -17,11 +18,6 @@ interface FlushParts {
   readonly holder: PoolHolder | undefined;
   /** Whether nothing has undone it. */
   readonly isLive: () => boolean;
-}
-
-/** What a column, or an entity, has thrown at an answer. */
-export interface Refusal {
-  readonly error: unknown;
 }
 
 /** The statements of one flush, from their sending to their answers. */
@@ -49,7 +45,7 @@ export class RunningFlush {
     return this.#planned.map((planned) =>
       new HeardStatement(
         planned.statement,
-        (result) => this.#takeIn(planned, result),
+        (result) => this.#take(planned, result),
       )
     );
   }
@@ -81,22 +77,10 @@ export class RunningFlush {
       throw failed === undefined ? error : explained(error, failed);
     }
     for (const [at, planned] of this.#planned.entries()) {
-      const result = results[at];
-      if (result !== undefined) this.#takeIn(planned, result);
+      this.#take(planned, results[at]);
     }
     this.#tell();
     return this.#refusal;
-  }
-
-  /** A column that cannot decode must not hurt the wire, nor other entities. */
-  #takeIn(planned: PlannedStatement, result: Result): void {
-    const { unreadable } = result;
-    try {
-      this.#take(planned, unreadable === undefined ? result : undefined);
-    } catch (error) {
-      this.#refusal ??= { error };
-    }
-    if (unreadable !== undefined) this.#refusal ??= { error: unreadable };
   }
 
   /** What was made is true when the whole flight has succeeded. */
@@ -110,8 +94,11 @@ export class RunningFlush {
     if (this.#taken.has(planned)) return;
     this.#taken.add(planned);
     const { work, isLive } = this.#parts;
-    if (result !== undefined && isLive()) work.answer(planned, result);
-    else work.unanswered(planned);
+    const { unreadable } = result ?? {};
+    if (result !== undefined && unreadable === undefined && isLive()) {
+      this.#refusal ??= work.answer(planned, result);
+    } else work.unanswered(planned);
+    if (unreadable !== undefined) this.#refusal ??= { error: unreadable };
   }
 
   #tell(): void {

@@ -3,6 +3,8 @@ import { encodeKept } from "./kept_value.ts";
 import { KeyReference } from "./key_reference.ts";
 import { type ColumnInfo, quoteName, type TableInfo } from "./table_info.ts";
 
+const JSON_TYPE = /^jsonb?$/i;
+
 /** Numbers the rows of a list; no column of a user's has this name. */
 export const ORD = "nullpool_ord";
 
@@ -211,15 +213,15 @@ function valueLists(
 
 /** A list of values as PostgreSQL reads it. */
 function listText(source: WrittenSource, count: number): string {
-  const { column } = source;
-  const isJson = column !== undefined && isJsonText(column);
+  // Of a custom type a number may be written as anything.
+  const isNumeric = !JSON_TYPE.test(source.listType ?? "");
   const items = new Array<string>(count);
   for (let row = 0; row < count; row++) {
     const value = source.valueOf(row);
     const text = encoded(source, value);
     if (text === null) items[row] = "NULL";
     // Any text may hold what a list gives a meaning.
-    else items[row] = isNumber(value) && !isJson ? text : quoted(text);
+    else items[row] = isNumber(value) && isNumeric ? text : quoted(text);
   }
   // A text that grows by each of thousands is made of as many parts.
   return `{${items.join()}}`;
@@ -263,10 +265,8 @@ function jsonRows(
     value: (at) => {
       const source = sources[at];
       if (source === undefined) return "null";
-      const { alias, column, reference, isKey, listType } = source;
-      if (
-        column !== undefined && reference === undefined && !isJsonText(column)
-      ) {
+      const { alias, column, isKey, listType } = source;
+      if (isRecorded(source) && column !== undefined) {
         return `${isKey ? "q" : "p"}.${column.sql}`;
       }
       return `(l.item -> 2 ->> '${alias.replaceAll("'", "''")}')::${listType}`;
@@ -274,9 +274,13 @@ function jsonRows(
   };
 }
 
-/** JSON whose numbers are somebody's own: no parser of ours may round them. */
-function isJsonText({ listType, isJson }: ColumnInfo): boolean {
-  return !isJson && /^jsonb?$/i.test(listType ?? "");
+/**
+ * Whether a value travels in a record of the table. JSON that somebody writes
+ * himself does not: no parser of ours may round its numbers.
+ */
+function isRecorded({ column, reference }: WrittenSource): boolean {
+  return column !== undefined && reference === undefined &&
+    (column.isJson || !JSON_TYPE.test(column.listType ?? ""));
 }
 
 /** The rows as JSON. */
@@ -285,12 +289,12 @@ function jsonText(sources: readonly WrittenSource[], count: number): string {
     const values: Record<string, unknown> = {};
     const keys: Record<string, unknown> = {};
     const plain: Record<string, unknown> = {};
-    for (const { alias, column, isKey, reference, valueOf } of sources) {
+    for (const source of sources) {
+      const { alias, column, isKey, valueOf } = source;
       const value = valueOf(row);
-      if (column === undefined || reference !== undefined) {
-        plain[alias] = value;
-      } else if (isJsonText(column)) plain[alias] = encodeKept(column, value);
-      else (isKey ? keys : values)[column.name] = jsonValue(column, value);
+      if (isRecorded(source) && column !== undefined) {
+        (isKey ? keys : values)[column.name] = jsonValue(column, value);
+      } else plain[alias] = encoded(source, value);
     }
     return [values, keys, plain];
   });

@@ -24,7 +24,7 @@ import type { Ref } from "./ref.ts";
 import { hasValue, keyText, requireKey } from "./row_key.ts";
 import { columnOf, type TableInfo } from "./table_info.ts";
 import { NEVER, UndoLog } from "./undo_log.ts";
-import { WrittenRows } from "./written_rows.ts";
+import { type Refusal, WrittenRows } from "./written_rows.ts";
 
 /** How a row is taken in. */
 export interface LoadOptions {
@@ -339,10 +339,11 @@ export class UnitOfWork {
    *
    * @param planned The statement.
    * @param result Its answer.
+   * @returns What was thrown at it; all else is taken in.
    */
-  answer(planned: PlannedStatement, result: Result): void {
+  answer(planned: PlannedStatement, result: Result): Refusal | undefined {
     this.noteSealed();
-    this.#written.answer(planned, result);
+    return this.#written.answer(planned, result);
   }
 
   /**

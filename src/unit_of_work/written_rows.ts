@@ -23,6 +23,12 @@ import {
 } from "./table_info.ts";
 import { NEVER } from "./undo_log.ts";
 
+/** What a column, or an entity that was frozen, has thrown at an answer. */
+export interface Refusal {
+  /** That. */
+  readonly error: unknown;
+}
+
 /** Rows that are being written: from their statement to its answer. */
 export class WrittenRows {
   readonly #map: IdentityMap;
@@ -68,12 +74,14 @@ export class WrittenRows {
    *
    * @param planned The statement.
    * @param result Its answer.
-   * @throws What a column, or an entity that was frozen, has thrown; all other
-   * rows are taken in by then.
+   * @returns What was thrown at it; all else is taken in.
    */
-  answer({ changes, read, rows }: PlannedStatement, result: Result): void {
+  answer(
+    { changes, read, rows }: PlannedStatement,
+    result: Result,
+  ): Refusal | undefined {
     const [first] = changes;
-    if (first === undefined || first.kind === "delete") return;
+    if (first === undefined || first.kind === "delete") return undefined;
     let refusal: Refusal | undefined;
     for (let at = 0; at < changes.length; at++) {
       const entry = changes[at]?.entry;
@@ -86,7 +94,7 @@ export class WrittenRows {
       refusal ??= refused;
       if (read.length > 0) this.#map.follow(entry);
     }
-    if (refusal !== undefined) throw refusal.error;
+    return refusal;
   }
 
   /**
@@ -173,11 +181,6 @@ function isMade(
   if (columns.includes(column)) return entry.refs?.has(key) ?? false;
   // A type that is written as SQL: the entity has the value.
   return !expressions?.has(column) || (entry.expressions?.has(key) ?? false);
-}
-
-/** What was thrown at an answer. */
-interface Refusal {
-  readonly error: unknown;
 }
 
 /** Takes in a row that came back, as far as it can be. */
