@@ -151,11 +151,23 @@ function staleError(
   );
 }
 
-/** Whether the server closed the connection along with this error. */
+/**
+ * Whether the server closed the connection along with this error. It says so in
+ * the language of its `lc_messages`, and drivers hand on that word alone.
+ */
 export function endsConnection(error: unknown): boolean {
-  return isServerError(error) &&
-    (error.severity === "FATAL" || error.severity === "PANIC");
+  if (!isServerError(error)) return false;
+  const { severity, code } = error;
+  if (severity === "FATAL" || severity === "PANIC") return true;
+  return severity !== "ERROR" && LAST_WORDS.test(code);
 }
+
+/**
+ * With what PostgreSQL ends a session or refuses one, and nothing else: a
+ * login, a limit on idling or on a transaction, too many connections, a server
+ * that goes down or is not up.
+ */
+const LAST_WORDS = /^(?:25P0[34]|28...|53300|57P0[1-5])$/;
 
 function databaseError(
   error: ServerErrorFields,
