@@ -1,6 +1,10 @@
 import { type Context, Hono } from "hono";
 import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { Engine } from "../engine/engine.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import { StateError } from "../errors/state_error.ts";
 import type { EventMap } from "../events/event.ts";
 import { type FeedSource, InspectorFeed, snapshot } from "./_inspector_feed.ts";
@@ -43,6 +47,13 @@ export interface InspectorOptions {
    */
   readonly signal?: AbortSignal;
 }
+
+const INSPECTOR_OPTIONS: OptionNames<InspectorOptions> = {
+  authorize: true,
+  force: true,
+  keep: true,
+  signal: true,
+};
 
 const DEFAULT_KEEP = 200;
 
@@ -113,6 +124,7 @@ export function inspector(
   engine: Engine,
   options: InspectorOptions = {},
 ): Hono {
+  checkOptionNames("inspector()", options, INSPECTOR_OPTIONS);
   const { force = false, keep = DEFAULT_KEEP, signal } = options;
   if (engine.mode === "production" && !force) throw productionError();
   if (!Number.isInteger(keep) || keep < 1) {

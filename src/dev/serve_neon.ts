@@ -1,3 +1,7 @@
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import type { Backend } from "./_backend.ts";
 import { HttpPool } from "./_http_pool.ts";
 import { FaultSource, type NeonFaults } from "./neon_faults.ts";
@@ -76,6 +80,17 @@ export interface NeonServerOptions {
   readonly latency?: number;
 }
 
+const SERVER_OPTIONS: OptionNames<NeonServerOptions> = {
+  backend: true,
+  port: true,
+  hostname: true,
+  allowedHosts: true,
+  poolSize: true,
+  maxBytes: true,
+  faults: true,
+  latency: true,
+};
+
 /** A running endpoint. */
 export interface NeonServer {
   /** The port it listens on. */
@@ -151,6 +166,7 @@ const DEFAULT_MAX_BYTES = 10 * 1024 * 1024;
 export async function serveNeon(
   options: NeonServerOptions,
 ): Promise<NeonServer> {
+  checkOptionNames("serveNeon()", options, SERVER_OPTIONS);
   const {
     port = DEFAULT_PORT,
     hostname = "127.0.0.1",

@@ -1,3 +1,7 @@
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import { checkNumber } from "./check_number.ts";
 import { command, type Statement } from "./statement.ts";
 import { statementStart } from "./statement_start.ts";
@@ -91,6 +95,17 @@ const ISOLATION_LEVELS: ReadonlySet<unknown> = new Set([
   "autocommit",
 ]);
 
+const TRANSACTION_OPTIONS: OptionNames<TransactionOptions> = {
+  isolationLevel: true,
+  readOnly: true,
+  deferrable: true,
+  interactive: true,
+  statementTimeout: true,
+  transactionTimeout: true,
+  lostCommit: true,
+  signal: true,
+};
+
 const LOST_COMMIT: ReadonlySet<unknown> = new Set(["error", "xid", "ledger"]);
 
 /**
@@ -99,9 +114,11 @@ const LOST_COMMIT: ReadonlySet<unknown> = new Set(["error", "xid", "ledger"]);
  * @param options What was given.
  * @throws {RangeError} When the isolation level is unknown, or contradicts the
  * others; when a timeout is no number of milliseconds.
- * @throws {TypeError} When one of the others has another type than its own.
+ * @throws {TypeError} When one of the others has another type than its own, or
+ * there is none of its name.
  */
 export function checkTransactionOptions(options: TransactionOptions): void {
+  checkOptionNames("a transaction", options, TRANSACTION_OPTIONS);
   const { isolationLevel, readOnly, deferrable, interactive } = options;
   const { statementTimeout = 0, transactionTimeout = 0, signal } = options;
   checkNumber("statementTimeout", statementTimeout, "milliseconds");

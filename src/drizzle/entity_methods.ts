@@ -1,3 +1,7 @@
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import type {
   AddValues,
   EntityOf,
@@ -222,6 +226,15 @@ export interface EntityMethods<Schema extends Record<string, unknown>> {
 /** Any of the methods, as it is called. */
 type Method = (this: HandleDatabase, ...args: never[]) => unknown;
 
+const GET_OPTIONS: OptionNames<GetOptions> = { lock: true };
+
+const FIND_OPTIONS: OptionNames<FindOptions> = {
+  ...GET_OPTIONS,
+  orderBy: true,
+  limit: true,
+  offset: true,
+};
+
 /** Written once for both classes, which extend different ones of Drizzle's. */
 export const ENTITY_METHODS = {
   add(table: EntityTable, values: AnyValues) {
@@ -230,10 +243,16 @@ export const ENTITY_METHODS = {
   addAll(table: EntityTable, values: readonly AnyValues[]) {
     return runnerOf(this).entities.addAll(table, values);
   },
-  async get(table: EntityTable, key: unknown, options?: GetOptions) {
+  async get(table: EntityTable, key: unknown, options: GetOptions = {}) {
+    checkOptionNames("get()", options, GET_OPTIONS);
     return await runnerOf(this).entities.get(table, key, options);
   },
-  async find(table: EntityTable, where?: SqlInput, options?: FindOptions) {
+  async find(
+    table: EntityTable,
+    where?: SqlInput,
+    options: FindOptions = {},
+  ) {
+    checkOptionNames("find()", options, FIND_OPTIONS);
     return await runnerOf(this).entities.find(table, where, options);
   },
   track(table: EntityTable, rows: readonly Record<string, unknown>[]) {
@@ -243,6 +262,7 @@ export const ENTITY_METHODS = {
     return await runnerOf(this).entities.merge(table, values);
   },
   async refresh(entity: object, options: GetOptions = {}) {
+    checkOptionNames("refresh()", options, GET_OPTIONS);
     await runnerOf(this).entities.refresh(entity, options.lock);
   },
   remove(entity: object) {

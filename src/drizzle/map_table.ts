@@ -1,5 +1,9 @@
 import { getTableColumns, getTableName, is } from "drizzle-orm";
 import { type PgColumn, PgTable } from "drizzle-orm/pg-core";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import { StateError } from "../errors/state_error.ts";
 import type { EntityTable, TableColumn } from "./entity_types.ts";
 import { type TableMapping, XMIN } from "../unit_of_work/table_info.ts";
@@ -38,6 +42,13 @@ export interface MapTableOptions {
    */
   readonly deferrable?: readonly string[];
 }
+
+const MAP_TABLE_OPTIONS: OptionNames<MapTableOptions> = {
+  version: true,
+  readBack: true,
+  keys: true,
+  deferrable: true,
+};
 
 /** A table, and how the unit of work treats it. */
 export interface MappedTable {
@@ -86,6 +97,7 @@ export function mapTable(
   table: EntityTable,
   options: MapTableOptions,
 ): MappedTable {
+  checkOptionNames("mapTable()", options, MAP_TABLE_OPTIONS);
   const { version, readBack = "all", keys, deferrable = [] } = options;
   if (!is(table, PgTable)) {
     if (version === undefined) {

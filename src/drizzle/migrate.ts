@@ -2,6 +2,10 @@ import { sql } from "drizzle-orm";
 import type { MigrationMeta } from "drizzle-orm/migrator";
 import { PgDialect, type PgSession } from "drizzle-orm/pg-core";
 import type { Engine } from "../engine/engine.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import { sessionmaker } from "./sessionmaker.ts";
 
 /** The runner of a session, whatever its schema. */
@@ -23,6 +27,11 @@ export interface MigrateOptions {
    */
   readonly migrationsTable?: string;
 }
+
+const MIGRATE_OPTIONS: OptionNames<MigrateOptions> = {
+  migrationsSchema: true,
+  migrationsTable: true,
+};
 
 /**
  * Applies drizzle-kit's migrations that the database has not seen yet, in one
@@ -53,6 +62,7 @@ export async function migrate(
   folder: string,
   options: MigrateOptions = {},
 ): Promise<void> {
+  checkOptionNames("migrate()", options, MIGRATE_OPTIONS);
   const {
     migrationsSchema = "drizzle",
     migrationsTable = "__drizzle_migrations",

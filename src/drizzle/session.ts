@@ -7,6 +7,7 @@ import {
 } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { PoolHolder } from "../driver/pool_holder.ts";
+import { checkOptionNames } from "../errors/check_option_names.ts";
 import { type IdentityRules, identitySettings } from "../session/claims.ts";
 import { SessionCore } from "../session/session_core.ts";
 import type { SessionState } from "../session/session_state.ts";
@@ -19,7 +20,11 @@ import { hearFlush, hearsFlush } from "./hear_flush.ts";
 import { installMethods } from "./install_methods.ts";
 import { runnerFor } from "./runner_for.ts";
 import { coreHooks, type SessionHooks } from "./session_hooks.ts";
-import type { SessionIdentity, SessionOptions } from "./session_options.ts";
+import {
+  SESSION_OPTIONS,
+  type SessionIdentity,
+  type SessionOptions,
+} from "./session_options.ts";
 import type { SessionShape } from "./session_shape.ts";
 import type { SessionTransaction } from "./session_transaction.ts";
 import type {
@@ -113,6 +118,7 @@ export class Session<
    */
   constructor(parts: SessionParts<Schema>, options: SessionOptions = {}) {
     const { name = "a session", parent, signal, requireClaims } = options;
+    checkOptionNames("a session", options, SESSION_OPTIONS);
     if (options.transaction) checkTransactionOptions(options.transaction);
     checkSignal(signal);
     const holder: PoolHolder = { name, parent };

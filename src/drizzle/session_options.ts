@@ -1,5 +1,6 @@
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { PoolHolder } from "../driver/pool_holder.ts";
+import type { OptionNames } from "../errors/check_option_names.ts";
 import type { SessionContext } from "./session_context.ts";
 
 /** For whom a session speaks. */
@@ -123,6 +124,26 @@ export interface SessionOptions {
   /** How a scoped session follows its nested blocks. */
   readonly context?: SessionContext;
 }
+
+/** Their names. */
+export const SESSION_OPTIONS: OptionNames<SessionOptions> = {
+  transaction: true,
+  atomic: true,
+  autobegin: true,
+  sharesReads: true,
+  claims: true,
+  role: true,
+  requireClaims: true,
+  readYourWrites: true,
+  bookmark: true,
+  authToken: true,
+  signal: true,
+  name: true,
+  closedHint: true,
+  parent: true,
+  whenUsed: true,
+  context: true,
+};
 
 /**
  * Options on top of usual ones: what is not given is as usual, and either

@@ -6,6 +6,10 @@ import {
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import { USUAL_ROLES } from "../session/claims.ts";
 import { checkRetry, type RetryOptions } from "../session/retry_policy.ts";
 import type { PoolHolder } from "../driver/pool_holder.ts";
@@ -266,6 +270,19 @@ function currentHolder(
   return undefined;
 }
 
+/** Their names. */
+export const SESSIONMAKER_OPTIONS: OptionNames<SessionmakerOptions> = {
+  schema: true,
+  tables: true,
+  casing: true,
+  logger: true,
+  cache: true,
+  transaction: true,
+  roles: true,
+  requireClaims: true,
+  hooks: true,
+};
+
 /** What its sessions are made of, checked. */
 function sessionParts<Schema extends Record<string, unknown>>(
   engine: Engine,
@@ -276,6 +293,7 @@ function sessionParts<Schema extends Record<string, unknown>>(
       "Cannot make sessions: expected an engine from createEngine()",
     );
   }
+  checkOptionNames("sessionmaker()", options, SESSIONMAKER_OPTIONS);
   checkTransactionOptions(options.transaction ?? {});
   const shape = sessionShape(options, engine.pureFunctions);
   return {

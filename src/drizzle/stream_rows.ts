@@ -1,4 +1,8 @@
 import type { Result, Statement } from "../driver/statement.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import { StateError } from "../errors/state_error.ts";
 import {
   ANY_TABLE,
@@ -18,6 +22,11 @@ export interface StreamOptions {
   /** Ends the reading; the cursor is closed. */
   readonly signal?: AbortSignal;
 }
+
+const STREAM_OPTIONS: OptionNames<StreamOptions> = {
+  batchSize: true,
+  signal: true,
+};
 
 /** How a cursor reads. */
 interface CursorOptions extends StreamOptions {
@@ -42,6 +51,7 @@ export async function* streamRows(
   map: (result: Result) => unknown,
   { tablesOf = () => ANY_TABLE, ...options }: CursorOptions,
 ): AsyncGenerator<unknown, void, void> {
+  checkOptionNames("a stream", options, STREAM_OPTIONS);
   const { batchSize = 100, signal } = options;
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new RangeError(

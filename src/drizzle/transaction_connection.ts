@@ -1,5 +1,9 @@
 import { toWireParameter } from "../driver/parameter.ts";
 import { readable } from "../driver/statement.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import type { SessionHandle } from "../session/session_core.ts";
 import { statementAccess } from "./statement_access.ts";
 import type { QueryResult } from "./statement_runner.ts";
@@ -14,6 +18,8 @@ export interface RawQueryOptions {
    */
   readonly rowMode?: "object" | "array";
 }
+
+const QUERY_OPTIONS: OptionNames<RawQueryOptions> = { rowMode: true };
 
 /**
  * The connection of a session's transaction, for what Drizzle cannot express:
@@ -70,8 +76,10 @@ class HandleConnection implements TransactionConnection {
   async query<Row>(
     text: string,
     values: readonly unknown[] = [],
-    { rowMode = "object" }: RawQueryOptions = {},
+    options: RawQueryOptions = {},
   ): Promise<QueryResult<Row>> {
+    checkOptionNames("query()", options, QUERY_OPTIONS);
+    const { rowMode = "object" } = options;
     const { core } = this.#handle;
     core.checkTransaction(this.#transaction);
     const result = await core.execute(this.#handle, {

@@ -4,6 +4,10 @@ import {
   checkTransactionOptions,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import { Emitter } from "../events/emitter.ts";
 import { NullPool } from "../pool/null_pool.ts";
 import type { PooledDriver, PoolFactory } from "../pool/pool.ts";
@@ -115,6 +119,7 @@ export function createEngine(
   driver: Driver | DriverSet,
   options: EngineOptions = {},
 ): Engine {
+  checkOptionNames("createEngine()", options, ENGINE_OPTIONS);
   const { primary, replicas = [], cached } = isDriverSet(driver)
     ? driver
     : { primary: driver };
@@ -168,6 +173,16 @@ export function createEngine(
 function isDriverSet(driver: Driver | DriverSet): driver is DriverSet {
   return typeof driver === "object" && driver !== null && "primary" in driver;
 }
+
+const ENGINE_OPTIONS: OptionNames<EngineOptions> = {
+  pool: true,
+  mode: true,
+  settings: true,
+  transaction: true,
+  pureFunctions: true,
+  exposeServerDetail: true,
+  exposeParameters: true,
+};
 
 function checkDriver(driver: Driver): void {
   if (typeof driver?.connect === "function") return;

@@ -5,6 +5,10 @@ import {
   checkTransactionOptions,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import { sqlstateOf } from "../errors/database_error.ts";
 import { NullpoolError } from "../errors/error.ts";
 import { wrapDriverError } from "../errors/wrap_driver_error.ts";
@@ -30,6 +34,13 @@ export interface EngineVariant {
   /** How transactions run that say nothing else. */
   readonly transaction?: TransactionOptions;
 }
+
+const VARIANT_OPTIONS: OptionNames<EngineVariant> = {
+  settings: true,
+  transaction: true,
+};
+
+const DISPOSE_OPTIONS: OptionNames<DisposeOptions> = { deadline: true };
 
 /** What an engine is made of, checked by `createEngine`. */
 export interface EngineParts {
@@ -124,6 +135,7 @@ export class Engine {
    * @throws {RangeError} When an option has a value that is none of its own.
    */
   with(options: EngineVariant): Engine {
+    checkOptionNames("engine.with()", options, VARIANT_OPTIONS);
     checkTransactionOptions(options.transaction ?? {});
     checkSettings(options.settings ?? {});
     return new Engine({
@@ -366,6 +378,7 @@ export class Engine {
    * are answered; without it nobody is waited for.
    */
   async dispose(options: DisposeOptions = {}): Promise<void> {
+    checkOptionNames("dispose()", options, DISPOSE_OPTIONS);
     await Promise.all([
       this.#parts.pool.dispose(options),
       this.#work.requests.dispose(options),

@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import type { Session } from "../drizzle/session.ts";
+import type { OptionNames } from "../errors/check_option_names.ts";
 import { discardAnswer } from "./_discard_answer.ts";
 import type { ReadYourWritesOptions } from "./bookmark_cookie.ts";
 import type { OpenRequest, RequestOptions } from "./_open_request.ts";
@@ -42,6 +43,14 @@ export interface CommitOptions {
     c: Context,
   ) => Response | Promise<Response>;
 }
+
+/** Their names. */
+export const COMMIT_OPTIONS: OptionNames<CommitOptions> = {
+  commitWhen: true,
+  readYourWrites: true,
+  serverTiming: true,
+  onError: true,
+};
 
 /**
  * Runs a handler with the session of its request: commits behind it, or rolls

@@ -5,6 +5,7 @@ import {
   mergedOptions,
   type SessionOptions,
 } from "../drizzle/session_options.ts";
+import type { OptionNames } from "../errors/check_option_names.ts";
 import { type Background, backgroundOf } from "./_background_of.ts";
 import { clientGone } from "./_client_gone.ts";
 import type { OpenedSource } from "./session_source.ts";
@@ -69,6 +70,17 @@ export interface RequestOptions<Key extends string = "db"> {
    */
   readonly signal?: (c: Context) => AbortSignal | undefined;
 }
+
+/** Their names. */
+export const REQUEST_OPTIONS: OptionNames<RequestOptions> = {
+  key: true,
+  transaction: true,
+  interactive: true,
+  claims: true,
+  role: true,
+  authToken: true,
+  signal: true,
+};
 
 /** A request that has a session. */
 export class OpenRequest<Schema extends Record<string, unknown>> {

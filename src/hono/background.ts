@@ -1,8 +1,16 @@
 import type { Context } from "hono";
 import type { Session } from "../drizzle/session.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import { backgroundOf } from "./_background_of.ts";
 import { sessionOf } from "./_session_of.ts";
-import { OpenRequest, type RequestOptions } from "./_open_request.ts";
+import {
+  OpenRequest,
+  REQUEST_OPTIONS,
+  type RequestOptions,
+} from "./_open_request.ts";
 import { type SessionSource, sessionSource } from "./session_source.ts";
 
 /** How {@linkcode background} runs work. */
@@ -15,6 +23,11 @@ export interface BackgroundOptions extends RequestOptions<"db"> {
    */
   readonly onError?: (error: unknown) => void;
 }
+
+const BACKGROUND_OPTIONS: OptionNames<BackgroundOptions> = {
+  ...REQUEST_OPTIONS,
+  onError: true,
+};
 
 /**
  * Runs work behind the response, in a session of its own: it begins when the
@@ -62,6 +75,7 @@ export function background<
   work: (db: Session<Schema>) => Promise<unknown>,
   options: BackgroundOptions = {},
 ): void {
+  checkOptionNames("background()", options, BACKGROUND_OPTIONS);
   const opened = sessionSource(source);
   // It outlives its client, unless somebody wants it otherwise.
   const request = sessionOf(c, options.key);

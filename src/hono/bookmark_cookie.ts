@@ -1,5 +1,9 @@
 import type { Context } from "hono";
 import type { SessionOptions } from "../drizzle/session_options.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 
 /** How a user's writes are seen by the same user's next requests. */
 export interface ReadYourWritesOptions {
@@ -18,6 +22,12 @@ export interface ReadYourWritesOptions {
    */
   readonly maxAge?: number;
 }
+
+const COOKIE_OPTIONS: OptionNames<ReadYourWritesOptions> = {
+  secret: true,
+  cookie: true,
+  maxAge: true,
+};
 
 /** A position of the log, as `pg_lsn` writes it. */
 const POSITION = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/;
@@ -39,7 +49,9 @@ export class BookmarkCookie {
    * @throws {TypeError} When the secret is none.
    * @throws {RangeError} When it is too short.
    */
-  constructor({ secret, cookie, maxAge }: ReadYourWritesOptions) {
+  constructor(options: ReadYourWritesOptions) {
+    checkOptionNames("readYourWrites", options, COOKIE_OPTIONS);
+    const { secret, cookie, maxAge } = options;
     if (typeof secret !== "string") {
       throw new TypeError('Cannot use option "secret": it is a string');
     }

@@ -1,8 +1,20 @@
 import type { MiddlewareHandler } from "hono";
 import type { Session } from "../drizzle/session.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import { BookmarkCookie } from "./bookmark_cookie.ts";
-import { type CommitOptions, inRequest } from "./_in_request.ts";
-import { OpenRequest, type RequestOptions } from "./_open_request.ts";
+import {
+  COMMIT_OPTIONS,
+  type CommitOptions,
+  inRequest,
+} from "./_in_request.ts";
+import {
+  OpenRequest,
+  REQUEST_OPTIONS,
+  type RequestOptions,
+} from "./_open_request.ts";
 import { type SessionSource, sessionSource } from "./session_source.ts";
 
 /**
@@ -12,6 +24,11 @@ import { type SessionSource, sessionSource } from "./session_source.ts";
  */
 export interface DbSessionOptions<Key extends string = "db">
   extends CommitOptions, RequestOptions<Key> {}
+
+const DB_SESSION_OPTIONS: OptionNames<DbSessionOptions> = {
+  ...COMMIT_OPTIONS,
+  ...REQUEST_OPTIONS,
+};
 
 /**
  * The variables that {@linkcode dbSession} sets, for `new Hono<{ Variables }>`.
@@ -69,6 +86,7 @@ export function dbSession<
   source: SessionSource<Schema>,
   options: DbSessionOptions<Key> = {},
 ): MiddlewareHandler<{ Variables: SessionVariables<Schema, Key> }> {
+  checkOptionNames("dbSession()", options, DB_SESSION_OPTIONS);
   const opened = sessionSource(source);
   const { readYourWrites } = options;
   const cookie = readYourWrites && new BookmarkCookie(readYourWrites);

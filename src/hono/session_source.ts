@@ -4,9 +4,14 @@ import type { SessionOptions } from "../drizzle/session_options.ts";
 import {
   type Sessionmaker,
   sessionmaker,
+  SESSIONMAKER_OPTIONS,
   type SessionmakerOptions,
 } from "../drizzle/sessionmaker.ts";
 import type { Engine } from "../engine/engine.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import type { ScopedSession } from "../scoped/scoped_session.ts";
 
 /**
@@ -72,14 +77,22 @@ export function sessionSource<Schema extends Record<string, unknown>>(
   );
 }
 
+const SOURCE_OPTIONS: OptionNames<EngineSource> = {
+  ...SESSIONMAKER_OPTIONS,
+  engine: true,
+  key: true,
+};
+
 function engineSource<Schema extends Record<string, unknown>>(
   source: EngineSource<Schema>,
 ): OpenedSource<Schema> {
+  const { engine: _, key: __, ...own } = source;
+  checkOptionNames("a source of sessions", source, SOURCE_OPTIONS);
   const makers = new Map<string, Sessionmaker<Schema>>();
   return {
     open(c, options) {
       const key = source.key(c);
-      const maker = makers.get(key) ?? sessionmaker(source.engine(c), source);
+      const maker = makers.get(key) ?? sessionmaker(source.engine(c), own);
       makers.set(key, maker);
       return maker(options);
     },

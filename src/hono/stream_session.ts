@@ -1,8 +1,13 @@
 import type { Context } from "hono";
 import type { Session } from "../drizzle/session.ts";
+import { checkOptionNames } from "../errors/check_option_names.ts";
 import { backgroundOf } from "./_background_of.ts";
 import { sessionOf } from "./_session_of.ts";
-import { OpenRequest, type RequestOptions } from "./_open_request.ts";
+import {
+  OpenRequest,
+  REQUEST_OPTIONS,
+  type RequestOptions,
+} from "./_open_request.ts";
 import { type SessionSource, sessionSource } from "./session_source.ts";
 
 /**
@@ -53,6 +58,7 @@ export async function streamSession<
   answer: (db: Session<Schema>) => Response | Promise<Response>,
   options: RequestOptions<"db"> = {},
 ): Promise<Response> {
+  checkOptionNames("streamSession()", options, REQUEST_OPTIONS);
   const opened = sessionSource(source);
   const { identity } = sessionOf(c, options.key) ?? {};
   const request = new OpenRequest(c, opened, options, identity);

@@ -1,11 +1,15 @@
 import type { Context, Handler } from "hono";
 import { runAgain } from "../drizzle/run_again.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import { checkRetry, type RetryOptions } from "../session/retry_policy.ts";
 import { clientGone } from "./_client_gone.ts";
 import { BookmarkCookie } from "./bookmark_cookie.ts";
 import { freshAnswer } from "./_fresh_answer.ts";
-import { inRequest } from "./_in_request.ts";
-import { OpenRequest } from "./_open_request.ts";
+import { COMMIT_OPTIONS, inRequest } from "./_in_request.ts";
+import { OpenRequest, REQUEST_OPTIONS } from "./_open_request.ts";
 import type { DbSessionOptions, SessionVariables } from "./db_session.ts";
 import { type SessionSource, sessionSource } from "./session_source.ts";
 
@@ -23,6 +27,14 @@ export interface TransactionalOptions<Key extends string = "db">
    */
   readonly retry?: RetryOptions;
 }
+
+const { onError: _, ...KEPT_OPTIONS } = COMMIT_OPTIONS;
+
+const TRANSACTIONAL_OPTIONS: OptionNames<TransactionalOptions> = {
+  ...KEPT_OPTIONS,
+  ...REQUEST_OPTIONS,
+  retry: true,
+};
 
 /**
  * Wraps a handler: it runs in a session of its own, as behind `dbSession`, and
@@ -76,6 +88,7 @@ export function transactional<
   handler: Handler<{ Variables: SessionVariables<Schema, Key> }>,
   options: TransactionalOptions<Key> = {},
 ): Handler<{ Variables: SessionVariables<Schema, Key> }> {
+  checkOptionNames("transactional()", options, TRANSACTIONAL_OPTIONS);
   const { retry = {}, signal = clientGone, readYourWrites } = options;
   const cookie = readYourWrites && new BookmarkCookie(readYourWrites);
   checkRetry(retry);

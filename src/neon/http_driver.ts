@@ -4,6 +4,10 @@ import type { Driver, SendOptions } from "../driver/driver.ts";
 import { orGivenUp } from "../driver/give_up.ts";
 import type { FlightResult, Statement } from "../driver/statement.ts";
 import type { LazyTarget, UrlSource } from "../driver/url.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import { NullpoolError } from "../errors/error.ts";
 import { StateError } from "../errors/state_error.ts";
 import { typeParsers } from "../wire/type_parsers.ts";
@@ -35,6 +39,12 @@ export interface NeonHttpOptions {
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
 }
 
+/** Their names. */
+export const HTTP_OPTIONS: OptionNames<NeonHttpOptions> = {
+  maxBatchBytes: true,
+  fetch: true,
+};
+
 const parserOf = typeParsers(types);
 
 /**
@@ -61,14 +71,29 @@ const MAX_PARAMS = 32_767;
  * @param url The connection URL, or a function asked at the first request.
  * @param options How it asks.
  * @returns The driver, for `createEngine`.
- * @throws {TypeError} When the URL is text and no connection URL.
+ * @throws {TypeError} When the URL is text and no connection URL, or there is
+ * no option of a name.
  * @throws {RangeError} When a number is out of range.
  */
 export function neonHttp(
   url: UrlSource,
   options: NeonHttpOptions = {},
 ): Driver {
-  const target = neonTarget("neonHttp", url);
+  checkOptionNames("neonHttp()", options, HTTP_OPTIONS);
+  return httpDriver(neonTarget("neonHttp", url), options);
+}
+
+/**
+ * A driver that has nothing but HTTP.
+ *
+ * @param target Where to.
+ * @param options How.
+ * @throws {RangeError} When a number is out of range.
+ */
+export function httpDriver(
+  target: LazyTarget,
+  options: NeonHttpOptions,
+): Driver {
   return {
     name: "neon-http",
     describe: () => target.describe(),

@@ -1,14 +1,19 @@
 import type { Driver } from "../driver/driver.ts";
 import type { UrlSource } from "../driver/url.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import { neonTarget } from "./_neon_target.ts";
 import {
+  HTTP_OPTIONS,
+  httpDriver,
   httpTransport,
-  neonHttp,
   type NeonHttpOptions,
 } from "./http_driver.ts";
 import {
-  neonWebSocket,
   type NeonWebSocketOptions,
+  WEBSOCKET_OPTIONS,
   webSocketDriver,
 } from "./websocket_driver.ts";
 
@@ -24,6 +29,12 @@ export interface NeonOptions extends NeonWebSocketOptions, NeonHttpOptions {
    */
   readonly transport?: "auto" | "http" | "websocket";
 }
+
+const NEON_OPTIONS: OptionNames<NeonOptions> = {
+  ...HTTP_OPTIONS,
+  ...WEBSOCKET_OPTIONS,
+  transport: true,
+};
 
 /**
  * The driver for Neon, and for whatever else speaks Neon's protocol.
@@ -45,23 +56,24 @@ export interface NeonOptions extends NeonWebSocketOptions, NeonHttpOptions {
  * @param url The connection URL, or a function asked when it is first needed.
  * @param options How it connects.
  * @returns The driver, for `createEngine`.
- * @throws {TypeError} When the URL is text and no connection URL.
+ * @throws {TypeError} When the URL is text and no connection URL, or there is
+ * no option of a name.
  * @throws {RangeError} When an option has a value that is none of its own.
  */
 export function neon(url: UrlSource, options: NeonOptions = {}): Driver {
+  checkOptionNames("neon()", options, NEON_OPTIONS);
   const { transport = "auto" } = options;
+  const target = neonTarget("neon", url);
   switch (transport) {
     case "http":
-      return neonHttp(url, options);
+      return httpDriver(target, options);
     case "websocket":
-      return neonWebSocket(url, options);
-    case "auto": {
-      const target = neonTarget("neon", url);
+      return webSocketDriver(target, options);
+    case "auto":
       return {
         ...webSocketDriver(target, options),
         ...httpTransport(target, options),
       };
-    }
     default:
       throw new RangeError(
         'Cannot use option "transport": it is "auto", "http" or "websocket"',

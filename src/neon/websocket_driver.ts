@@ -1,6 +1,10 @@
 import { Client, types } from "@neondatabase/serverless";
 import type { Driver } from "../driver/driver.ts";
 import type { ConnectionTarget, LazyTarget, UrlSource } from "../driver/url.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import type { WireClient } from "../wire/client.ts";
 import { clientDriver } from "../wire/client_driver.ts";
 import { typeParsers } from "../wire/type_parsers.ts";
@@ -35,6 +39,12 @@ export interface NeonWebSocketOptions {
   readonly WebSocket?: WebSocketConstructor;
 }
 
+/** Their names. */
+export const WEBSOCKET_OPTIONS: OptionNames<NeonWebSocketOptions> = {
+  connectTimeout: true,
+  WebSocket: true,
+};
+
 /**
  * A driver for Neon's protocol over a WebSocket, by Neon's own client: a
  * connection with interactive transactions wherever there is no TCP.
@@ -56,13 +66,15 @@ export interface NeonWebSocketOptions {
  * @param url The connection URL, or a function asked at the first connect.
  * @param options How it connects.
  * @returns The driver, for `createEngine`.
- * @throws {TypeError} When the URL is text and no connection URL.
+ * @throws {TypeError} When the URL is text and no connection URL, or there is
+ * no option of a name.
  * @throws {RangeError} When `connectTimeout` is not a number of milliseconds.
  */
 export function neonWebSocket(
   url: UrlSource,
   options: NeonWebSocketOptions = {},
 ): Driver {
+  checkOptionNames("neonWebSocket()", options, WEBSOCKET_OPTIONS);
   return webSocketDriver(neonTarget("neonWebSocket", url), options);
 }
 

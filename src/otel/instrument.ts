@@ -7,6 +7,10 @@ import {
 } from "@opentelemetry/api";
 import type { DatabaseAddress } from "../driver/driver.ts";
 import type { Engine } from "../engine/engine.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import { Clock } from "./_clock.ts";
 import { MetricRecorder } from "./_metrics.ts";
 import { QueryShapes, SCHEMA_URL } from "./_semantic_attributes.ts";
@@ -48,6 +52,14 @@ export interface InstrumentOptions {
    */
   readonly poolName?: string;
 }
+
+const INSTRUMENT_OPTIONS: OptionNames<InstrumentOptions> = {
+  tracerProvider: true,
+  meterProvider: true,
+  spans: true,
+  queryText: true,
+  poolName: true,
+};
 
 /** Its name among the instrumentations of a program. */
 const SCOPE = "@nullpool/db";
@@ -165,6 +177,7 @@ export function instrument(
   engine: Engine,
   options: InstrumentOptions = {},
 ): () => void {
+  checkOptionNames("instrument()", options, INSTRUMENT_OPTIONS);
   const { spans = SPAN_NAMES, queryText = true } = options;
   checkSpans(spans);
   const { tracerProvider = trace, meterProvider = metrics } = options;

@@ -1,5 +1,9 @@
 import type { Connection } from "../driver/connection.ts";
 import type { Driver } from "../driver/driver.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import { checkCount } from "./_check_options.ts";
 import { Lending } from "./_lending.ts";
 import type {
@@ -26,6 +30,11 @@ export interface NullPoolOptions {
    */
   readonly timeout?: number;
 }
+
+const NULL_POOL_OPTIONS: OptionNames<NullPoolOptions> = {
+  maxOpen: true,
+  timeout: true,
+};
 
 /**
  * A pool that keeps nothing: each checkout opens a connection, each checkin
@@ -60,6 +69,7 @@ export class NullPool implements Pool {
    * @throws {RangeError} When an option is out of its range.
    */
   constructor(driver: Driver, options: NullPoolOptions = {}) {
+    checkOptionNames("NullPool", options, NULL_POOL_OPTIONS);
     const { maxOpen = Infinity, timeout = 30_000 } = options;
     if (maxOpen !== Infinity) checkCount("maxOpen", maxOpen, 1);
     this.#lending = new Lending(driver, {

@@ -1,5 +1,9 @@
 import type { Connection } from "../driver/connection.ts";
 import type { Driver } from "../driver/driver.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import { ConnectionError } from "../errors/connection_error.ts";
 import { PoolError } from "../errors/pool_error.ts";
 import { answers } from "./_answers.ts";
@@ -77,6 +81,16 @@ export interface QueuePoolOptions {
   readonly resetOnReturn?: "rollback" | "none";
 }
 
+const QUEUE_POOL_OPTIONS: OptionNames<QueuePoolOptions> = {
+  poolSize: true,
+  maxOverflow: true,
+  timeout: true,
+  recycle: true,
+  prePing: true,
+  lifo: true,
+  resetOnReturn: true,
+};
+
 /** How a connection is invalidated. */
 export interface InvalidateOptions {
   /**
@@ -144,6 +158,7 @@ export class QueuePool implements Pool {
         "Cannot use QueuePool on Cloudflare Workers: a socket belongs to the request that opened it, and the next one would hang; keep NullPool, the default",
       );
     }
+    checkOptionNames("QueuePool", options, QUEUE_POOL_OPTIONS);
     const { poolSize = 5, maxOverflow = 10, timeout = 30_000 } = options;
     const { recycle = -1, resetOnReturn = "rollback" } = options;
     checkCount("poolSize", poolSize, 0);

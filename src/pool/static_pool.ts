@@ -1,5 +1,9 @@
 import type { Connection } from "../driver/connection.ts";
 import type { Driver } from "../driver/driver.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import { Lending } from "./_lending.ts";
 import type {
   CheckinOptions,
@@ -18,6 +22,10 @@ export interface StaticPoolOptions {
    */
   readonly timeout?: number;
 }
+
+const STATIC_POOL_OPTIONS: OptionNames<StaticPoolOptions> = {
+  timeout: true,
+};
 
 /**
  * A pool of one connection with one holder at a time; the others wait in
@@ -55,6 +63,7 @@ export class StaticPool implements Pool {
    * @throws {RangeError} When `timeout` is not a number of milliseconds.
    */
   constructor(driver: Driver, options: StaticPoolOptions = {}) {
+    checkOptionNames("StaticPool", options, STATIC_POOL_OPTIONS);
     const { timeout = 30_000 } = options;
     this.#lending = new Lending(driver, { size: 1, limit: 1, timeout });
   }

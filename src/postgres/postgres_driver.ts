@@ -5,6 +5,10 @@ import {
   LazyTarget,
   type UrlSource,
 } from "../driver/url.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import type { WireClient } from "../wire/client.ts";
 import { clientDriver } from "../wire/client_driver.ts";
 import { typeParsers } from "../wire/type_parsers.ts";
@@ -31,6 +35,12 @@ export interface PostgresOptions {
    */
   readonly pipeline?: boolean;
 }
+
+const POSTGRES_OPTIONS: OptionNames<PostgresOptions> = {
+  connectTimeout: true,
+  tls: true,
+  pipeline: true,
+};
 
 /** Bytes that are sent at once: what a socket takes without waiting. */
 const PIECE_SIZE = 65_536;
@@ -71,6 +81,7 @@ export function postgres(
   url: UrlSource,
   options: PostgresOptions = {},
 ): Driver {
+  checkOptionNames("postgres()", options, POSTGRES_OPTIONS);
   return clientDriver({
     name: "postgres",
     target: new LazyTarget("postgres", url, URL_PARAMS),

@@ -10,6 +10,10 @@ import type {
 } from "../drizzle/session_context.ts";
 import type { SessionDatabase, Sessionmaker } from "../drizzle/sessionmaker.ts";
 import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
+import {
   type AsyncStorage,
   asyncStorage,
   type AsyncStorageClass,
@@ -44,6 +48,11 @@ export interface ScopedSessionOptions {
    */
   readonly scope?: () => unknown;
 }
+
+const SCOPE_OPTIONS: OptionNames<ScopedSessionOptions> = {
+  AsyncLocalStorage: true,
+  scope: true,
+};
 
 /** How {@linkcode ScopedSession.begin} runs. */
 export interface ScopeBeginOptions extends TransactionOptions {
@@ -111,11 +120,13 @@ export class ScopedSession<
    * @param makeSession Makes the sessions.
    * @param options How tasks are told apart.
    * @throws {ScopeError} When the runtime cannot tell them apart.
+   * @throws {TypeError} When there is no option of a name.
    */
   constructor(
     makeSession: Sessionmaker<Schema>,
     options: ScopedSessionOptions = {},
   ) {
+    checkOptionNames("scopedSession()", options, SCOPE_OPTIONS);
     const storage = asyncStorage<ScopeEntry<Schema>>(options.AsyncLocalStorage);
     this.#makeSession = makeSession;
     this.#storage = storage;

@@ -1,5 +1,9 @@
 import { checkNumber } from "../driver/check_number.ts";
 import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
+import {
   CommitOutcomeError,
   ConnectionError,
 } from "../errors/connection_error.ts";
@@ -30,13 +34,20 @@ export interface RetryOptions {
 /** Milliseconds before the second run, at the most. */
 const FIRST_DELAY = 50;
 
+const RETRY_OPTIONS: OptionNames<RetryOptions> = {
+  times: true,
+  maxDelay: true,
+};
+
 /**
  * Checks options that come from the user.
  *
  * @param options What was given.
  * @throws {RangeError} When one of them is no number that it can be.
  */
-export function checkRetry({ times = 0, maxDelay = 0 }: RetryOptions): void {
+export function checkRetry(options: RetryOptions): void {
+  checkOptionNames("retry", options, RETRY_OPTIONS);
+  const { times = 0, maxDelay = 0 } = options;
   if (!Number.isInteger(times) || times < 0) {
     throw new RangeError(
       'Cannot use option "retry.times": it is a whole number, 0 or more',

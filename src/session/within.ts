@@ -1,6 +1,10 @@
 import { checkNumber } from "../driver/check_number.ts";
 import { orGivenUp } from "../driver/give_up.ts";
 import { checkSignal } from "../driver/transaction_sql.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import { statementTimeoutError } from "./_interruptions.ts";
 import { Limits } from "./_limits.ts";
@@ -21,6 +25,11 @@ export interface WithinOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const WITHIN_OPTIONS: OptionNames<WithinOptions> = {
+  timeout: true,
+  signal: true,
+};
+
 /**
  * Waits for work no longer than it may take, or until a signal fires.
  *
@@ -34,9 +43,11 @@ export interface WithinOptions {
  */
 export async function within<T>(
   work: PromiseLike<T>,
-  { timeout = 0, signal }: WithinOptions,
+  options: WithinOptions,
   interrupt: (error: NullpoolError) => boolean,
 ): Promise<T> {
+  checkOptionNames("within()", options, WITHIN_OPTIONS);
+  const { timeout = 0, signal } = options;
   checkNumber("timeout", timeout, "milliseconds");
   checkSignal(signal);
   const givenUp = new AbortController();

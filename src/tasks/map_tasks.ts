@@ -1,3 +1,7 @@
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import { ConnectionError } from "../errors/connection_error.ts";
 import type { Session } from "../drizzle/session.ts";
 import type { Sessionmaker } from "../drizzle/sessionmaker.ts";
@@ -44,6 +48,14 @@ export interface MapTasksOptions {
    */
   readonly signal?: AbortSignal;
 }
+
+const MAP_TASKS_OPTIONS: OptionNames<MapTasksOptions> = {
+  concurrency: true,
+  commit: true,
+  onError: true,
+  onProgress: true,
+  signal: true,
+};
 
 /** What a worker is told besides its item. */
 export interface TaskContext {
@@ -152,6 +164,7 @@ export async function mapTasks<
   worker: TaskWorker<Item, Output, Schema>,
   options: MapTasksOptions = {},
 ): Promise<(Output | PromiseSettledResult<Output>)[]> {
+  checkOptionNames("mapTasks()", options, MAP_TASKS_OPTIONS);
   const { concurrency = Session.engine.capacity ?? 5 } = options;
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new RangeError(

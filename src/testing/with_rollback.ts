@@ -11,6 +11,10 @@ import type { Sessionmaker } from "../drizzle/sessionmaker.ts";
 import { createEngine } from "../engine/create_engine.ts";
 import type { EngineConnection } from "../engine/engine_connection.ts";
 import type { Engine } from "../engine/engine.ts";
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import type { ScopedSession } from "../scoped/scoped_session.ts";
 import { NestingPool } from "./_nesting_pool.ts";
 
@@ -23,6 +27,10 @@ export interface WithRollbackOptions {
    */
   readonly transaction?: TransactionOptions;
 }
+
+const ROLLBACK_OPTIONS: OptionNames<WithRollbackOptions> = {
+  transaction: true,
+};
 
 /**
  * What the sessions of a test come from: the application's session factory, or
@@ -95,6 +103,7 @@ export async function withRollback<T, Schema extends Record<string, unknown>>(
   test: RollbackTest<T, Schema>,
   options: WithRollbackOptions = {},
 ): Promise<T> {
+  checkOptionNames("withRollback()", options, ROLLBACK_OPTIONS);
   const Session = isScope(source) ? source.Session : source;
   const { engine } = Session;
   const outer = await beginOuter(engine, options);

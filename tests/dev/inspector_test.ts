@@ -36,9 +36,11 @@ interface Served extends AsyncDisposable {
 }
 
 function serve(
-  options: InspectorOptions & { engine?: EngineOptions } = {},
+  { engine: engineOptions, ...options }: InspectorOptions & {
+    readonly engine?: EngineOptions;
+  } = {},
 ): Served {
-  const engine = devEngine(options.engine);
+  const engine = devEngine(engineOptions);
   const Session = sessionmaker(engine);
   const app = new Hono<{ Variables: SessionVariables }>();
   app.route(PATH, inspector(engine, options));

@@ -26,7 +26,9 @@ interface Asked {
 async function ask(
   path: string,
   mode: EngineMode,
-  options: DbSessionOptions & { readonly withTiming?: boolean } = {},
+  { withTiming, ...options }: DbSessionOptions & {
+    readonly withTiming?: boolean;
+  } = {},
 ): Promise<Asked> {
   await using database = await testDatabase();
   const endpoint = await serveNeon({ backend: database.url, port: 0 });
@@ -36,7 +38,7 @@ async function ask(
     engine.on("request", (event) => events.push(event));
     const app = new Hono<{ Variables: SessionVariables }>();
     app.onError((_, c) => c.text("sorry", 503));
-    if (options.withTiming) app.use(timing({ totalDescription: "all" }));
+    if (withTiming) app.use(timing({ totalDescription: "all" }));
     app.use("/orders/*", dbSession(sessionmaker(engine), options));
     app.get("/orders/empty", (c) => c.text("nothing"));
     app.get("/orders/:id", async (c) => {

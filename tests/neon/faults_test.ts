@@ -35,7 +35,8 @@ interface Bed extends AsyncDisposable {
 }
 
 async function faultyBed(
-  options: NeonOptions & Partial<NeonServerOptions> = {},
+  options: NeonOptions = {},
+  endpoint: Partial<NeonServerOptions> = {},
 ): Promise<Bed> {
   const database = await testDatabase({
     setup:
@@ -44,7 +45,7 @@ async function faultyBed(
   });
   const server = await serveNeon({
     port: 0,
-    ...options,
+    ...endpoint,
     backend: database.url,
     faults: () => {
       const { fault } = bed;
@@ -173,7 +174,9 @@ Deno.test("an endpoint that never answers is given up, and its statement cancell
 });
 
 Deno.test("too large a request, or result, says what to do", async () => {
-  await using bed = await faultyBed({ maxBytes: 20_000, transport: "http" });
+  await using bed = await faultyBed({ transport: "http" }, {
+    maxBytes: 20_000,
+  });
   const Session = sessionmaker(bed.engine, { schema });
   await using db = Session();
   db.add(notes, { name: "x".repeat(30_000) });
@@ -189,9 +192,8 @@ Deno.test("too large a request, or result, says what to do", async () => {
 });
 
 Deno.test("what quotes and accents add is counted before a request is too large", async () => {
-  await using bed = await faultyBed({
+  await using bed = await faultyBed({ maxBatchBytes: 15_000 }, {
     maxBytes: 20_000,
-    maxBatchBytes: 15_000,
   });
   await using db = sessionmaker(bed.engine, { schema })();
   const quotes = (count: number) => '"'.repeat(count);
@@ -395,7 +397,7 @@ Deno.test("neonHttp() names the line that needs a connection, in development", a
 
 for (const transport of ["http", "websocket"] as const) {
   Deno.test(`serveNeon() is as far away as it is told, over ${transport}`, async () => {
-    await using bed = await faultyBed({ latency: 60, transport });
+    await using bed = await faultyBed({ transport }, { latency: 60 });
     await using db = sessionmaker(bed.engine, { schema })();
     await db.get(notes, 1);
     const times = [performance.now()];

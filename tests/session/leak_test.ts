@@ -15,9 +15,12 @@ import { driverBeds } from "../support/drivers.ts";
 import type { TestDatabase } from "../support/postgres.ts";
 
 /** Forgets a session in the middle of its transaction. */
-async function forget(engine: Engine): Promise<void> {
+async function forget(engine: Engine, database: TestDatabase): Promise<void> {
   const db = sessionmaker(engine)({ name: "the forgetful one" });
   await db.execute("create table in_vain (id int)");
+  assertEquals(await database.openTransactions(), 1);
+  // Nobody collects it before.
+  assert(db.inTransaction);
 }
 
 /** Collects garbage until something has happened. */
@@ -44,8 +47,7 @@ for (const driver of ["postgres", "neon"] as const) {
       });
       const leaks: LeakEvent[] = [];
       engine.on("leak", (event) => leaks.push(event));
-      await forget(engine);
-      assertEquals(await database.openTransactions(), 1);
+      await forget(engine, database);
       await collected(database, () => leaks.length === 1);
       const [leak] = leaks;
       assertEquals(leak?.name, "the forgetful one");
@@ -84,7 +86,7 @@ async function reported(
   }
   globalThis.addEventListener("error", hear);
   try {
-    await forget(engine);
+    await forget(engine, database);
     await collected(
       database,
       async () => await database.connections() === 0,
