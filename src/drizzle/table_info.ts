@@ -1,4 +1,4 @@
-import { getTableColumns, is, SQL } from "drizzle-orm";
+import { getTableColumns, getTableName, is, SQL } from "drizzle-orm";
 import {
   getTableConfig,
   IndexedColumn,
@@ -91,12 +91,27 @@ export function tableInfoReader(
         "Cannot use the unit of work: expected a table made by pgTable()",
       );
     }
+    refuseOtherRelease(table);
     const mapping = mappings.get(table) ?? DEFAULT_MAPPING;
     const info = completed({ ...readTable(table, dialect, read), ...mapping });
     known.set(table, info);
     return info;
   }
   return read;
+}
+
+/**
+ * Drizzle 1.0 marks its tables as 0.45 does, but compiles SQL otherwise: some
+ * queries work, and others fail deep inside. Only its columns have a codec.
+ */
+function refuseOtherRelease(table: PgTable): void {
+  const [column = {}] = Object.values(getTableColumns(table));
+  if (!("codec" in column)) return;
+  throw new TypeError(
+    `Cannot use table "${
+      getTableName(table)
+    }": another release of drizzle-orm has made it; import drizzle-orm 0.45`,
+  );
 }
 
 /** What follows from the rest. */

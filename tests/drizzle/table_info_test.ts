@@ -1,4 +1,9 @@
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import { sql } from "drizzle-orm";
 import {
   bigserial,
@@ -19,7 +24,9 @@ import {
   uuid,
   varchar,
 } from "drizzle-orm/pg-core";
+import { createEngine, sessionmaker } from "../../mod.ts";
 import { tableInfoReader } from "../../src/drizzle/table_info.ts";
+import { recordingDriver } from "../../src/testing/mod.ts";
 import type { ColumnInfo } from "../../src/unit_of_work/table_info.ts";
 
 const mood = pgEnum("mood", ["calm", "wild"]);
@@ -204,4 +211,20 @@ Deno.test("tableInfoReader() encodes and decodes as Drizzle does", () => {
   assertEquals(columns.get("madeAt")?.decode("2026-11-21 12:00:00+00"), date);
   assertEquals(columns.get("id")?.decode("7"), 7n);
   assertEquals(columns.get("id")?.decode(null), null);
+});
+
+Deno.test("a table of a later release of Drizzle is refused, and not used by halves", () => {
+  // What tells them apart, as found in 1.0.0-rc.5: installed beside 0.45, it
+  // would become that of other packages as well.
+  const users = pgTable("users", { id: serial() });
+  Object.assign(users.id, { codec: undefined });
+  const engine = createEngine(recordingDriver());
+  const error = assertThrows(
+    () => sessionmaker(engine, { schema: { users } }),
+    TypeError,
+  );
+  assertEquals(
+    error.message,
+    'Cannot use table "users": another release of drizzle-orm has made it; import drizzle-orm 0.45',
+  );
 });
