@@ -11,6 +11,21 @@ Deno.test("the scenario runs on Deno", () =>
       options,
     )));
 
+Deno.test("the scenario runs on Deno with the network and its own variables alone", () =>
+  runsScenario(["neon", "postgres"], (options) =>
+    runProgram(
+      Deno.execPath(),
+      [
+        "run",
+        "--no-prompt",
+        "--allow-net=127.0.0.1",
+        "--allow-env=NEON_URL,POSTGRES_URL,REPORT_URL",
+        "--ignore-env",
+        "tests/runtimes/program.ts",
+      ],
+      options,
+    )));
+
 const shared = aroundTests(async () => {
   const contents = await bundleWorker("tests/runtimes/scenario_worker.ts", {
     tcp: true,
