@@ -11,9 +11,9 @@ import { tellRequest } from "./_tell_request.ts";
 export interface CommitOptions {
   /**
    * Whether to commit after the handler. It is not asked when the handler
-   * threw or called `setRollbackOnly()`: that always rolls back. What has to
-   * stay although the request is refused, such as a count of wrong passwords,
-   * needs `(c) => c.res.status < 500`.
+   * threw, returned no response or called `setRollbackOnly()`: that always
+   * rolls back. What has to stay although the request is refused, such as a
+   * count of wrong passwords, needs `(c) => c.res.status < 500`.
    *
    * @default {(c) => c.res.status < 400}
    */
@@ -81,6 +81,8 @@ export async function inRequest<
   try {
     // Hono keeps an Error in `c.error`; any other thrown value rejects.
     await request.enter(handle);
+    reason = "the handler did not answer";
+    checkAnswered(c);
     reason = "commitWhen threw";
     reason = rollbackReason(c, session, commitWhen);
     if (reason === undefined) await commit(c, session, onError);
@@ -106,6 +108,17 @@ async function keepAnswer(c: Context, work: Promise<void>): Promise<void> {
   // Hono would merge the headers of the one into the other.
   c.res = undefined;
   c.res = answer;
+}
+
+/**
+ * Hono says the same, but when all that is committed: its client would be told
+ * of a failure. Asking for `c.res` would make an answer.
+ */
+function checkAnswered(c: Context): void {
+  if (c.finalized) return;
+  throw new TypeError(
+    `Cannot answer a ${c.req.method} request: its handler returned no Response`,
+  );
 }
 
 /** Why the request is rolled back, if it is. */

@@ -46,9 +46,9 @@ export type SessionVariables<
  * commits after the handler and before the response leaves, or rolls back, and
  * always closes.
  *
- * It rolls back when the handler threw (also something that is no `Error`),
- * when the status is 400 or above, on `setRollbackOnly()`, or as `commitWhen`
- * says. What the handler committed itself stays. A failed commit replaces the
+ * It rolls back when the handler threw (also something that is no `Error`) or
+ * returned no response, when the status is 400 or above, on
+ * `setRollbackOnly()`, or as `commitWhen` says. What the handler committed itself stays. A failed commit replaces the
  * response. Where the runtime has an execution context, closing goes on behind
  * the response.
  *

@@ -126,6 +126,27 @@ requestTest(
   },
 );
 
+requestTest(
+  "commits nothing for a handler that does not answer",
+  async (bed) => {
+    const { Session, stored, rollbacks } = bed;
+    let asked = 0;
+    const app = new Hono<{ Variables: SessionVariables }>();
+    app.onError((error, c) => c.text(`${error.name}: ${error.message}`, 500));
+    app.use(dbSession(Session, { commitWhen: () => ++asked > 0 }));
+    app.post("/:n", async (c) => void await insert(c.var.db, c.req.param("n")));
+    const response = await post(app, "/1");
+    assertEquals([response.status, await response.text()], [
+      500,
+      "TypeError: Cannot answer a POST request: its handler returned no Response",
+    ]);
+    assertEquals([asked, await stored()], [0, []]);
+    assertEquals(rollbacks.map(({ reason }) => reason), [
+      "the handler did not answer",
+    ]);
+  },
+);
+
 requestTest("keeps what the handler committed itself", async (bed) => {
   const { app, stored } = bed;
   app.post("/own/:n", async (c) => {

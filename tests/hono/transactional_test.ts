@@ -204,6 +204,24 @@ requestTest("transactional() does what dbSession does", async (bed) => {
   assertEquals(await stored(), [3]);
 });
 
+requestTest("transactional() makes no answer up", async (bed) => {
+  const app = appOf();
+  app.post(
+    "/:n",
+    transactional(bed.Session, async (c) => {
+      await insert(c.var.db, c.req.param("n") ?? "");
+      // A handler that forgets to return; the types let a middleware do so.
+    }),
+  );
+  const response = await post(app, "/1");
+  assertEquals(response.status, 500);
+  assertEquals(
+    await response.text(),
+    "Cannot answer a POST request: its handler returned no Response",
+  );
+  assertEquals(await bed.stored(), []);
+});
+
 requestTest(
   "transactional() gives up, and says what it failed with",
   async (bed) => {
