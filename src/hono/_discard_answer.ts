@@ -1,6 +1,11 @@
 import type { Context } from "hono";
+import { dropBody } from "./_drop_body.ts";
 
-/** Headers that describe the answer, and would be lies about another one. */
+/**
+ * Headers that describe the answer, and would be lies about another one. Node
+ * sends `transfer-encoding` beside the length of another body, and no client
+ * reads that.
+ */
 const OF_THE_ANSWER: ReadonlySet<string> = new Set([
   "accept-ranges",
   "cache-control",
@@ -18,7 +23,12 @@ const OF_THE_ANSWER: ReadonlySet<string> = new Set([
   "location",
   "refresh",
   "set-cookie",
+  "trailer",
+  "transfer-encoding",
 ]);
+
+/** Those that htmx obeys whatever the status is. */
+const OF_HTMX = /^hx-/;
 
 /**
  * Takes the handler's answer back: it told of something that was not saved.
@@ -30,11 +40,16 @@ const OF_THE_ANSWER: ReadonlySet<string> = new Set([
  */
 export function discardAnswer(c: Context): void {
   const headers = [...c.res.headers];
+  dropBody(c.res);
   c.res = undefined;
   // Otherwise `header()` would look for the response that was just dropped.
   c.finalized = false;
   for (const name of OF_THE_ANSWER) c.header(name, undefined);
   for (const [name, value] of headers) {
-    if (!OF_THE_ANSWER.has(name)) c.header(name, value);
+    c.header(name, isOfTheAnswer(name) ? undefined : value);
   }
+}
+
+function isOfTheAnswer(name: string): boolean {
+  return OF_THE_ANSWER.has(name) || OF_HTMX.test(name);
 }

@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import { dropBody } from "./_drop_body.ts";
 
 /**
  * Remembers what an answer would have been made of: headers, status and
@@ -12,6 +13,7 @@ export function freshAnswer(c: Context): () => void {
   const { headers, status } = c.newResponse(null);
   const variables = { ...c.var };
   return () => {
+    if (c.finalized) dropBody(c.res);
     c.res = undefined;
     // Otherwise `header()` would look for the response that was just dropped.
     c.finalized = false;

@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { Session } from "../drizzle/session.ts";
 import { checkOptionNames } from "../errors/check_option_names.ts";
 import { backgroundOf } from "./_background_of.ts";
+import { dropBody } from "./_drop_body.ts";
 import { sessionOf } from "./_session_of.ts";
 import {
   OpenRequest,
@@ -71,9 +72,8 @@ export async function streamSession<
     throw error;
   }
   const made = response.body;
-  // Of an answer to HEAD nobody would ever read the body.
-  if (made === null || c.req.method === "HEAD") {
-    await made?.cancel();
+  if (made === null || isUnread(c)) {
+    dropBody(response);
     await session.invalidate();
     return new Response(null, response);
   }
@@ -84,6 +84,14 @@ export async function streamSession<
   );
   backgroundOf(c)?.(closing.then(() => session.closed));
   return new Response(body, response);
+}
+
+/**
+ * Whether nobody would ever read the body: Hono sends none to HEAD, and drops
+ * an answer that comes behind another, such as the 504 of `timeout()`.
+ */
+function isUnread(c: Context): boolean {
+  return c.req.method === "HEAD" || c.finalized;
 }
 
 /** The same body, and whether all of it was sent, when nobody wants any more. */

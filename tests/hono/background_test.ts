@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { sql } from "drizzle-orm";
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { stream, streamText } from "hono/streaming";
+import { timeout } from "hono/timeout";
 import { upgradeWebSocket } from "hono/deno";
 import { type Session, StateError } from "../../mod.ts";
 import {
@@ -12,6 +13,7 @@ import {
 } from "../../src/hono/mod.ts";
 import { scopedSession } from "../../src/scoped/mod.ts";
 import { asleep } from "../session/session_bed.ts";
+import { waitFor } from "../support/postgres.ts";
 import { insert, post, requestTest } from "./request_bed.ts";
 
 type App = Hono<{ Variables: SessionVariables }>;
@@ -164,6 +166,12 @@ requestTest(
   },
 );
 
+function refuse(): boolean {
+  throw new Error("cannot say");
+}
+
+const delay = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
 const NUMBERS = sql<{ n: number }>`select n from generate_series(1, 1000) n`;
 
 requestTest("streamSession() closes at once for HEAD", async (bed) => {
@@ -283,6 +291,43 @@ requestTest("streamSession() closes where nothing is streamed", async (bed) => {
     "closed",
     "closed",
   ]);
+});
+
+requestTest("streamSession() closes where nobody reads", async (bed) => {
+  const { Session, engine } = bed;
+  const sessions: Session[] = [];
+  const app = appOf();
+  const endless = (c: Context) =>
+    streamSession(c, Session, async (db) => {
+      sessions.push(db);
+      await db.execute("select 1");
+      // Whose source has trouble of its own.
+      return new Response(
+        new ReadableStream({ cancel: () => Promise.reject(new Error("no")) }),
+        { headers: { "transfer-encoding": "chunked" } },
+      );
+    });
+  app.onError((error, c) => c.text(error.name, 500));
+  app.post("/failed", dbSession(Session), async (c) => {
+    await insert(c.var.db, 1);
+    await insert(c.var.db, 1);
+    return await endless(c);
+  });
+  app.post("/refused", dbSession(Session, { commitWhen: refuse }), endless);
+  app.get("/late", timeout(10), async (c) => {
+    await delay(50);
+    return await endless(c);
+  });
+  app.get("/head", endless);
+  const failed = await post(app, "/failed");
+  assertEquals(await failed.text(), "IntegrityError");
+  assertEquals(failed.headers.get("transfer-encoding"), null);
+  assertEquals((await post(app, "/refused")).status, 500);
+  assertEquals((await app.request("/late")).status, 500);
+  assertEquals((await app.request("/head", { method: "HEAD" })).status, 200);
+  await waitFor(() => sessions.length === 4);
+  for (const session of sessions) await session.closed;
+  assertEquals(engine.status().checkedOut, 0);
 });
 
 requestTest("a session per WebSocket message", async (bed) => {

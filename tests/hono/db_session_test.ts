@@ -232,6 +232,7 @@ requestTest("a failed commit replaces the response", async (bed) => {
     await insert(c.var.db, 1);
     await insert(c.var.db, 1);
     c.header("Set-Cookie", "order=1");
+    c.header("HX-Redirect", "/orders/1");
     if (c.req.param("how") === "raw") {
       return new Response("done", {
         status: 201,
@@ -250,6 +251,7 @@ requestTest("a failed commit replaces the response", async (bed) => {
     assertEquals(await response.text(), "failed: IntegrityError");
     assertEquals(response.headers.get("location"), null);
     assertEquals(response.headers.getSetCookie(), []);
+    assertEquals(response.headers.get("hx-redirect"), null);
     assertEquals(response.headers.get("x-outer"), "IntegrityError");
     assertEquals(
       response.headers.get("access-control-allow-origin"),

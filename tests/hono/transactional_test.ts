@@ -10,6 +10,7 @@ import {
 import {
   dbSession,
   type SessionVariables,
+  streamSession,
   transactional,
 } from "../../src/hono/mod.ts";
 import { scopedSession } from "../../src/scoped/mod.ts";
@@ -143,6 +144,30 @@ requestTest("transactional() does not stream twice", async (bed) => {
   );
   assertEquals([await response.text(), runs], ["RETRY_REFUSED", 1]);
 });
+
+requestTest(
+  "transactional() drops the stream of a run that lost",
+  async (bed) => {
+    const { Session } = bed;
+    const reading: Session[] = [];
+    const { response, runs } = await loseOnce(bed, async (c) => {
+      c.res = await streamSession(c, Session, async (db) => {
+        reading.push(db);
+        await db.execute("select 1");
+        const body = new ReadableStream({
+          pull(controller) {
+            controller.enqueue(new TextEncoder().encode("read"));
+            controller.close();
+          },
+        });
+        return new Response(body);
+      });
+      return c.res;
+    });
+    assertEquals([runs, await response.text()], [2, "read"]);
+    for (const session of reading) await session.closed;
+  },
+);
 
 requestTest("transactional() runs again when COMMIT loses", async (bed) => {
   const { Session, engine, database } = bed;
