@@ -14,6 +14,8 @@ export function backgroundOf(
 ): Background | undefined {
   try {
     const { executionCtx } = c;
+    // Some hosts give something else in its place.
+    if (typeof executionCtx.waitUntil !== "function") return undefined;
     return (work) => executionCtx.waitUntil(work);
   } catch {
     // Hono's getter throws where there is none.

@@ -89,7 +89,7 @@ export function background<
       await request?.closed;
       await own.enter(() => session.begin(() => work(session)));
     } catch (error) {
-      if (!isTold(session, error, options.onError)) failUnhandled(c, error);
+      tell(c, session, error, options.onError);
     } finally {
       await session.close();
     }
@@ -99,21 +99,31 @@ export function background<
   session.engine.settle(running);
 }
 
-/** The runtime tells what nobody else does. */
-function failUnhandled(c: Context, error: unknown): void {
-  const failure = Promise.reject(error);
-  backgroundOf(c)?.(failure);
-}
-
-/** Whether somebody has heard what the work failed with. */
-function isTold(
+/**
+ * Tells somebody what the work failed with; the runtime tells what nobody else
+ * does, and what `onError` throws. Whoever waits for the work does not hear it:
+ * the engine could never be disposed.
+ */
+function tell(
+  c: Context,
   { engine }: Pick<Session, "engine">,
   error: unknown,
   onError: BackgroundOptions["onError"],
-): boolean {
-  if (onError !== undefined) onError(error);
-  else if (engine.hears("backgroundError")) {
+): void {
+  if (onError === undefined && engine.hears("backgroundError")) {
     engine.emit({ type: "backgroundError", error });
-  } else return false;
-  return true;
+    return;
+  }
+  const telling = onError === undefined
+    ? Promise.reject(error)
+    : told(onError, error);
+  backgroundOf(c)?.(telling);
+}
+
+/** Rejects with what `onError` throws, or rejects with. */
+async function told(
+  onError: (error: unknown) => unknown,
+  error: unknown,
+): Promise<void> {
+  await onError(error);
 }

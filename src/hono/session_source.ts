@@ -16,14 +16,16 @@ import type { ScopedSession } from "../scoped/scoped_session.ts";
 
 /**
  * How to find an engine per request, where it depends on the request: the
- * bindings of a Worker, or a tenant.
+ * bindings of a Worker, or a tenant. Keep it, at module level, and give the same
+ * object to `dbSession`, `background` and `streamSession`: that they share its
+ * engines.
  *
  * @typeParam Schema The schema of the sessions.
  */
 export interface EngineSource<
   Schema extends Record<string, unknown> = Record<string, never>,
 > extends SessionmakerOptions<Schema> {
-  /** Makes the engine; called once per key and process or isolate. */
+  /** Makes the engine; called once per key of this object. */
   readonly engine: (c: Context) => Engine;
   /** Tells engines apart, such as the tenant's name. */
   readonly key: (c: Context) => string;
@@ -83,12 +85,27 @@ const SOURCE_OPTIONS: OptionNames<EngineSource> = {
   key: true,
 };
 
+/**
+ * Of each source that somebody keeps: `background` and `streamSession` read
+ * theirs at every call, and an engine that is made at each leaks its pool.
+ */
+const MAKERS = new WeakMap<object, Map<string, unknown>>();
+
+function makersOf<Schema extends Record<string, unknown>>(
+  source: EngineSource<Schema>,
+): Map<string, Sessionmaker<Schema>> {
+  const makers = MAKERS.get(source) ?? new Map<string, unknown>();
+  MAKERS.set(source, makers);
+  // They were made of this very source, so they have its schema.
+  return makers as Map<string, Sessionmaker<Schema>>;
+}
+
 function engineSource<Schema extends Record<string, unknown>>(
   source: EngineSource<Schema>,
 ): OpenedSource<Schema> {
   const { engine: _, key: __, ...own } = source;
   checkOptionNames("a source of sessions", source, SOURCE_OPTIONS);
-  const makers = new Map<string, Sessionmaker<Schema>>();
+  const makers = makersOf(source);
   return {
     open(c, options) {
       const key = source.key(c);

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { sql } from "drizzle-orm";
-import { type Context, Hono } from "hono";
+import { type Context, type ExecutionContext, Hono } from "hono";
 import { stream, streamText } from "hono/streaming";
 import { timeout } from "hono/timeout";
 import { upgradeWebSocket } from "hono/deno";
@@ -147,6 +147,65 @@ requestTest(
 );
 
 requestTest(
+  "background() leaves an engine that can be disposed, whatever onError throws",
+  async (bed) => {
+    const { Session, engine } = bed;
+    const thrown = new Error("of onError");
+    const unhandled: unknown[] = [];
+    const note = (event: PromiseRejectionEvent) => {
+      event.preventDefault();
+      unhandled.push(event.reason);
+    };
+    globalThis.addEventListener("unhandledrejection", note);
+    const onErrors = [
+      () => {
+        throw thrown;
+      },
+      () => Promise.reject(thrown),
+    ];
+    const app = appOf();
+    app.post("/", (c) => {
+      for (const onError of onErrors) {
+        background(c, Session, () => lose(), { onError });
+      }
+      return c.text("ok");
+    });
+    await post(app, "/");
+    await engine.idle();
+    await waitFor(() => unhandled.length === onErrors.length);
+    globalThis.removeEventListener("unhandledrejection", note);
+    assertEquals(unhandled, onErrors.map(() => thrown));
+  },
+);
+
+requestTest(
+  "background() and streamSession() make no engine of their own",
+  async ({ engine }) => {
+    let made = 0;
+    const tenants = {
+      key: () => "a",
+      engine: () => {
+        made++;
+        return engine;
+      },
+    };
+    const app = appOf();
+    app.use(dbSession(tenants)).get("/", async (c) => {
+      await c.var.db.execute("select 1");
+      background(c, tenants, (db) => db.execute("select 1"));
+      return streamSession(c, tenants, () => c.text("ok"));
+    });
+    // Hosts have given something else than an execution context here.
+    for (const context of [undefined, {} as ExecutionContext]) {
+      const response = await app.request("/", {}, {}, context);
+      assertEquals(await response.text(), "ok");
+    }
+    await engine.idle();
+    assertEquals(made, 1);
+  },
+);
+
+requestTest(
   "the session of a request says what to use behind the response",
   async (bed) => {
     const { Session } = bed;
@@ -165,6 +224,10 @@ requestTest(
     assertEquals(error.code, "SESSION_CLOSED");
   },
 );
+
+function lose(): Promise<never> {
+  return Promise.reject(new Error("of the work"));
+}
 
 function refuse(): boolean {
   throw new Error("cannot say");
