@@ -167,6 +167,14 @@ export class Session<
     return this.#core.inTransaction;
   }
 
+  /**
+   * Whether `begin()` would be refused: a transaction is open that somebody
+   * else ends, or that has more than read.
+   */
+  get mustJoin(): boolean {
+    return this.#core.mustJoin;
+  }
+
   /** Whether a savepoint is open; maybe nothing was sent yet. */
   get inNestedTransaction(): boolean {
     return this.#core.inNestedTransaction;
@@ -263,6 +271,25 @@ export class Session<
       async () => await first(this),
       options,
     );
+  }
+
+  /**
+   * Runs a block in the open transaction, which whoever began it ends; where
+   * there is none, in one that is begun as by a statement.
+   *
+   * @typeParam T What the block returns.
+   * @param block What to run.
+   * @param options How the transaction is to run.
+   * @returns What the block returned.
+   * @throws {StateError} When it runs otherwise already, or has ended before
+   * the block.
+   * @throws {RangeError} When an option has a value that is none of its own.
+   */
+  join<T>(
+    block: () => Promise<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> {
+    return this.#core.joinTransaction(block, options);
   }
 
   /**

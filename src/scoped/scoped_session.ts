@@ -196,7 +196,11 @@ export class ScopedSession<
   /**
    * Runs a function in a transaction. By default it joins the one that the
    * task has open; else it opens one, commits at the end, and rolls back when
-   * the function throws.
+   * the function throws. What was only read before is no transaction to join.
+   *
+   * Whoever began the one that was joined ends it: what a function has written
+   * before it threw stays there (`nested` undoes it alone), and a function that
+   * has not ended by then is refused, with all of it.
    *
    * @typeParam T What the function returns.
    * @param task Given the session.
@@ -214,7 +218,7 @@ export class ScopedSession<
     const { session, database } = this.#findEntry() ?? {};
     const situation = session === undefined
       ? "no scope"
-      : session.inTransaction
+      : session.mustJoin
       ? "transaction"
       : "no transaction";
     const action = scopeAction(propagation, situation);
@@ -225,9 +229,11 @@ export class ScopedSession<
     }
     switch (action) {
       case "join":
-        session.checkOptions(transaction);
         // In a block the session's own handle is refused.
-        return await task(database === session ? session : this.db);
+        return await session.join(
+          async () => await task(database === session ? session : this.db),
+          transaction,
+        );
       case "begin":
         return await session.begin(task, transaction);
       case "savepoint":

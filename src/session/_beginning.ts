@@ -12,7 +12,12 @@ import {
   joinWithOptions,
 } from "./_join_options.ts";
 import type { Nesting } from "./_nesting.ts";
-import { autocommitError, openError } from "./_refusals.ts";
+import {
+  autocommitError,
+  busyError,
+  openError,
+  strandedError,
+} from "./_refusals.ts";
 import type { Transaction } from "./transaction.ts";
 import {
   makeHandle,
@@ -37,10 +42,19 @@ interface BeginningParts<Handle> {
   readonly ends: TransactionEnds;
 }
 
+/** A block that runs in a transaction which another one ends. */
+interface Guest {
+  /** The one that it has joined. */
+  readonly transaction: Transaction | undefined;
+  /** Whether that was ended before the block was. */
+  isStranded: boolean;
+}
+
 /** How the transactions of a session begin that somebody asks for by name. */
 export class Beginning<Handle> {
   readonly #parts: BeginningParts<Handle>;
   readonly #nesting: Nesting<Handle>;
+  readonly #guests = new Set<Guest>();
 
   /**
    * @param parts What it has to do with.
@@ -83,6 +97,42 @@ export class Beginning<Handle> {
   }
 
   /**
+   * Whether somebody else ends the open transaction, or has work in it. One
+   * that has only read is taken over by whoever begins one.
+   */
+  get mustJoin(): boolean {
+    const { gate, current: { open }, flusher, rules } = this.#parts;
+    return rules.atomic || gate.blocks.isOpen || (open?.explicit ?? false) ||
+      (open?.writes ?? 0) > 0 || flusher.work.hasChanges();
+  }
+
+  /**
+   * Runs a block in the open transaction, which whoever began it ends.
+   *
+   * @param block What to run.
+   * @param options How the transaction is to run.
+   * @returns What the block returned.
+   * @throws {StateError} When it runs otherwise already, or has ended before
+   * the block.
+   */
+  async join<T>(
+    block: () => Promise<T>,
+    options: TransactionOptions,
+  ): Promise<T> {
+    this.checkOptions(options);
+    const transaction = this.#parts.current.open;
+    const guest: Guest = { transaction, isStranded: false };
+    this.#guests.add(guest);
+    try {
+      const result = await block();
+      if (guest.isStranded) throw strandedError();
+      return result;
+    } finally {
+      this.#guests.delete(guest);
+    }
+  }
+
+  /**
    * Runs a block in a transaction: commits at its end, rolls back and rethrows
    * when it throws. A commit or rollback inside ends the block's work.
    *
@@ -101,12 +151,17 @@ export class Beginning<Handle> {
     current.ofBlock = transaction;
     try {
       const result = await block();
+      // What they do from now on would begin a transaction that nobody commits.
+      if (this.#strand(transaction)) {
+        throw busyError("commit", "a joined block");
+      }
       current.leaveBlock();
       if (current.open === transaction) {
         await (current.rollbackOnly ? ends.rollback() : ends.commit());
       }
       return result;
     } catch (error) {
+      this.#strand(transaction);
       current.leaveBlock();
       if (current.open === transaction) await ends.rollback();
       throw error;
@@ -128,15 +183,12 @@ export class Beginning<Handle> {
     block: (handle: Handle) => Promise<T>,
     options: TransactionOptions,
   ): Promise<T> {
-    const { gate, current, flusher, rules } = this.#parts;
+    const { gate, current, rules } = this.#parts;
     gate.allow("beginNested", outer);
-    const { open } = current;
-    const nested = rules.atomic || gate.blocks.isOpen || open?.explicit ||
-      (open?.writes ?? 0) > 0 || flusher.work.hasChanges();
     if (isAutocommit({ ...rules.transaction, ...options })) {
       throw autocommitError("run transaction()");
     }
-    if (!nested) {
+    if (!this.mustJoin) {
       return await this.run(
         outer,
         () => this.#nesting.inBlock(undefined, ({ handle }) => block(handle)),
@@ -147,6 +199,14 @@ export class Beginning<Handle> {
       throw openError("change its options", "a savepoint has none of its own");
     }
     return await this.#nesting.run(outer, block);
+  }
+
+  /** Tells blocks that have not ended that their transaction does. */
+  #strand(transaction: Transaction): boolean {
+    const guests = [...this.#guests]
+      .filter((guest) => guest.transaction === transaction);
+    for (const guest of guests) guest.isStranded = true;
+    return guests.length > 0;
   }
 
   #begin(root: Handle, options: TransactionOptions): Transaction {

@@ -60,6 +60,14 @@ export function endedError(call: string): StateError {
   );
 }
 
+/** A block whose transaction somebody else has ended. */
+export function strandedError(): StateError {
+  return new StateError(
+    "TRANSACTION_ENDED",
+    "Cannot keep the work of this block: the transaction that it has joined was ended before it; await it inside the block that began that one",
+  );
+}
+
 /** A statement that was not sent before its transaction, or savepoint, was rolled back. */
 export function rolledBackError(): StateError {
   return new StateError(

@@ -191,6 +191,30 @@ export class SessionCore implements SessionHandle {
     this.#beginning.checkOptions(options);
   }
 
+  /**
+   * Whether a transaction is open that `runTransaction` cannot take over: one
+   * that somebody else ends, or that has more than read.
+   */
+  get mustJoin(): boolean {
+    return this.#beginning.mustJoin;
+  }
+
+  /**
+   * Runs a block in the open transaction, which whoever began it ends.
+   *
+   * @param block What to run.
+   * @param options How the transaction is to run.
+   * @returns What the block returned.
+   * @throws {StateError} When it runs otherwise already, or has ended before
+   * the block.
+   */
+  joinTransaction<T>(
+    block: () => Promise<T>,
+    options: TransactionOptions,
+  ): Promise<T> {
+    return this.#beginning.join(block, options);
+  }
+
   /** Whether the transaction can only be rolled back. */
   get rollbackOnly(): boolean {
     return this.#current.rollbackOnly;

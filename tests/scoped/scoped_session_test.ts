@@ -179,6 +179,85 @@ scopeTest(
   },
 );
 
+scopeTest("begin() behind reads commits", async (scope, database) => {
+  const { db } = scope;
+  await scope.run(async () => {
+    await db.select().from(numbers);
+    await scope.begin(() => db.insert(numbers).values({ n: 1 }));
+    await db.select().from(numbers);
+    await scope.begin(() => db.insert(numbers).values({ n: 2 }), {
+      propagation: "nested",
+    });
+  });
+  assertEquals(await stored(database), [1, 2]);
+  await scope.run(async () => {
+    void db.enqueue(db.insert(numbers).values({ n: 3 }));
+    await scope.begin(() => db.insert(numbers).values({ n: 4 }));
+  });
+  assertEquals(await stored(database), [1, 2]);
+});
+
+scopeTest(
+  "begin() beside another keeps all of it, or nothing",
+  async (scope, database) => {
+    const { db } = scope;
+
+    /** Two at once, of which the first one ends its transaction. */
+    async function both(first: number, second: number): Promise<string[]> {
+      const outcomes = await scope.run(() =>
+        Promise.allSettled(
+          [first, second].map((pause, at) =>
+            scope.begin(async () => {
+              await db.insert(numbers).values({ n: at });
+              await new Promise((resolve) => setTimeout(resolve, pause));
+              await db.insert(numbers).values({ n: at + 10 });
+            })
+          ),
+        )
+      );
+      return outcomes.map((outcome) =>
+        outcome.status === "fulfilled" ? "kept" : outcome.reason.code
+      );
+    }
+    assertEquals(await both(20, 150), ["SESSION_BUSY", "TRANSACTION_ENDED"]);
+    assertEquals(await stored(database), []);
+    assertEquals(await both(150, 20), ["kept", "kept"]);
+    assertEquals(await stored(database), [0, 1, 10, 11]);
+  },
+);
+
+scopeTest(
+  "begin() hears that what it has joined was undone",
+  async (scope, database) => {
+    const { db } = scope;
+    const joined = Promise.withResolvers<unknown>();
+    await assertRejects(
+      () =>
+        scope.begin(async () => {
+          scope.begin(async () => {
+            await db.insert(numbers).values({ n: 1 });
+            await new Promise((resolve) => setTimeout(resolve, 50));
+          }).then(joined.resolve, joined.reject);
+          await db.select().from(numbers);
+          throw new Error("mine");
+        }),
+      Error,
+      "mine",
+    );
+    const error = await assertRejects(() => joined.promise, StateError);
+    assertEquals(error.code, "TRANSACTION_ENDED");
+    assertEquals(await stored(database), []);
+    // Who commits by hand has ended it for all.
+    await scope.begin(() =>
+      scope.begin(async () => {
+        await db.insert(numbers).values({ n: 2 });
+        await db.commit();
+      })
+    );
+    assertEquals(await stored(database), [2]);
+  },
+);
+
 /** What each propagation does outside, without and with a transaction. */
 const PROPAGATIONS: readonly [Propagation, string, string, string][] = [
   ["required", "kept", "kept", "with outer"],
