@@ -39,7 +39,10 @@ const ALLOWED_TYPES: ReadonlySet<string> = new Set([
   "dbSession: MiddlewareHandler",
   "inspector: Hono",
   "streamSession: Context",
+  "transactional: BlankInput",
   "transactional: Handler",
+  "transactional: HandlerResponse",
+  "transactional: Input",
 ]);
 
 /** Public functions and classes that do without an example, and why. */

@@ -1,4 +1,5 @@
-import type { Context, Handler } from "hono";
+import type { Context, Handler, Input, Next } from "hono";
+import type { BlankInput, HandlerResponse } from "hono/types";
 import { runAgain } from "../drizzle/run_again.ts";
 import {
   checkOptionNames,
@@ -72,9 +73,14 @@ const TRANSACTIONAL_OPTIONS: OptionNames<TransactionalOptions> = {
  *
  * @typeParam Schema The schema of the sessions.
  * @typeParam Key The name of the context variable.
+ * @typeParam E The app's environment, where the handler says it.
+ * @typeParam Path The route's path, where the handler says it.
+ * @typeParam In What validators have found, where the handler says it.
+ * @typeParam Out What the handler returns, for a client of `hono/client`.
  * @param source A scoped session, a sessionmaker, or how to find an engine per
  * request.
- * @param handler What to run; the session is `c.var.db`.
+ * @param handler What to run; the session is `c.var.db`. One that needs more of
+ * its app than that says so: `(c: Context<AppEnv>) => ..`.
  * @param options How it runs.
  * @returns The handler, for a route.
  * @throws {TypeError} When the source is none of the three.
@@ -83,17 +89,23 @@ const TRANSACTIONAL_OPTIONS: OptionNames<TransactionalOptions> = {
 export function transactional<
   Schema extends Record<string, unknown> = Record<string, never>,
   Key extends string = "db",
+  E extends { Variables: SessionVariables<Schema, Key> } = {
+    Variables: SessionVariables<Schema, Key>;
+  },
+  Path extends string = string,
+  In extends Input = BlankInput,
+  Out extends HandlerResponse<unknown> = HandlerResponse<unknown>,
 >(
   source: SessionSource<Schema>,
-  handler: Handler<{ Variables: SessionVariables<Schema, Key> }>,
+  handler: Handler<E, Path, In, Out>,
   options: TransactionalOptions<Key> = {},
-): Handler<{ Variables: SessionVariables<Schema, Key> }> {
+): Handler<E, Path, In, Out> {
   checkOptionNames("transactional()", options, TRANSACTIONAL_OPTIONS);
   const { retry = {}, signal = clientGone, readYourWrites } = options;
   const cookie = readYourWrites && new BookmarkCookie(readYourWrites);
   checkRetry(retry);
   const opened = sessionSource(source);
-  return async function transactional(c, next) {
+  async function transactional(c: Context<E, Path, In>, next: Next) {
     const startAnew = freshAnswer(c);
     const streams = noteStreams(c);
     const own = cookie ? await cookie.sessionOptions(c) : undefined;
@@ -106,14 +118,17 @@ export function transactional<
       async run(request) {
         await inRequest(c, request, options, async () => {
           const response = await handler(c, next);
-          if (response !== undefined) c.res = response;
+          // What Hono calls a typed response is one, with types besides.
+          if (response !== undefined) c.res = response as Response;
         });
         if (cookie) await cookie.write(c, request.session.bookmark);
       },
       refusal: () => refusal(c, streams),
     }, { retry, signal: signal(c) });
     return c.res;
-  };
+  }
+  // It returns what the handler has returned.
+  return transactional as unknown as Handler<E, Path, In, Out>;
 }
 
 /** Why a handler cannot run again, if it cannot. */

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { sql } from "drizzle-orm";
-import { type Handler, Hono } from "hono";
+import { type Context, type Handler, Hono } from "hono";
+import { hc } from "hono/client";
 import { stream } from "hono/streaming";
 import {
   type RetryEvent,
@@ -245,6 +246,39 @@ requestTest("transactional() makes no answer up", async (bed) => {
     "Cannot answer a POST request: its handler returned no Response",
   );
   assertEquals(await bed.stored(), []);
+});
+
+requestTest("transactional() has the types of its handler", async (bed) => {
+  type AppEnv = { Variables: SessionVariables & { user: string } };
+  const app = new Hono<AppEnv>()
+    .use(async (c, next) => {
+      c.set("user", "Ada");
+      await next();
+    })
+    .post(
+      "/:n",
+      transactional(bed.Session, async (c: Context<AppEnv, "/:n">) => {
+        await insert(c.var.db, c.req.param("n"));
+        return c.json({ user: c.var.user }, 201);
+      }),
+    )
+    .get(
+      "/",
+      transactional(bed.Session, async (c) => {
+        // @ts-expect-error: it knows the session, and what is none
+        await c.var.db.nothing?.();
+        return c.json({ stored: await c.var.db.$count(sql`kept`) });
+      }),
+    );
+  const client = hc<typeof app>("http://localhost", {
+    fetch: (input: RequestInfo | URL, init?: RequestInit) =>
+      app.request(input, init),
+  });
+  const made = await client[":n"].$post({ param: { n: "1" } });
+  const { user }: { user: string } = await made.json();
+  const found = await client.index.$get();
+  const { stored }: { stored: number } = await found.json();
+  assertEquals([user, stored], ["Ada", 1]);
 });
 
 requestTest(
