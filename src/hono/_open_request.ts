@@ -17,7 +17,9 @@ import type { OpenedSource } from "./session_source.ts";
  */
 export interface RequestOptions<Key extends string = "db"> {
   /**
-   * The context variable that holds the session.
+   * The context variable that holds the session of the request: `background`
+   * and `streamSession` speak for whom that one speaks, and find it by
+   * themselves where there is but one.
    *
    * @default {"db"}
    */

@@ -14,7 +14,7 @@ import {
 import { type SessionSource, sessionSource } from "./session_source.ts";
 
 /** How {@linkcode background} runs work. */
-export interface BackgroundOptions extends RequestOptions<"db"> {
+export interface BackgroundOptions extends RequestOptions<string> {
   /**
    * Told what the work, or its commit, failed with.
    *

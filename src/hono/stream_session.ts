@@ -57,7 +57,7 @@ export async function streamSession<
   c: Context,
   source: SessionSource<Schema>,
   answer: (db: Session<Schema>) => Response | Promise<Response>,
-  options: RequestOptions<"db"> = {},
+  options: RequestOptions<string> = {},
 ): Promise<Response> {
   checkOptionNames("streamSession()", options, REQUEST_OPTIONS);
   const opened = sessionSource(source);

@@ -429,6 +429,34 @@ Deno.test("claims: what a factory says holds behind every entry point", async ()
   });
 });
 
+Deno.test("claims: work behind an answer finds its request by any name", async () => {
+  await withClaims(async ({ Sessions }) => {
+    const behind: Record<string, unknown> = {};
+    const app = new Hono<
+      { Variables: SessionVariables<typeof schema, "orm"> }
+    >();
+    app.use(dbSession(Sessions, { key: "orm", claims: () => CLAIMS }));
+    app.get("/", async (c) => {
+      let hasEnded = false;
+      void c.var.orm.closed.then(() => hasEnded = true);
+      await whoIs(c.var.orm);
+      for (const options of [{}, { key: "orm" }]) {
+        background(c, Sessions, async (db) => {
+          const isBehind = hasEnded;
+          behind[options.key ?? ""] = { isBehind, who: await whoIs(db) };
+        }, options);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return streamSession(c, Sessions, async (db) => c.json(await whoIs(db)));
+    });
+    const mine = { role: "authenticated", claims: CLAIMS };
+    assertEquals(await (await app.request("/")).json(), mine);
+    await Sessions.engine.idle();
+    const found = { isBehind: true, who: mine };
+    assertEquals(behind, { "": found, orm: found });
+  });
+});
+
 Deno.test("claims: what one user has read is no cached answer for another", async () => {
   await withClaims(async ({ Sessions }) => {
     const store = new Map<string, unknown>();
