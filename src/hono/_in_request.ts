@@ -15,7 +15,7 @@ export interface CommitOptions {
    * rolls back. What has to stay although the request is refused, such as a
    * count of wrong passwords, needs `(c) => c.res.status < 500`.
    *
-   * @default {(c) => c.res.status < 400}
+   * @default {(c) => c.res.status < 400, but for `Response.error()`}
    */
   readonly commitWhen?: (c: Context) => boolean;
   /**
@@ -138,7 +138,9 @@ function rollbackReason(
     }
   }
   const { status } = c.res;
-  return status < 400 ? undefined : `response status ${status}`;
+  // `Response.error()` has 0, and servers answer 500 in its place.
+  const isFine = status > 0 && status < 400;
+  return isFine ? undefined : `response status ${status}`;
 }
 
 async function commit(

@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import type { SessionStats } from "../session/session_stats.ts";
+import { isCopyable } from "./_is_copyable.ts";
 
 /** What `timing()` of Hono collects, and sends when the handler has ended. */
 interface Collected {
@@ -26,11 +27,6 @@ export function serverTiming(
     if (isCollected(collected)) collected.headers.push(entry);
     else if (isCopyable(c.res)) c.header("Server-Timing", entry, APPEND);
   };
-}
-
-/** Not so an answer to an upgrade, nor one that somebody else reads. */
-function isCopyable({ status, bodyUsed, body }: Response): boolean {
-  return status >= 200 && !bodyUsed && body?.locked !== true;
 }
 
 const APPEND = { append: true };

@@ -4,6 +4,7 @@ import {
   checkOptionNames,
   type OptionNames,
 } from "../errors/check_option_names.ts";
+import { isCopyable } from "./_is_copyable.ts";
 
 /** How a user's writes are seen by the same user's next requests. */
 export interface ReadYourWritesOptions {
@@ -85,13 +86,15 @@ export class BookmarkCookie {
   }
 
   /**
-   * Sends a position with the response.
+   * Sends a position with the response, if that can have one more header.
    *
    * @param c Context of the request.
    * @param position Nothing where the request has written nothing.
    */
   async write(c: Context, position: string | undefined): Promise<void> {
     if (position === undefined) return;
+    // The commit is done: it is no reason to take the answer back.
+    if (c.finalized && !isCopyable(c.res)) return;
     const signature = await crypto.subtle.sign(
       "HMAC",
       await this.#importKey(),

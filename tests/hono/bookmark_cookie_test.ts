@@ -89,6 +89,24 @@ requestTest(
   },
 );
 
+requestTest("leaves an answer that cannot have the cookie", async (bed) => {
+  const app = new Hono<{ Variables: SessionVariables }>();
+  app.onError((error, c) => c.text(`failed: ${error.message}`, 500));
+  app.use(dbSession(bed.Session, { readYourWrites: { secret } }));
+  app.use(async (c, next) => {
+    await next();
+    c.res.body?.getReader();
+  });
+  app.post("/", async (c) => {
+    await insert(c.var.db, 1);
+    return c.body(new ReadableStream());
+  });
+  const response = await app.request("/", { method: "POST" });
+  assertEquals(response.status, 200);
+  assertEquals(response.headers.getSetCookie(), []);
+  assertEquals(await bed.stored(), [1]);
+});
+
 Deno.test("a cookie's secret is checked, and never told", () => {
   const error = assertThrows(
     () => new BookmarkCookie({ secret: "m4rk3r" }),

@@ -112,14 +112,15 @@ requestTest(
     app.post("/status/:status", async (c) => {
       await insert(c.var.db, 1);
       await insert(c.var.db, 2);
-      return new Response("", { status: Number(c.req.param("status")) });
+      const status = Number(c.req.param("status"));
+      return status === 0 ? Response.error() : new Response("", { status });
     });
-    await post(app, "/status/404");
-    await post(app, "/status/500");
+    for (const status of [404, 500, 0]) await post(app, `/status/${status}`);
     assertEquals(await stored(), []);
     assertEquals(rollbacks.map(({ reason, changes }) => [reason, changes]), [
       ["response status 404", 2],
       ["response status 500", 2],
+      ["response status 0", 2],
     ]);
     await post(app, "/status/399");
     assertEquals(await stored(), [1, 2]);
