@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import { Session } from "../drizzle/session.ts";
+import type { SessionOptions } from "../drizzle/session_options.ts";
 
 /**
  * The session that a request has, if it has one: that of `key`, else the one
@@ -15,4 +16,16 @@ export function sessionOf(c: Context, key?: string): Session | undefined {
   if (key !== undefined) return undefined;
   const all: readonly unknown[] = Object.values(c.var);
   return all.filter((value) => value instanceof Session).at(-1);
+}
+
+/**
+ * What a session has to know that is opened inside the one of its request,
+ * which waits for it: a pool that the other one has emptied would keep it
+ * waiting in vain.
+ *
+ * @param c Context of the request.
+ */
+export function insideOf(c: Context): SessionOptions {
+  const parent = sessionOf(c)?.holder;
+  return parent === undefined ? {} : { parent };
 }

@@ -15,6 +15,7 @@ import {
   REQUEST_OPTIONS,
   type RequestOptions,
 } from "./_open_request.ts";
+import { insideOf } from "./_session_of.ts";
 import { type SessionSource, sessionSource } from "./session_source.ts";
 
 /**
@@ -91,8 +92,9 @@ export function dbSession<
   const { readYourWrites } = options;
   const cookie = readYourWrites && new BookmarkCookie(readYourWrites);
   return async function dbSession(c, next) {
+    const inside = insideOf(c);
     const own = cookie ? await cookie.sessionOptions(c) : undefined;
-    const request = new OpenRequest(c, opened, options, own);
+    const request = new OpenRequest(c, opened, options, { ...inside, ...own });
     try {
       await inRequest(c, request, options, next);
     } finally {

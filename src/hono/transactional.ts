@@ -11,6 +11,7 @@ import { BookmarkCookie } from "./bookmark_cookie.ts";
 import { freshAnswer } from "./_fresh_answer.ts";
 import { COMMIT_OPTIONS, inRequest } from "./_in_request.ts";
 import { OpenRequest, REQUEST_OPTIONS } from "./_open_request.ts";
+import { insideOf } from "./_session_of.ts";
 import type { DbSessionOptions, SessionVariables } from "./db_session.ts";
 import { type SessionSource, sessionSource } from "./session_source.ts";
 
@@ -108,12 +109,13 @@ export function transactional<
   async function transactional(c: Context<E, Path, In>, next: Next) {
     const startAnew = freshAnswer(c);
     const streams = noteStreams(c);
+    const inside = insideOf(c);
     const own = cookie ? await cookie.sessionOptions(c) : undefined;
     let runs = 0;
     await runAgain({
       open() {
         if (runs++ > 0) startAnew();
-        return new OpenRequest(c, opened, options, own);
+        return new OpenRequest(c, opened, options, { ...inside, ...own });
       },
       async run(request) {
         await inRequest(c, request, options, async () => {

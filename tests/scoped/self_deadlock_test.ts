@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import {
   createEngine,
   mapTasks,
@@ -8,7 +8,11 @@ import {
   QueuePool,
   sessionmaker,
 } from "../../mod.ts";
-import { dbSession } from "../../src/hono/mod.ts";
+import {
+  dbSession,
+  type SessionVariables,
+  transactional,
+} from "../../src/hono/mod.ts";
 import { pglite } from "../../src/pglite/mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { scopedSession } from "../../src/scoped/mod.ts";
@@ -45,6 +49,31 @@ Deno.test("a request that reads, then maps tasks on its only connection, is refu
   assert(message.includes('"task 0"'), message);
   assert(message.includes('"a GET request"'), message);
   assertEquals(await (await app.request("/first")).json(), [1, 1]);
+});
+
+Deno.test("a handler inside a request on its only connection is refused at once", async () => {
+  await using lite = await testPGlite();
+  await using engine = createEngine(pglite(lite));
+  const Session = sessionmaker(engine);
+  const app = new Hono<{ Variables: SessionVariables }>();
+  app.onError((error, c) =>
+    c.text(error instanceof PoolError ? error.code : error.message, 500)
+  );
+  app.use(dbSession(Session));
+  app.use(async (c, next) => {
+    await c.var.db.execute("create table held (n int)");
+    await next();
+  });
+  const read = async (c: Context<{ Variables: SessionVariables }>) => {
+    await c.var.db.execute("select 1");
+    return c.text("read");
+  };
+  app.get("/inner", dbSession(Session), read);
+  app.get("/handler", transactional(Session, read));
+  for (const path of ["/inner", "/handler"]) {
+    const response = await app.request(path);
+    assertEquals(await response.text(), "POOL_SELF_DEADLOCK");
+  }
 });
 
 Deno.test("nested scopes on a pool of one are refused, on two they work", async () => {
