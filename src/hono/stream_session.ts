@@ -62,8 +62,18 @@ export async function streamSession<
   checkOptionNames("streamSession()", options, REQUEST_OPTIONS);
   const opened = sessionSource(source);
   const { identity } = sessionOf(c, options.key) ?? {};
-  const request = new OpenRequest(c, opened, options, identity);
+  const unread = new AbortController();
+  const request = new OpenRequest(c, opened, options, {
+    ...identity,
+    signal: unread.signal,
+  });
   const { session } = request;
+  // Of a reader that has gone nobody waits for what still runs: it hears that,
+  // and not of a connection that was lost.
+  function leave(): Promise<void> {
+    unread.abort();
+    return session.invalidate();
+  }
   let response: Response;
   try {
     response = await request.enter(() => answer(session));
@@ -74,14 +84,11 @@ export async function streamSession<
   const made = response.body;
   if (made === null || isUnread(c)) {
     dropBody(response);
-    await session.invalidate();
+    await leave();
     return new Response(null, response);
   }
   const { body, sent } = followed(made);
-  // Of a reader that has gone nobody waits for what still runs.
-  const closing = sent.then((isWhole) =>
-    isWhole ? session.close() : session.invalidate()
-  );
+  const closing = sent.then((isWhole) => isWhole ? session.close() : leave());
   backgroundOf(c)?.(closing.then(() => session.closed));
   return new Response(body, response);
 }

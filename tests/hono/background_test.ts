@@ -285,13 +285,15 @@ requestTest("streamSession() ends with a client that leaves", async (bed) => {
   const { Session, database, engine } = bed;
   const app = appOf();
   let session: Session | undefined;
+  let told: unknown;
   app.get("/", (c) =>
     streamSession(c, Session, (db) => {
       session = db;
       return stream(c, async (body) => {
         await db.execute("create table in_vain (n int)");
         await body.write(new TextEncoder().encode("begun"));
-        await db.execute("select pg_sleep(60)").catch(() => {});
+        await db.execute("select pg_sleep(60)")
+          .catch((error) => told = error.code);
       });
     }));
   await using server = Deno.serve(
@@ -309,7 +311,7 @@ requestTest("streamSession() ends with a client that leaves", async (bed) => {
   await reader?.read().catch(() => {});
   await session?.closed;
   await engine.idle();
-  assertEquals(session?.state, "closed");
+  assertEquals([session?.state, told], ["closed", "ABORTED"]);
   assertEquals(
     await database.query("select to_regclass('in_vain')::text as name"),
     [{ name: null }],
