@@ -293,6 +293,16 @@ export class Session<
   }
 
   /**
+   * Refuses a commit while blocks run that have joined the transaction, and
+   * them at their end: for whoever commits it from outside of them.
+   *
+   * @throws {StateError} When there are some.
+   */
+  checkJoined(): void {
+    this.#core.checkJoined();
+  }
+
+  /**
    * Makes sure that the open transaction runs as whoever joins it asks for:
    * where nothing has run in it yet it will, else other options are refused.
    *

@@ -145,11 +145,13 @@ function rollbackReason(
 
 async function commit(
   c: Context,
-  session: Pick<Session, "commit" | "state">,
+  session: Pick<Session, "checkJoined" | "commit" | "state">,
   onError: CommitOptions["onError"],
 ): Promise<void> {
   if (session.state === "closed") return;
   try {
+    // Nobody has awaited them: half of what they do would be committed.
+    session.checkJoined();
     await session.commit();
   } catch (error) {
     discardAnswer(c);

@@ -133,6 +133,17 @@ export class Beginning<Handle> {
   }
 
   /**
+   * Refuses a commit while blocks run that have joined the transaction.
+   *
+   * @throws {StateError} When there are some.
+   */
+  checkJoined(): void {
+    const { open } = this.#parts.current;
+    // What they do from now on would begin a transaction that nobody commits.
+    if (open && this.#strand(open)) throw busyError("commit", "a joined block");
+  }
+
+  /**
    * Runs a block in a transaction: commits at its end, rolls back and rethrows
    * when it throws. A commit or rollback inside ends the block's work.
    *

@@ -215,6 +215,15 @@ export class SessionCore implements SessionHandle {
     return this.#beginning.join(block, options);
   }
 
+  /**
+   * Refuses a commit while blocks run that have joined the transaction.
+   *
+   * @throws {StateError} When there are some.
+   */
+  checkJoined(): void {
+    this.#beginning.checkJoined();
+  }
+
   /** Whether the transaction can only be rolled back. */
   get rollbackOnly(): boolean {
     return this.#current.rollbackOnly;

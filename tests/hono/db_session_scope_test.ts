@@ -35,6 +35,38 @@ requestTest(
 );
 
 requestTest(
+  "a scope.begin() that nobody awaited does not answer 200",
+  async ({ Session, stored }) => {
+    const scope = scopedSession(Session);
+    const app = new Hono<{ Variables: SessionVariables }>();
+    let told: Promise<unknown> = Promise.resolve();
+    const goOn = Promise.withResolvers<void>();
+    app.onError((error, c) =>
+      c.text("code" in error ? `${error.code}` : error.message, 500)
+    );
+    app.use(dbSession(scope));
+    app.post("/", async (c) => {
+      const begun = Promise.withResolvers<void>();
+      told = scope.begin(async () => {
+        await insert(scope.db, 1);
+        begun.resolve();
+        await goOn.promise;
+        await insert(scope.db, 2);
+      }).catch((error) => error.code);
+      await begun.promise;
+      return c.text("ok");
+    });
+    const response = await post(app, "/");
+    goOn.resolve();
+    assertEquals([response.status, await response.text()], [
+      500,
+      "SESSION_BUSY",
+    ]);
+    assertEquals([await told, await stored()], ["SESSION_CLOSED", []]);
+  },
+);
+
+requestTest(
   "mounted twice, the outer one's session is back behind the inner",
   async ({ Session, stored }) => {
     const app = new Hono<{ Variables: SessionVariables }>();
