@@ -125,8 +125,7 @@ export class Dispatcher {
     } catch (error) {
       return await this.#giveUp(error);
     }
-    // Rolled back meanwhile: nothing is sent any more.
-    if (this.queue.isEmpty) return await this.server.rollback();
+    if (this.queue.isEmpty) return await this.#leaveUnsent();
     const { owner: { engine, stats, holder: session } } = this.#parts;
     const { transport, reason } = this.#plan();
     const before = stats.statements;
@@ -297,7 +296,7 @@ export class Dispatcher {
     } catch (error) {
       return await this.#giveUp(error);
     }
-    if (this.queue.isEmpty) return await this.server.rollback();
+    if (this.queue.isEmpty) return await this.#leaveUnsent();
     // A flight is atomic: without a transaction each statement needs its own.
     const batch = this.#take(isLoose ? 1 : undefined);
     const isLast = this.#isEnding && this.queue.isEmpty && !isLoose;
@@ -328,6 +327,14 @@ export class Dispatcher {
     }
     batch.settle(flight);
     if (failure !== undefined) await this.#end(failure);
+  }
+
+  /**
+   * Rolled back meanwhile: nothing is sent any more. What has begun stays: it
+   * may have been but a savepoint inside of it.
+   */
+  async #leaveUnsent(): Promise<void> {
+    if (!this.server.hasBegun) await this.server.rollback();
   }
 
   /** Nothing has begun, and nothing is open: the session stays usable. */

@@ -10,6 +10,7 @@ import {
 } from "../../mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres.ts";
+import { turns } from "./session_bed.ts";
 
 const BEGIN = "begin isolation level read committed";
 
@@ -392,3 +393,29 @@ savepointTest(
     assertEquals(await ids(database), [4]);
   },
 );
+
+for (const count of [0, 1, 2, 3, 4, 6, 8]) {
+  savepointTest(
+    `undone ${count} turns behind what was not sent leaves its transaction`,
+    async (db, database) => {
+      await db.begin();
+      await db.execute("insert into t values (1)");
+      let inner: Promise<unknown> = Promise.resolve();
+      await assertRejects(() =>
+        db.transaction(async (tx) => {
+          // Nobody awaits it.
+          inner = tx.transaction(async (within) => {
+            await within.execute("insert into t values (2)");
+          });
+          inner.catch(() => {});
+          await turns(count);
+          throw new Error("mine");
+        })
+      );
+      await inner.catch(() => {});
+      await db.execute("insert into t values (3)");
+      await db.commit();
+      assertEquals(await ids(database), [1, 3]);
+    },
+  );
+}
