@@ -28,6 +28,7 @@ export interface NestingPoolOptions {
 interface Place {
   readonly holder: PoolHolder | undefined;
   connection: Connection | undefined;
+  isReturning: boolean;
 }
 
 /**
@@ -39,6 +40,8 @@ interface Place {
 export class NestingPool implements Pool {
   /** One connection, however deep. */
   readonly capacity = 1;
+  /** Between reads that stand alone a session is in nobody's way. */
+  readonly reusesConnections = true;
 
   readonly #outer: OuterTransaction;
   readonly #places: Place[] = [];
@@ -46,7 +49,6 @@ export class NestingPool implements Pool {
   readonly #grace: number;
   #base: PoolHolder | undefined;
   #isOver = false;
-  #returning = 0;
   readonly #wakers = new Set<() => void>();
   #waiting = 0;
 
@@ -84,7 +86,11 @@ export class NestingPool implements Pool {
     }
     signal?.throwIfAborted();
     if (this.#isOver) throw overError();
-    const place: Place = { holder, connection: undefined };
+    const place: Place = {
+      holder,
+      connection: undefined,
+      isReturning: false,
+    };
     this.#places.push(place);
     place.connection = new SavepointConnection(
       this.#outer,
@@ -102,16 +108,17 @@ export class NestingPool implements Pool {
         "Cannot checkin connection: this pool has not lent it, or has it back already",
       );
     }
-    this.#returning++;
+    place.isReturning = true;
     await connection.close();
-    this.#returning--;
     this.#places.splice(this.#places.indexOf(place), 1);
     this.#wake();
   }
 
   /** Resolves when no place is being given back. */
   async idle(): Promise<void> {
-    while (this.#returning > 0) await this.#givenBack();
+    while (this.#places.some(({ isReturning }) => isReturning)) {
+      await this.#givenBack();
+    }
   }
 
   /**
@@ -123,7 +130,7 @@ export class NestingPool implements Pool {
   async end(): Promise<void> {
     const deadline = performance.now() + this.#grace;
     try {
-      while (this.#places.some(({ holder }) => holder !== this.#base)) {
+      while (this.#places.some((place) => this.#isForgotten(place))) {
         await this.#change(deadline);
       }
     } finally {
@@ -159,6 +166,10 @@ export class NestingPool implements Pool {
     }
     // Its connection is somebody else's by and by.
     if (this.#isOver && place.holder !== this.#base) throw overError();
+  }
+
+  #isForgotten({ holder, isReturning }: Place): boolean {
+    return holder !== this.#base && !isReturning;
   }
 
   #mayEnter(holder: PoolHolder | undefined): boolean {

@@ -1,12 +1,20 @@
 import type { Connection } from "../driver/connection.ts";
+import { orGivenUp } from "../driver/give_up.ts";
 import {
   command,
   type FlightResult,
-  type Result,
   type Statement,
 } from "../driver/statement.ts";
-import { settingsStatement } from "../driver/transaction_sql.ts";
+import {
+  beginsTransaction,
+  endsTransaction,
+  settingsStatement,
+} from "../driver/transaction_sql.ts";
 import type { EngineConnection } from "../engine/engine_connection.ts";
+import { ConnectionError } from "../errors/connection_error.ts";
+
+/** Milliseconds that an end waits for a statement that was given up. */
+const PATIENCE = 5_000;
 
 /** What the savepoints of one outer transaction share. */
 export interface OuterTransaction {
@@ -14,6 +22,8 @@ export interface OuterTransaction {
   readonly connection: EngineConnection;
   /** Makes a name that no other savepoint of it has. */
   readonly newName: () => string;
+  /** Why nothing can be sent any more. */
+  failure?: ConnectionError;
 }
 
 /**
@@ -26,8 +36,9 @@ export class SavepointConnection implements Connection {
   readonly #turn: () => Promise<void>;
   /** What settings were before the session's own. */
   readonly #settings = new Map<string, string>();
-  #name = "";
-  #isOpen = false;
+  /** The savepoint that stands for an open transaction. */
+  #savepoint: string | undefined;
+  #sending: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
   /**
@@ -46,30 +57,59 @@ export class SavepointConnection implements Connection {
   }
 
   /** Sends a flight. */
-  async send(statements: readonly Statement[]): Promise<FlightResult> {
-    await this.#turn();
-    if (!this.#isOpen && !isBegin(statements[0])) {
-      return await this.#sendAlone(statements);
-    }
-    const inside = statements.flatMap((statement) => this.#inside(statement));
-    const flight = await this.#outer.connection.send(
-      inside.map(({ statement }) => statement),
-    );
-    const results = flight.results.filter((result, at) => {
-      const isOurs = inside[at]?.isOurs ?? false;
-      if (isOurs) this.#remember(result);
-      return !isOurs;
-    });
-    return { ...flight, results };
+  async send(
+    statements: readonly Statement[],
+    onProgress?: () => void,
+  ): Promise<FlightResult> {
+    const sending = this.#turn().then(() => this.#send(statements, onProgress));
+    this.#sending = sending.catch(() => {});
+    return await sending;
   }
 
   /** Undoes what was not committed. It never rejects. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
-    if (this.#isOpen && this.usable) {
+    // What was given up is not cancelled, as the connection goes with it.
+    await orGivenUp(this.#sending, { timeout: PATIENCE })
+      .catch(() => this.#giveUpOuter());
+    if (this.#savepoint !== undefined && this.usable) {
       await this.send([command("rollback")]).catch(() => {});
     }
     this.#isClosed = true;
+  }
+
+  #giveUpOuter(): void {
+    const { connection } = this.#outer;
+    this.#outer.failure ??= unansweredError();
+    connection.cut(this.#outer.failure);
+    void connection.release({ discard: true });
+  }
+
+  async #send(
+    statements: readonly Statement[],
+    onProgress: (() => void) | undefined,
+  ): Promise<FlightResult> {
+    const { connection, failure: lost } = this.#outer;
+    if (lost !== undefined) return { results: [], failure: lost };
+    const [first] = statements;
+    if (this.#savepoint === undefined && first && !begins(first)) {
+      // The outer transaction is not this one's to end.
+      return ends(first) ? ANSWERED : await this.#sendAlone(statements);
+    }
+    const failure = await this.#remember(statements);
+    if (failure !== undefined) return { results: [], failure };
+    const said = this.#inside(statements);
+    const flight = await connection.send(
+      said.map(({ statement }) => statement),
+      onProgress && { onProgress },
+    );
+    const results = flight.results.filter((_, at) => {
+      const { isOurs = false, leaves } = said[at] ?? {};
+      // What stands behind a failure was not run, COMMIT as little as the rest.
+      if (leaves) this.#enter(leaves.savepoint);
+      return !isOurs;
+    });
+    return { ...flight, results };
   }
 
   /** Autocommit: what fails must not fail the outer transaction. */
@@ -87,36 +127,50 @@ export class SavepointConnection implements Connection {
     return { results, failure: flight.failure };
   }
 
-  /** The statement as it is said inside a transaction, and what goes with it. */
-  #inside(statement: Statement): readonly Said[] {
-    const { text, params } = statement;
-    if (isBegin(statement)) {
-      this.#isOpen = true;
-      this.#name = this.#outer.newName();
-      return [{ statement: command(`savepoint ${this.#name}`) }];
-    }
-    if (text === "commit") {
-      this.#isOpen = false;
-      const release = command(`release savepoint ${this.#name}`);
-      return [{ statement: release }, ...this.#restoredSettings()];
-    }
-    if (text === "rollback") {
-      this.#isOpen = false;
-      return [{ statement: command(`rollback to savepoint ${this.#name}`) }];
-    }
-    if (!text.startsWith("select set_config($1, $2, true)")) {
+  /** The statements as they are said inside a transaction, and what goes with them. */
+  #inside(statements: readonly Statement[]): readonly Said[] {
+    let savepoint = this.#savepoint ?? "";
+    return statements.flatMap((statement): readonly Said[] => {
+      if (begins(statement)) {
+        savepoint = this.#outer.newName();
+        const begin = command(`savepoint ${savepoint}`);
+        return [{ statement: begin, leaves: { savepoint } }];
+      }
+      if (ends(statement)) {
+        const isUndone = /^(?:rollback|abort)\b/i.test(statement.text);
+        const verb = isUndone ? "rollback to" : "release";
+        const end = {
+          statement: command(`${verb} savepoint ${savepoint}`),
+          leaves: { savepoint: undefined },
+        };
+        return isUndone ? [end] : [...this.#restoredSettings(), end];
+      }
       return [{ statement }];
-    }
-    const names = params.filter((_, at) => at % 2 === 0);
-    return [{ statement: currentSettings(names), isOurs: true }, { statement }];
+    });
   }
 
-  #remember({ rows }: Result): void {
-    for (const row of rows) {
+  #enter(savepoint: string | undefined): void {
+    this.#savepoint = savepoint;
+    if (savepoint === undefined) this.#settings.clear();
+  }
+
+  /**
+   * Asks what settings are before they are set. It cannot be in their flight,
+   * where COMMIT may be as well, which has to put them back.
+   */
+  async #remember(statements: readonly Statement[]): Promise<unknown> {
+    const names = statements.flatMap(settingNames)
+      .filter((name) => !this.#settings.has(name));
+    if (names.length === 0) return undefined;
+    const { results, failure } = await this.#outer.connection.send([
+      currentSettings(names),
+    ]);
+    for (const row of results[0]?.rows ?? []) {
       if (!Array.isArray(row)) continue;
       const [name, value] = row;
-      if (!this.#settings.has(name)) this.#settings.set(name, value ?? "");
+      this.#settings.set(name, value ?? "");
     }
+    return failure;
   }
 
   /**
@@ -126,7 +180,6 @@ export class SavepointConnection implements Connection {
   #restoredSettings(): readonly Said[] {
     if (this.#settings.size === 0) return [];
     const statement = settingsStatement(Object.fromEntries(this.#settings));
-    this.#settings.clear();
     return [{ statement, isOurs: true }];
   }
 }
@@ -135,9 +188,29 @@ export class SavepointConnection implements Connection {
 interface Said {
   readonly statement: Statement;
   readonly isOurs?: boolean;
+  /** Which savepoint is open when it has succeeded. */
+  readonly leaves?: { readonly savepoint: string | undefined };
 }
 
-function currentSettings(names: Statement["params"]): Statement {
+/** A ROLLBACK where nothing is open, which PostgreSQL answers as well. */
+const ANSWERED: FlightResult = {
+  results: [{ rows: [], command: "ROLLBACK", rowCount: null, fields: [] }],
+};
+
+function unansweredError(): ConnectionError {
+  return new ConnectionError(
+    "CONNECTION_LOST",
+    `Cannot go on: a statement of this test was given up and has not ended for ${PATIENCE} ms, so the connection of the test is closed`,
+    { maybeExecuted: true },
+  );
+}
+
+function settingNames({ text, params }: Statement): readonly string[] {
+  if (!text.startsWith("select set_config($1, $2, true)")) return [];
+  return params.filter((_, at) => at % 2 === 0).map(String);
+}
+
+function currentSettings(names: readonly string[]): Statement {
   return {
     text: `select n, current_setting(n, true) from unnest(array[${
       names.map((_, at) => `$${at + 1}::text`).join(", ")
@@ -148,6 +221,10 @@ function currentSettings(names: Statement["params"]): Statement {
   };
 }
 
-function isBegin(statement: Statement | undefined): boolean {
-  return statement?.text.startsWith("begin isolation level") ?? false;
+function begins({ text }: Statement): boolean {
+  return beginsTransaction(text);
+}
+
+function ends({ text }: Statement): boolean {
+  return endsTransaction(text);
 }

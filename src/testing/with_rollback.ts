@@ -17,6 +17,7 @@ import {
 } from "../errors/check_option_names.ts";
 import type { ScopedSession } from "../scoped/scoped_session.ts";
 import { NestingPool } from "./_nesting_pool.ts";
+import type { OuterTransaction } from "./_savepoint_connection.ts";
 
 /** How {@linkcode withRollback} begins. */
 export interface WithRollbackOptions {
@@ -185,7 +186,7 @@ function isScope<Schema extends Record<string, unknown>>(
 async function beginOuter(
   engine: Engine,
   options: WithRollbackOptions,
-): Promise<{ connection: EngineConnection; newName: () => string }> {
+): Promise<OuterTransaction> {
   const connection = await engine.connect();
   const transaction = { ...engine.transaction, ...options.transaction };
   // Even of an engine without transactions the test is one.

@@ -1,11 +1,15 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { sql } from "drizzle-orm";
 import { integer, pgTable } from "drizzle-orm/pg-core";
 import {
+  ConnectionError,
   createEngine,
+  DatabaseError,
   IntegrityError,
   type Sessionmaker,
   sessionmaker,
 } from "../../mod.ts";
+import { command } from "../../src/driver/statement.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { withRollback } from "../../src/testing/mod.ts";
 import { driverBeds } from "../support/drivers.ts";
@@ -142,4 +146,100 @@ Deno.test("withRollback() makes a savepoint of each transaction, on one connecti
   // What was given is not the sessions' to close.
   assertEquals(new Set(statements.map(({ backend }) => backend)).size, 1);
   assertEquals(await database.query("select * from t"), []);
+});
+
+Deno.test("withRollback() goes on behind a flight that failed, its COMMIT in it", async () => {
+  await using database = await testDatabase({
+    setup: "create table t (id int primary key)",
+  });
+  await using engine = createEngine(postgres(database.url));
+  await withRollback(sessionmaker(engine), async (db, Session) => {
+    await Session.begin((own) => own.execute("insert into t values (1)"));
+    for (let run = 0; run < 2; run++) {
+      await using reader = Session();
+      const bad = sql<number>`1 / (${t.id} - 1)`;
+      await assertRejects(() => reader.select({ bad }).from(t), DatabaseError);
+      await using writer = Session();
+      writer.add(t, { id: 1 });
+      await assertRejects(() => writer.commit(), IntegrityError);
+    }
+    assertEquals(await db.$count(t), 1);
+  });
+});
+
+Deno.test("withRollback() ends the claims of a session whose work was one flight", async () => {
+  await using database = await testDatabase({
+    setup: "create table t (id int primary key)",
+  });
+  await using engine = createEngine(postgres(database.url));
+  await withRollback(
+    sessionmaker(engine, { roles: [] }),
+    async (db, Session) => {
+      const User = Session.with({ claims: { sub: "u-7" } });
+      const claims = async () => {
+        const { rows } = await db.execute(
+          "select current_setting('request.jwt.claims', true) as claims",
+        );
+        await db.rollback();
+        return rows[0]?.claims;
+      };
+      await using reader = User();
+      await reader.select().from(t);
+      assertEquals(await claims(), "");
+      await using writer = User();
+      writer.add(t, { id: 1 });
+      await writer.commit();
+      assertEquals(await claims(), "");
+    },
+  );
+});
+
+Deno.test("withRollback() commits nothing of a connection without a session", async () => {
+  await using database = await testDatabase({
+    setup: "create table t (id int primary key)",
+  });
+  await using engine = createEngine(postgres(database.url));
+  const ids = await withRollback(sessionmaker(engine), async (db, Session) => {
+    const connection = await Session.engine.connect();
+    const flights = [
+      ["rollback"],
+      ["begin", "insert into t values (1)"],
+      ["commit"],
+      ["start transaction", "insert into t values (2)"],
+      ["rollback"],
+      ["insert into t values (3)"],
+    ];
+    for (const texts of flights) {
+      const { failure, results } = await connection.send(
+        texts.map((text) => command(text)),
+      );
+      assertEquals([failure, results.length], [undefined, texts.length]);
+    }
+    await connection.release({ discard: false });
+    const { rows } = await db.execute("select id from t order by id");
+    return rows.map(({ id }) => id);
+  });
+  assertEquals(ids, [1, 3]);
+  assertEquals(await database.query("select * from t"), []);
+});
+
+Deno.test("withRollback() waits a while for a statement that was given up", async () => {
+  await using database = await testDatabase({});
+  await using engine = createEngine(postgres(database.url));
+  const error = await withRollback(
+    sessionmaker(engine),
+    async (_, Session) => {
+      const options = { statementTimeout: 50 };
+      const sleep = () =>
+        Session.begin((own) => own.execute("select pg_sleep(60)"), options);
+      await assertRejects(sleep, ConnectionError, "no answer for 50 ms");
+      return await assertRejects(
+        () => Session.begin((own) => own.execute("select 1")),
+        ConnectionError,
+        "was given up and has not ended",
+      );
+    },
+  );
+  assertEquals(error.code, "CONNECTION_LOST");
+  await database.waitFor(async () => await database.connections() === 0);
 });
