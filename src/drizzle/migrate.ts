@@ -54,7 +54,8 @@ const MIGRATE_OPTIONS: OptionNames<MigrateOptions> = {
  * @param engine Of the database.
  * @param folder drizzle-kit's output folder, with `meta/_journal.json` in it.
  * @param options Where the record is kept.
- * @throws {TypeError} When the folder holds no migrations.
+ * @throws {TypeError} When the folder holds no migrations, or one of them is
+ * older than others that were applied without it; none is applied then.
  * @throws {DatabaseError} When a migration fails; none is applied then.
  */
 export async function migrate(
@@ -80,6 +81,12 @@ export async function migrate(
     );
     const runner: AnyRunner = db._.session;
     await new PgDialect().migrate(migrations, runner, config);
+    const { rows } = await db.execute(
+      sql`select hash, created_at from ${sql.identifier(migrationsSchema)}.${
+        sql.identifier(migrationsTable)
+      }`,
+    );
+    checkNonePassedOver(migrations, rows);
     // A snapshot would be taken before the lock is, and miss what its last
     // holder has done. And it takes what it takes.
   }, {
@@ -88,6 +95,27 @@ export async function migrate(
     statementTimeout: 0,
     transactionTimeout: 0,
   });
+}
+
+/**
+ * Drizzle applies what is newer than the last one that was applied. What
+ * another branch has brought in between would be passed over, and nobody told.
+ * Older than all that is recorded is what was there before the record.
+ */
+function checkNonePassedOver(
+  migrations: readonly MigrationMeta[],
+  record: readonly Record<string, unknown>[],
+): void {
+  const times = new Set(record.map((row) => Number(row.created_at)));
+  const hashes = new Set(record.map(({ hash }) => hash));
+  const first = Math.min(...times);
+  const at = migrations.findIndex(({ folderMillis, hash }) =>
+    folderMillis > first && !times.has(folderMillis) && !hashes.has(hash)
+  );
+  if (at < 0) return;
+  throw new TypeError(
+    `Cannot migrate: entry ${at} of meta/_journal.json is older than one that was applied without it; generate it again, or give it a "when" above all others`,
+  );
 }
 
 async function readMigrations(folder: string): Promise<MigrationMeta[]> {

@@ -1,17 +1,20 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { createEngine, DatabaseError, migrate } from "../../mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { driverBeds } from "../support/drivers.ts";
 import { testDatabase } from "../support/postgres.ts";
 
 /** Writes a folder as drizzle-kit does; each entry is a migration's SQL. */
-async function migrationsFolder(files: readonly string[]): Promise<string> {
+async function migrationsFolder(
+  files: readonly string[],
+  whens: readonly number[] = files.keys().toArray(),
+): Promise<string> {
   const folder = await Deno.makeTempDir();
   await Deno.mkdir(`${folder}/meta`);
   const entries = files.map((_, idx) => ({
     idx,
     version: "7",
-    when: 1_700_000_000_000 + idx,
+    when: 1_700_000_000_000 + (whens[idx] ?? 0),
     tag: `000${idx}_step`,
     breakpoints: true,
   }));
@@ -121,4 +124,30 @@ Deno.test("migrate() names a folder without migrations", async () => {
     TypeError,
     '"/no/such/folder"',
   );
+});
+
+Deno.test("migrate() refuses what would be passed over", async () => {
+  await using database = await testDatabase({});
+  await using engine = createEngine(postgres(database.url));
+  const second = "create table b (id int)";
+  const third = "create table c (id int)";
+  const ours = await migrationsFolder([FIRST, third], [0, 4]);
+  const merged = await migrationsFolder([FIRST, second, third], [0, 2, 4]);
+  const moved = await migrationsFolder([FIRST, third, second], [0, 3, 6]);
+  const squashed = await migrationsFolder([second, "select 1"], [-1, 8]);
+  try {
+    await migrate(engine, ours);
+    const error = await assertRejects(() => migrate(engine, merged), TypeError);
+    assertStringIncludes(error.message, "entry 1 of");
+    // One is known by its text, too, and what is older than the record is not.
+    await migrate(engine, moved);
+    await migrate(engine, squashed);
+    assertEquals(await database.query("select * from b"), []);
+    const count = "select count(*)::int as n from drizzle.__drizzle_migrations";
+    assertEquals(await database.query(count), [{ n: 4 }]);
+  } finally {
+    for (const folder of [ours, merged, moved, squashed]) {
+      await Deno.remove(folder, { recursive: true });
+    }
+  }
 });
