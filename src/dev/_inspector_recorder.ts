@@ -272,8 +272,11 @@ export class LaneRecorder {
     return kept;
   }
 
-  #rollback({ duration, reason, changes }: RollbackEvent, now: number): void {
-    const lost = changes === 0
+  #rollback(event: RollbackEvent, now: number): void {
+    const { duration, reason, changes, isInDoubt } = event;
+    const lost = isInDoubt
+      ? "COMMIT got no answer, and nobody knows what became of it"
+      : changes === 0
       ? "nothing was lost"
       : changes === 1
       ? "1 change was dropped"
@@ -289,8 +292,8 @@ export class LaneRecorder {
     // Reads that nobody commits end so as well.
     if (changes === 0) return;
     this.#mark("rollback", now, {
-      label: "rolled back",
-      note: `Rolled back, ${note}.`,
+      label: isInDoubt ? "in doubt" : "rolled back",
+      note: isInDoubt ? `${note}.` : `Rolled back, ${note}.`,
     });
   }
 

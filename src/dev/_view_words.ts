@@ -56,6 +56,7 @@ export class ViewWords {
       kind === "commit" || kind === "rollback"
     );
     if (last?.kind === "commit") return "committed";
+    if (marks.some(({ label }) => label === "in doubt")) return "in doubt";
     return marks.some(({ kind }) => kind === "rollback" || kind === "error")
       ? "undone"
       : "closed";
@@ -68,7 +69,7 @@ export class ViewWords {
    */
   tone(outcome: string): "good" | "bad" | "warn" | "plain" {
     if (/^(?:5|threw|leaked|undone)/.test(outcome)) return "bad";
-    if (/^4/.test(outcome)) return "warn";
+    if (/^(?:4|in doubt)/.test(outcome)) return "warn";
     return /^(?:2|committed)/.test(outcome) ? "good" : "plain";
   }
 

@@ -34,5 +34,5 @@ export function hearFlush(
     }
   }
   if (cache === undefined) return;
-  core.hooks.afterCommit(() => cache.onMutate({ tables: [...tables] }));
+  core.hooks.afterPossibleCommit(() => cache.onMutate({ tables: [...tables] }));
 }

@@ -42,7 +42,7 @@ export async function throughCache(
     if (tables.length === 0) return await run();
     if (!core.isAutocommit) {
       // Ahead of the answer: beside a failure nothing can be registered.
-      core.hooks.afterCommit(() => cache.onMutate({ tables }));
+      core.hooks.afterPossibleCommit(() => cache.onMutate({ tables }));
       return await run();
     }
     const result = await run();

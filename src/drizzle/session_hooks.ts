@@ -48,7 +48,8 @@ export interface SessionHooks<
    */
   afterCommit?(db: Db): unknown;
   /**
-   * Runs after ROLLBACK, as `afterCommit` does after COMMIT.
+   * Runs after ROLLBACK, as `afterCommit` does after COMMIT. Neither does where
+   * the answer to COMMIT was lost (`CommitOutcomeError`).
    *
    * @param db The session.
    */

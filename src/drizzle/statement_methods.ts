@@ -115,7 +115,8 @@ export interface StatementMethods {
    * Registers what is to run when the work so far is undone, with the
    * transaction or with the savepoint that is open now: a file to delete, a
    * counter to set back. It runs when the transaction has ended and the
-   * connection is given back.
+   * connection is given back; not where the answer to COMMIT was lost
+   * (`CommitOutcomeError`), because the work may be saved.
    *
    * @param hook Runs, and is waited for; what it throws is told as a
    * `listenerError` event.

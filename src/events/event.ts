@@ -188,7 +188,7 @@ export interface CommitEvent extends HolderEvent {
   readonly duration: number;
 }
 
-/** A transaction was rolled back. */
+/** A transaction was rolled back, or nobody knows whether it was. */
 export interface RollbackEvent extends HolderEvent {
   /** Tells the events apart. */
   readonly type: "rollback";
@@ -198,6 +198,8 @@ export interface RollbackEvent extends HolderEvent {
   readonly reason: string | undefined;
   /** How many statements that may have written, and pending changes, were dropped. */
   readonly changes: number;
+  /** Whether the answer to its COMMIT was lost: it may have been done. */
+  readonly isInDoubt: boolean;
 }
 
 /** A unit of work lost against another one, and is about to be run again. */

@@ -49,8 +49,6 @@ export class MetricRecorder {
   readonly #flights = new Flights((flight) => this.#flight(flight));
   /** Sessions whose transaction is open on the server. */
   readonly #begun = new WeakSet<PoolHolder>();
-  /** Those of them whose COMMIT got no answer. */
-  readonly #doubtful = new WeakSet<PoolHolder>();
 
   /** @param config What they are made with. */
   constructor(config: MetricConfig) {
@@ -139,13 +137,6 @@ export class MetricRecorder {
     const shape = isBatch || only === undefined ? batchSummary(shapes) : only;
     const failure = events.find(({ error }) => error !== undefined);
     this.#operation(shape, { address, duration, failure });
-    this.#noteDoubt(first);
-  }
-
-  /** A COMMIT that the server has not refused may have been done. */
-  #noteDoubt({ session, isOwn, text, sqlstate }: StatementEvent): void {
-    if (session === undefined || !isOwn || sqlstate !== undefined) return;
-    if (text === "commit") this.#doubtful.add(session);
   }
 
   #command(name: string, duration: number): void {
@@ -170,20 +161,16 @@ export class MetricRecorder {
     this.#ended(session, "committed");
   }
 
-  #rollback({ session, changes, duration }: RollbackEvent): void {
+  #rollback({ session, changes, duration, isInDoubt }: RollbackEvent): void {
     if (duration > 0) this.#command("rollback", duration);
     // Reads have had transactions of their own.
     const hasBegun = session !== undefined && this.#begun.has(session);
     if (!hasBegun && changes === 0) return;
-    const isDoubtful = session !== undefined && this.#doubtful.has(session);
-    this.#ended(session, isDoubtful ? "unknown" : "rolled back");
+    this.#ended(session, isInDoubt ? "unknown" : "rolled back");
   }
 
   #ended(session: PoolHolder | undefined, outcome: string): void {
-    if (session !== undefined) {
-      this.#begun.delete(session);
-      this.#doubtful.delete(session);
-    }
+    if (session !== undefined) this.#begun.delete(session);
     const attributes = { "nullpool.transaction.outcome": outcome };
     this.#instruments.transactions.add(1, attributes);
   }

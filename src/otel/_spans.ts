@@ -294,11 +294,12 @@ export class SpanRecorder {
     this.#endTransaction(trace, { outcome: "committed" });
   }
 
-  #rollback({ session, reason, duration }: RollbackEvent): void {
+  #rollback({ session, reason, duration, isInDoubt }: RollbackEvent): void {
     const trace = session && this.#sessions.get(session);
     if (trace === undefined || trace.isSilent || trace.hasEnded) return;
     if (duration > 0) this.#tellCommand(trace, "rollback", duration);
-    this.#endTransaction(trace, { outcome: "rolled back", reason });
+    const outcome = isInDoubt ? "unknown" : "rolled back";
+    this.#endTransaction(trace, { outcome, reason });
   }
 
   #tellCommand(trace: SessionTrace, name: string, duration: number): void {

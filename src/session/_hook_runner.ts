@@ -109,9 +109,12 @@ export class HookRunner<Handle> {
     return this.#runAll(ofTransaction?.ofCommit ?? [], this.#hooks.afterCommit);
   }
 
-  /** Runs after ROLLBACK. */
+  /** Runs after ROLLBACK; where COMMIT may have been done none says that it was not. */
   afterRollback(ofTransaction: HookList): Promise<void> {
-    return this.#runAll(ofTransaction.ofRollback, this.#hooks.afterRollback);
+    const last = ofTransaction.isInDoubt
+      ? undefined
+      : this.#hooks.afterRollback;
+    return this.#runAll(ofTransaction.ofRollback, last);
   }
 
   /** They are no part of the transaction: one may use the session, or close it. */

@@ -7,6 +7,7 @@ import {
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
 import type { Teller } from "../engine/flight.ts";
+import { CommitOutcomeError } from "../errors/connection_error.ts";
 import { NullpoolError } from "../errors/error.ts";
 import type { SavepointEvent } from "../events/event.ts";
 import { HookList } from "./_hook_list.ts";
@@ -360,7 +361,14 @@ export class Transaction implements WatchableWork {
       if (!engine.hears("rollback")) return;
       const changes = this.#writes + work.countPending();
       if (!this.used && changes === 0) return;
-      engine.emit({ type: "rollback", session, reason, changes, duration });
+      engine.emit({
+        type: "rollback",
+        session,
+        reason,
+        changes,
+        duration,
+        isInDoubt: this.hooks.isInDoubt,
+      });
     });
   }
 
@@ -406,6 +414,8 @@ export class Transaction implements WatchableWork {
   /** The first failure stays the first. */
   #fail(error: NullpoolError): NullpoolError {
     this.#failure ??= error;
+    // Here, as the flush that went with COMMIT fails ahead of it.
+    this.hooks.isInDoubt ||= error instanceof CommitOutcomeError;
     this.#owner.onFailure();
     return error;
   }

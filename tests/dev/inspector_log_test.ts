@@ -271,6 +271,7 @@ Deno.test("a transaction that is left idle is marked, in sum", () => {
     ],
     [90, {
       type: "rollback",
+      isInDoubt: false,
       duration: 0,
       reason: undefined,
       changes: 1,
@@ -304,6 +305,7 @@ Deno.test("what went wrong is marked, the worst first", () => {
     }],
     [31, {
       type: "rollback",
+      isInDoubt: false,
       duration: 0,
       reason: "response status 503",
       changes: 2,
@@ -322,6 +324,21 @@ Deno.test("what went wrong is marked, the worst first", () => {
     "Run 1 failed (SERIALIZATION_FAILURE) and is repeated after 12 ms, in a session of its own.",
     "Rolled back, 2 changes were dropped: response status 503.",
   ]);
+  const doubtful = laneOf([
+    [0, opened],
+    [31, {
+      type: "rollback",
+      isInDoubt: true,
+      duration: 0,
+      reason: undefined,
+      changes: 1,
+    }],
+  ]);
+  assertEquals(marked(doubtful), ["rollback: in doubt"]);
+  assertEquals(
+    doubtful.marks[0]?.note,
+    "COMMIT got no answer, and nobody knows what became of it.",
+  );
   // Reads that nobody commits are nothing to look at.
   const reads = laneOf([
     [0, opened],
@@ -329,6 +346,7 @@ Deno.test("what went wrong is marked, the worst first", () => {
     [5, oneShot],
     [6, {
       type: "rollback",
+      isInDoubt: false,
       duration: 0,
       reason: "response status 404",
       changes: 0,

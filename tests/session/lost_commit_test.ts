@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Cache } from "drizzle-orm/cache/core";
 import { integer, pgTable, serial } from "drizzle-orm/pg-core";
 import {
   CommitOutcomeError,
@@ -32,6 +33,32 @@ const TRANSPORTS: Readonly<Record<string, (url: string) => Driver>> = {
   websocket: (url) => neon(url, { transport: "websocket" }),
   http: (url) => neon(url),
 };
+
+/** A cache that has nothing, and tells what is called stale. */
+class StaleCache extends Cache {
+  readonly #tell: () => void;
+
+  constructor(tell: () => void) {
+    super();
+    this.#tell = tell;
+  }
+
+  override strategy(): "explicit" {
+    return "explicit";
+  }
+
+  override get(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  override put(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  override onMutate(): Promise<void> {
+    return Promise.resolve(this.#tell());
+  }
+}
 
 interface Bed extends AsyncDisposable {
   readonly database: TestDatabase;
@@ -447,5 +474,53 @@ for (const transport of ["tcp", "websocket"]) {
       { n: 1 },
       { n: 2 },
     ]);
+  });
+}
+
+for (const transport of Object.keys(TRANSPORTS)) {
+  Deno.test(`a commit in doubt over ${transport} calls no hook that says how it ended`, async () => {
+    await using bed = await lossyBed(transport);
+    const { database, relay, driver } = bed;
+    await using engine = createEngine(driver);
+    const ran: string[] = [];
+    const told: unknown[] = [];
+    engine.on("rollback", ({ isInDoubt }) => told.push(isInDoubt));
+    const Session = sessionmaker(engine, {
+      schema,
+      cache: new StaleCache(() => ran.push("stale")),
+      hooks: {
+        afterCommit: () => ran.push("maker's afterCommit"),
+        afterRollback: () => ran.push("maker's afterRollback"),
+      },
+    });
+    await using db = Session();
+    await db.execute("select 1");
+    await db.rollback();
+    ran.length = told.length = 0;
+
+    db.afterCommit(() => ran.push("afterCommit"));
+    db.afterRollback(() => ran.push("afterRollback"));
+    await assertRejects(() =>
+      db.beginNested((tx) => {
+        tx.afterRollback(() => ran.push("undone with its savepoint"));
+        throw new RangeError("the block's own");
+      }), RangeError);
+    await db.execute("select 1");
+    db.add(kept, { n: 1 });
+    relay.arm("after");
+    await assertRejects(() => db.commit(), CommitOutcomeError);
+    relay.disarm();
+    await db.rollback();
+    assertEquals(ran, ["undone with its savepoint", "stale"]);
+    assertEquals(told, [true]);
+    // It was done, so that what `afterRollback` cleans up was in use.
+    await database.waitFor(async () =>
+      (await database.query("select from kept")).length === 1
+    );
+
+    db.afterRollback(() => ran.push("afterRollback"));
+    db.add(kept, { n: 2 });
+    await db.rollback();
+    assertEquals(ran.slice(2), ["afterRollback", "maker's afterRollback"]);
   });
 }
