@@ -58,13 +58,16 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
   }
 
   /** Reads it row by row. */
-  stream(
+  async *stream(
     options: StreamOptions,
     issuer: SessionHandle,
   ): AsyncGenerator<unknown, void, void> {
-    return streamRows(
+    const { sql } = this.query;
+    const params = fillPlaceholders(this.query.params, {});
+    this.#parts.shape.logger?.logQuery(sql, params);
+    yield* streamRows(
       issuer,
-      this.#statement(this.#rowMode, this.query.params),
+      this.#statement(this.#rowMode, params),
       (result) => this.#isMapped ? this.#map(result) : result.rows,
       { ...options, tablesOf: () => this.#tables },
     );

@@ -22,7 +22,8 @@ export class ItemSource<Item> {
 
   /** @param items Where they come from. */
   constructor(items: Items<Item>) {
-    this.#iterator = Symbol.asyncIterator in items
+    // A string is iterable, and no object that `in` could be asked of.
+    this.#iterator = typeof items !== "string" && Symbol.asyncIterator in items
       ? items[Symbol.asyncIterator]()
       : items[Symbol.iterator]();
   }

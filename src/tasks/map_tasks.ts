@@ -299,7 +299,9 @@ class TaskRun<Item, Output, Schema extends Record<string, unknown>> {
   }
 }
 
-function sizeOf(items: object): number | undefined {
+function sizeOf(items: object | string): number | undefined {
+  // Its length is in code units; what it is iterated by are characters.
+  if (typeof items === "string") return undefined;
   if ("length" in items && typeof items.length === "number") {
     return items.length;
   }

@@ -7,6 +7,7 @@ import {
   sessionmaker,
   StateError,
 } from "../../mod.ts";
+import { recordingDriver } from "../../src/testing/mod.ts";
 import { driverBeds } from "../support/drivers.ts";
 
 const numbers = pgTable("numbers", { n: integer().primaryKey() });
@@ -153,3 +154,25 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
     });
   });
 }
+
+Deno.test("Session.stream() is logged, and sends no placeholder as a value", async () => {
+  const driver = recordingDriver();
+  const logged: unknown[] = [];
+  const logger = {
+    logQuery: (...query: unknown[]) => void logged.push(query),
+  };
+  await using db = sessionmaker(createEngine(driver), { schema, logger })();
+  const query = db.select().from(numbers);
+  for await (const _ of db.stream(query.where(gt(numbers.n, 7)))) break;
+  assertEquals(logged, [[
+    'select "n" from "numbers" where "numbers"."n" > $1',
+    [7],
+  ]]);
+  const unfilled = db.select().from(numbers)
+    .where(gt(numbers.n, sql.placeholder("least")));
+  await assertRejects(
+    () => db.stream(unfilled).next(),
+    Error,
+    'No value for placeholder "least"',
+  );
+});

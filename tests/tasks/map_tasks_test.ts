@@ -436,3 +436,16 @@ taskTest("lets a worker end its own session", async (Session, database) => {
   });
   assertEquals(await database.query("select n from done"), [{ n: 1 }]);
 });
+
+Deno.test("mapTasks takes the characters of a string, as of any iterable", async () => {
+  const Session = sessionmaker(createEngine(recordingDriver()));
+  const totals = new Set<number | undefined>();
+  const codes = await mapTasks(
+    Session,
+    "a\u{1f375}",
+    (_, character) => Promise.resolve(character.codePointAt(0)),
+    { onProgress: ({ total }) => totals.add(total) },
+  );
+  assertEquals(codes, [0x61, 0x1f375]);
+  assertEquals([...totals], [undefined]);
+});
