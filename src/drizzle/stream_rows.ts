@@ -19,7 +19,11 @@ export interface StreamOptions {
    * @default {100}
    */
   readonly batchSize?: number;
-  /** Ends the reading; the cursor is closed. */
+  /**
+   * Ends the reading at the next row, or behind the batch that is awaited; the
+   * cursor is closed. What has to end at once is cancelled by the signal of the
+   * transaction.
+   */
   readonly signal?: AbortSignal;
 }
 
@@ -87,7 +91,10 @@ export async function* streamRows(
   try {
     for (;;) {
       const rows = map(batch);
-      if (Array.isArray(rows)) yield* rows;
+      for (const row of Array.isArray(rows) ? rows : []) {
+        signal?.throwIfAborted();
+        yield row;
+      }
       signal?.throwIfAborted();
       if (batch.rows.length < batchSize) return;
       if (!isOpen()) throw cursorEnded();

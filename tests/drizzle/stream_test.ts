@@ -71,7 +71,7 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
         }
       });
       assert(error === abort.signal.reason);
-      assertEquals(rows, 20);
+      assertEquals(rows, 15);
       assertEquals(await cursors(), 0);
     });
 
