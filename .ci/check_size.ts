@@ -15,7 +15,7 @@ const SIZES: Readonly<Record<string, number>> = {
   "./pglite": 14547,
   "./postgres": 11913,
   "./scoped": 115192,
-  "./testing": 28838,
+  "./testing": 29027,
   "a Worker": 170374,
 };
 

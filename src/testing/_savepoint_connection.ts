@@ -39,7 +39,7 @@ export class SavepointConnection implements Connection {
   /** The savepoint that stands for an open transaction. */
   #savepoint: string | undefined;
   #sending: Promise<unknown> = Promise.resolve();
-  #isClosed = false;
+  #isGivenBack = false;
 
   /**
    * @param outer Where it is.
@@ -53,7 +53,7 @@ export class SavepointConnection implements Connection {
 
   /** Whether another flight can be sent. */
   get usable(): boolean {
-    return !this.#isClosed && this.#outer.connection.usable;
+    return !this.#isGivenBack && this.#outer.connection.usable;
   }
 
   /** Sends a flight. */
@@ -61,21 +61,28 @@ export class SavepointConnection implements Connection {
     statements: readonly Statement[],
     onProgress?: () => void,
   ): Promise<FlightResult> {
-    const sending = this.#turn().then(() => this.#send(statements, onProgress));
+    await this.#turn();
+    // Nobody waits for it any more; late, it would still be done.
+    if (this.#isGivenBack) return { results: [], failure: givenBackError() };
+    const sending = this.#send(statements, onProgress);
     this.#sending = sending.catch(() => {});
     return await sending;
   }
 
   /** Undoes what was not committed. It never rejects. */
   async close(): Promise<void> {
-    if (this.#isClosed) return;
+    if (this.#isGivenBack) return;
+    this.#isGivenBack = true;
     // What was given up is not cancelled, as the connection goes with it.
     await orGivenUp(this.#sending, { timeout: PATIENCE })
       .catch(() => this.#giveUpOuter());
-    if (this.#savepoint !== undefined && this.usable) {
-      await this.send([command("rollback")]).catch(() => {});
+    if (this.#savepoint === undefined) return;
+    try {
+      await this.#turn();
+      await this.#send([command("rollback")]);
+    } catch {
+      // The test has ended, and with it whatever was open.
     }
-    this.#isClosed = true;
   }
 
   #giveUpOuter(): void {
@@ -87,7 +94,7 @@ export class SavepointConnection implements Connection {
 
   async #send(
     statements: readonly Statement[],
-    onProgress: (() => void) | undefined,
+    onProgress?: () => void,
   ): Promise<FlightResult> {
     const { connection, failure: lost } = this.#outer;
     if (lost !== undefined) return { results: [], failure: lost };
@@ -196,6 +203,14 @@ interface Said {
 const ANSWERED: FlightResult = {
   results: [{ rows: [], command: "ROLLBACK", rowCount: null, fields: [] }],
 };
+
+function givenBackError(): ConnectionError {
+  return new ConnectionError(
+    "CONNECTION_LOST",
+    "Cannot execute: the connection was given back before it was the statement's turn",
+    { maybeExecuted: false },
+  );
+}
 
 function unansweredError(): ConnectionError {
   return new ConnectionError(

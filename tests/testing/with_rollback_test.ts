@@ -243,3 +243,27 @@ Deno.test("withRollback() waits a while for a statement that was given up", asyn
   assertEquals(error.code, "CONNECTION_LOST");
   await database.waitFor(async () => await database.connections() === 0);
 });
+
+Deno.test("withRollback() sends nothing that was given up before its turn", async () => {
+  await using database = await testDatabase({
+    setup: "create table t (id int primary key)",
+  });
+  await using engine = createEngine(postgres(database.url));
+  await withRollback(sessionmaker(engine), async (db, Session) => {
+    await db.execute("insert into t values (1)");
+    await using inner = Session();
+    await inner.execute("insert into t values (2)");
+    // It waits for the one that is inside of it.
+    const late = db.execute("insert into t values (3)");
+    await assertRejects(
+      () => db.within(late, { timeout: 50 }),
+      ConnectionError,
+      "no answer for 50 ms",
+    );
+    await inner.commit();
+    assertEquals(await db.rollback(), undefined);
+    assertEquals(await db.$count(t), 0);
+  });
+  const sent = (await database.statements()).map(({ sql }) => sql);
+  assertEquals(sent.filter((text) => text.endsWith("(3)")), []);
+});
