@@ -280,7 +280,11 @@ export class ServerTransaction {
       ...untold(asking),
     ]);
     this.#hasBegun ||= results.length >= lead.length;
-    if (!this.#hasBegun) this.giveBack({ discard: true });
+    if (!this.#hasBegun) {
+      // BEGIN was answered, and what goes with it was not: settings, a role.
+      if (results.length > 0) this.#tellNotBegun();
+      this.giveBack({ discard: true });
+    }
     const count = statements.length;
     if (asking.length > 0) {
       this.#proof.hear(ownRows(results[lead.length + count])[0]);
@@ -366,6 +370,17 @@ export class ServerTransaction {
     if (end.isAnswerLost) this.#tellCommit(asked, performance.now() - start);
     this.giveBack({ discard: end.error !== undefined });
     return end;
+  }
+
+  #tellNotBegun(): void {
+    this.#parts.engine.emit({
+      type: "rollback",
+      session: this.#parts.holder,
+      reason: undefined,
+      changes: 0,
+      duration: 0,
+      isInDoubt: false,
+    });
   }
 
   #tellCommit(statements: number, duration: number): void {

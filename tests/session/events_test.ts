@@ -301,3 +301,22 @@ Deno.test("events: COMMIT in one request takes its time alone, not that of what 
     await endpoint.idle();
   }
 });
+
+Deno.test("events: a transaction whose settings are refused ends where it has begun", async () => {
+  await using database = await testDatabase();
+  await using engine = createEngine(postgres(database.url));
+  const events = hear(engine);
+  const Session = sessionmaker(engine, { roles: ["no_such_role"] });
+  await using db = Session({ claims: { sub: "u-7" } });
+  for (let run = 0; run < 2; run++) {
+    await assertRejects(() => db.execute("select 1").then(() => {}));
+  }
+  await engine.idle();
+  const ends = events.filter(({ type }) =>
+    type === "begin" || type === "rollback" || type === "commit"
+  );
+  assertEquals(ends.slice(0, 2).map(({ type }) => type), ["begin", "rollback"]);
+  const begins = ends.flatMap(({ type }, at) => type === "begin" ? [at] : []);
+  assertEquals(begins.length, 2);
+  for (const at of begins) assertEquals(ends[at + 1]?.type, "rollback");
+});

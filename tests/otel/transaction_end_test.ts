@@ -44,3 +44,27 @@ Deno.test("instrument() tells no outcome of a commit whose answer was lost", asy
     [{ "nullpool.transaction.outcome": "unknown" }, 2],
   ]);
 });
+
+Deno.test("instrument() ends a transaction whose settings were refused", async () => {
+  await using database = await testDatabase({ setup });
+  await using engine = createEngine(postgres(database.url));
+  const spans = spanBed();
+  instrument(engine);
+  const Session = sessionmaker(engine, { roles: ["no_such_role"] });
+  const db = Session({ claims: { sub: "u-7" } });
+  for (let run = 0; run < 2; run++) {
+    await assertRejects(() => db.execute("select 1").then(() => {}));
+  }
+  await db.close();
+  await engine.idle();
+  const ids = new Set(spans.spans().map((span) => span.spanContext().spanId));
+  const told = spans.named("database transaction").map((span) => [
+    span.attributes["nullpool.transaction.outcome"],
+    span.attributes["error.type"],
+    ids.has(span.parentSpanContext?.spanId ?? ""),
+  ]);
+  assertEquals(told, [
+    ["rolled back", "22023", true],
+    ["rolled back", "22023", true],
+  ]);
+});
