@@ -3,14 +3,17 @@ import { orGivenUp } from "../driver/give_up.ts";
 import {
   command,
   type FlightResult,
+  type Result,
   type Statement,
 } from "../driver/statement.ts";
+import { statementStart } from "../driver/statement_start.ts";
 import {
   beginsTransaction,
   endsTransaction,
   settingsStatement,
 } from "../driver/transaction_sql.ts";
 import type { EngineConnection } from "../engine/engine_connection.ts";
+import type { FlightListeners } from "../engine/flight.ts";
 import { ConnectionError } from "../errors/connection_error.ts";
 
 /** Milliseconds that an end waits for a statement that was given up. */
@@ -96,19 +99,34 @@ export class SavepointConnection implements Connection {
     statements: readonly Statement[],
     onProgress?: () => void,
   ): Promise<FlightResult> {
+    const results: Result[] = [];
+    for (const part of partsOf(statements, this.#savepoint !== undefined)) {
+      const flight = await this.#sendPart(part, onProgress);
+      results.push(...flight.results);
+      if (flight.failure !== undefined) return { ...flight, results };
+    }
+    return { results };
+  }
+
+  async #sendPart(
+    statements: readonly Statement[],
+    onProgress: (() => void) | undefined,
+  ): Promise<FlightResult> {
     const { connection, failure: lost } = this.#outer;
     if (lost !== undefined) return { results: [], failure: lost };
+    const listeners = onProgress && { onProgress };
     const [first] = statements;
     if (this.#savepoint === undefined && first && !begins(first)) {
       // The outer transaction is not this one's to end.
-      return ends(first) ? ANSWERED : await this.#sendAlone(statements);
+      if (ends(first)) return ANSWERED;
+      return await this.#sendAlone(statements, listeners);
     }
     const failure = await this.#remember(statements);
     if (failure !== undefined) return { results: [], failure };
     const said = this.#inside(statements);
     const flight = await connection.send(
       said.map(({ statement }) => statement),
-      onProgress && { onProgress },
+      listeners,
     );
     const results = flight.results.filter((_, at) => {
       const { isOurs = false, leaves } = said[at] ?? {};
@@ -120,39 +138,47 @@ export class SavepointConnection implements Connection {
   }
 
   /** Autocommit: what fails must not fail the outer transaction. */
-  async #sendAlone(statements: readonly Statement[]): Promise<FlightResult> {
+  async #sendAlone(
+    statements: readonly Statement[],
+    listeners: FlightListeners | undefined,
+  ): Promise<FlightResult> {
     const { connection, newName } = this.#outer;
     const name = newName();
     const flight = await connection.send([
       command(`savepoint ${name}`),
       ...statements,
       command(`release savepoint ${name}`),
-    ]);
+    ], listeners);
     const results = flight.results.slice(1, 1 + statements.length);
     if (flight.failure === undefined) return { results };
-    await connection.send([command(`rollback to savepoint ${name}`)]);
+    await connection.send([
+      command(`rollback to savepoint ${name}`),
+      command(`release savepoint ${name}`),
+    ]);
     return { results, failure: flight.failure };
   }
 
   /** The statements as they are said inside a transaction, and what goes with them. */
   #inside(statements: readonly Statement[]): readonly Said[] {
-    let savepoint = this.#savepoint ?? "";
+    let savepoint = this.#savepoint;
     return statements.flatMap((statement): readonly Said[] => {
-      if (begins(statement)) {
+      if (savepoint === undefined) {
         savepoint = this.#outer.newName();
         const begin = command(`savepoint ${savepoint}`);
         return [{ statement: begin, leaves: { savepoint } }];
       }
-      if (ends(statement)) {
-        const isUndone = /^(?:rollback|abort)\b/i.test(statement.text);
-        const verb = isUndone ? "rollback to" : "release";
-        const end = {
-          statement: command(`${verb} savepoint ${savepoint}`),
-          leaves: { savepoint: undefined },
-        };
-        return isUndone ? [end] : [...this.#restoredSettings(), end];
+      if (!ends(statement)) return [{ statement }];
+      const release = command(`release savepoint ${savepoint}`);
+      const leaves = { savepoint: undefined };
+      if (!undoes(statement)) {
+        return [...this.#restoredSettings(), { statement: release, leaves }];
       }
-      return [{ statement }];
+      const undo = command(`rollback to savepoint ${savepoint}`);
+      // Kept, it would hide one of that name in a test around this one.
+      return [{ statement: undo, leaves }, {
+        statement: release,
+        isOurs: true,
+      }];
     });
   }
 
@@ -236,10 +262,36 @@ function currentSettings(names: readonly string[]): Statement {
   };
 }
 
+/**
+ * Cuts a flight where a transaction begins or has ended. A BEGIN inside of one
+ * is left to the server, which warns of it.
+ */
+function partsOf(
+  statements: readonly Statement[],
+  wasOpen: boolean,
+): readonly (readonly Statement[])[] {
+  const parts: Statement[][] = [];
+  let isOpen = wasOpen;
+  let hasEnded = true;
+  for (const statement of statements) {
+    const isEnd = ends(statement);
+    const isCut = !isOpen && (isEnd || begins(statement));
+    if (hasEnded || isCut) parts.push([]);
+    parts.at(-1)?.push(statement);
+    isOpen = !isEnd && (isOpen || begins(statement));
+    hasEnded = isEnd;
+  }
+  return parts;
+}
+
 function begins({ text }: Statement): boolean {
   return beginsTransaction(text);
 }
 
 function ends({ text }: Statement): boolean {
   return endsTransaction(text);
+}
+
+function undoes({ text }: Statement): boolean {
+  return /^(?:rollback|abort)\b/i.test(statementStart(text));
 }

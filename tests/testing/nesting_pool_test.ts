@@ -28,7 +28,7 @@ Deno.test("NestingPool a statement that waits for a session inside gives up", as
     "connect",
     "savepoint s1; select 1",
     "savepoint s2; select 2",
-    "rollback to savepoint s2",
-    "rollback to savepoint s1",
+    "rollback to savepoint s2; release savepoint s2",
+    "rollback to savepoint s1; release savepoint s1",
   ]);
 });

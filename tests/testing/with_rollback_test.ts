@@ -132,12 +132,14 @@ Deno.test("withRollback() makes a savepoint of each transaction, on one connecti
     "savepoint nullpool_test_2",
     "insert into t values (1)",
     "rollback to savepoint nullpool_test_2",
+    "release savepoint nullpool_test_2",
     "savepoint nullpool_test_3",
     "insert into t values (2)",
     "savepoint nullpool_1",
     "insert into t values (3)",
     // Nobody waits for its RELEASE, and the rollback makes it needless.
     "rollback to savepoint nullpool_test_3",
+    "release savepoint nullpool_test_3",
     "savepoint nullpool_test_4",
     "select id from t",
     "release savepoint nullpool_test_4",
@@ -221,6 +223,58 @@ Deno.test("withRollback() commits nothing of a connection without a session", as
   });
   assertEquals(ids, [1, 3]);
   assertEquals(await database.query("select * from t"), []);
+});
+
+Deno.test("withRollback() follows transactions that begin and end inside a flight", async () => {
+  await using database = await testDatabase({
+    setup: "create table t (id int primary key)",
+  });
+  await using engine = createEngine(postgres(database.url));
+  const insert = (id: number) => `insert into t values (${id})`;
+  const ids = await withRollback(sessionmaker(engine), async (db, Session) => {
+    const connection = await Session.engine.connect();
+    const flights = [
+      ["rollback", "begin", insert(1), "commit", "commit"],
+      [insert(2), "begin", insert(3), "commit", insert(4)],
+      ["begin", insert(5)],
+      ["-- undo\nrollback"],
+      ["begin", insert(6), "begin", insert(7), "rollback"],
+    ];
+    for (const texts of flights) {
+      const { failure, results } = await connection.send(
+        texts.map((text) => command(text)),
+      );
+      assertEquals([failure, results.length], [undefined, texts.length]);
+    }
+    const { failure, results } = await connection.send(
+      ["begin", insert(8), "commit", "select 1 / 0"].map((sql) => command(sql)),
+    );
+    assertEquals([failure?.code, results.length], ["DATABASE_ERROR", 3]);
+    await connection.release({ discard: false });
+    const { rows } = await db.execute("select id from t order by id");
+    return rows.map(({ id }) => id);
+  });
+  assertEquals(ids, [1, 2, 3, 4, 8]);
+  assertEquals(await database.query("select * from t"), []);
+});
+
+Deno.test("withRollback() inside another one undoes all of its own", async () => {
+  await using database = await testDatabase({
+    setup: "create table t (id int primary key)",
+  });
+  await using engine = createEngine(postgres(database.url));
+  await withRollback(sessionmaker(engine), async (db, Outer) => {
+    await Outer.begin((own) => own.execute("insert into t values (1)"));
+    await withRollback(Outer, async (_, Inner) => {
+      await Inner.begin((own) => own.execute("insert into t values (2)"));
+      const undone = Inner.begin(async (own) => {
+        await own.execute("insert into t values (3)");
+        throw new RangeError("undo it");
+      });
+      await assertRejects(() => undone, RangeError);
+    });
+    assertEquals(await db.select().from(t), [{ id: 1 }]);
+  });
 });
 
 Deno.test("withRollback() waits a while for a statement that was given up", async () => {
