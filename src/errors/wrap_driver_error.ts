@@ -163,11 +163,12 @@ export function endsConnection(error: unknown): boolean {
 }
 
 /**
- * With what PostgreSQL ends a session or refuses one, and nothing else: a
- * login, a limit on idling or on a transaction, too many connections, a server
- * that goes down or is not up.
+ * With what PostgreSQL ends a session or has none to give, and nothing else: a
+ * limit on idling or on a transaction, too many connections, a server that goes
+ * down or is not up. A refused login is known by its moment; functions that
+ * check passwords of their own raise its SQLSTATEs.
  */
-const LAST_WORDS = /^(?:25P0[34]|28...|53300|57P0[1-5])$/;
+const LAST_WORDS = /^(?:25P0[34]|53300|57P0[1-5])$/;
 
 function databaseError(
   error: ServerErrorFields,

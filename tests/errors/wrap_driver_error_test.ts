@@ -91,13 +91,16 @@ Deno.test("wrapDriverError() knows the end of a connection in any language", () 
   const ended = serverError("57P01", { severity: "ВАЖНО" });
   const lost = wrapDriverError(ended, CONTEXT);
   assertEquals(lost.code, "CONNECTION_LOST");
-  const refused = serverError("28P01", { severity: "致命错误" });
+  const refused = serverError("53300", { severity: "致命错误" });
   assertEquals(wrapDriverError(refused, CONTEXT).code, "CONNECT_FAILED");
   const failed = serverError("23505", { severity: "ОШИБКА" });
   assertInstanceOf(wrapDriverError(failed, CONTEXT), DatabaseError);
   // A function may raise any SQLSTATE: that ends nothing.
   const raised = serverError("57P01", { severity: "ERROR" });
   assertInstanceOf(wrapDriverError(raised, CONTEXT), DatabaseError);
+  // As one that checks passwords of its own does.
+  const ours = serverError("28P01", { severity: "FEHLER" });
+  assertInstanceOf(wrapDriverError(ours, CONTEXT), DatabaseError);
 });
 
 Deno.test("wrapDriverError() never hands on the driver's object", () => {
