@@ -55,7 +55,7 @@ const MIGRATE_OPTIONS: OptionNames<MigrateOptions> = {
  * @param folder drizzle-kit's output folder, with `meta/_journal.json` in it.
  * @param options Where the record is kept.
  * @throws {TypeError} When the folder holds no migrations, or one of them is
- * older than others that were applied without it; none is applied then.
+ * not newer than others that were applied without it; none is applied then.
  * @throws {DatabaseError} When a migration fails; none is applied then.
  */
 export async function migrate(
@@ -100,21 +100,24 @@ export async function migrate(
 /**
  * Drizzle applies what is newer than the last one that was applied. What
  * another branch has brought in between would be passed over, and nobody told.
- * Older than all that is recorded is what was there before the record.
+ * Older than all that is recorded is what was there before the record; a time
+ * whose text is gone is that of one that was edited.
  */
 function checkNonePassedOver(
   migrations: readonly MigrationMeta[],
   record: readonly Record<string, unknown>[],
 ): void {
-  const times = new Set(record.map((row) => Number(row.created_at)));
+  const texts = new Set<unknown>(migrations.map(({ hash }) => hash));
   const hashes = new Set(record.map(({ hash }) => hash));
+  const times = record.map((row) => Number(row.created_at));
+  const edited = new Set(times.filter((_, at) => !texts.has(record[at]?.hash)));
   const first = Math.min(...times);
   const at = migrations.findIndex(({ folderMillis, hash }) =>
-    folderMillis > first && !times.has(folderMillis) && !hashes.has(hash)
+    folderMillis >= first && !edited.has(folderMillis) && !hashes.has(hash)
   );
   if (at < 0) return;
   throw new TypeError(
-    `Cannot migrate: entry ${at} of meta/_journal.json is older than one that was applied without it; generate it again, or give it a "when" above all others`,
+    `Cannot migrate: entry ${at} of meta/_journal.json is not newer than one that was applied without it; generate it again, or give it a "when" above all others`,
   );
 }
 

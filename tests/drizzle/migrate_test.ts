@@ -133,12 +133,15 @@ Deno.test("migrate() refuses what would be passed over", async () => {
   const third = "create table c (id int)";
   const ours = await migrationsFolder([FIRST, third], [0, 4]);
   const merged = await migrationsFolder([FIRST, second, third], [0, 2, 4]);
+  const copied = await migrationsFolder([FIRST, third, second], [0, 4, 4]);
   const moved = await migrationsFolder([FIRST, third, second], [0, 3, 6]);
   const squashed = await migrationsFolder([second, "select 1"], [-1, 8]);
   try {
     await migrate(engine, ours);
     const error = await assertRejects(() => migrate(engine, merged), TypeError);
     assertStringIncludes(error.message, "entry 1 of");
+    const same = await assertRejects(() => migrate(engine, copied), TypeError);
+    assertStringIncludes(same.message, "entry 2 of");
     // One is known by its text, too, and what is older than the record is not.
     await migrate(engine, moved);
     await migrate(engine, squashed);
@@ -146,7 +149,7 @@ Deno.test("migrate() refuses what would be passed over", async () => {
     const count = "select count(*)::int as n from drizzle.__drizzle_migrations";
     assertEquals(await database.query(count), [{ n: 4 }]);
   } finally {
-    for (const folder of [ours, merged, moved, squashed]) {
+    for (const folder of [ours, merged, copied, moved, squashed]) {
       await Deno.remove(folder, { recursive: true });
     }
   }
