@@ -1,6 +1,7 @@
 import { type Cache, hashQuery } from "drizzle-orm/cache/core";
 import type { WithCacheConfig } from "drizzle-orm/cache/core/types";
 import type { Result } from "../driver/statement.ts";
+import { ConnectionError } from "../errors/connection_error.ts";
 import type { SessionCore } from "../session/session_core.ts";
 import type { QueryMetadata } from "./statement_access.ts";
 
@@ -45,7 +46,10 @@ export async function throughCache(
       core.hooks.afterPossibleCommit(() => cache.onMutate({ tables }));
       return await run();
     }
-    const result = await run();
+    const result = await run().catch(async (error: unknown) => {
+      if (maybeExecuted(error)) await dropQuietly(cache, tables);
+      throw error;
+    });
     await cache.onMutate({ tables });
     return result;
   }
@@ -70,6 +74,22 @@ export async function throughCache(
   );
   answer.result = await run();
   return answer.result;
+}
+
+function maybeExecuted(error: unknown): boolean {
+  return error instanceof ConnectionError && error.maybeExecuted;
+}
+
+/** Beside a failure, which is what the caller is told. */
+async function dropQuietly(
+  cache: Cache,
+  tables: readonly string[],
+): Promise<void> {
+  try {
+    await cache.onMutate({ tables: [...tables] });
+  } catch {
+    // The first error wins.
+  }
 }
 
 /** As Drizzle has it: a cache of strategy `all` needs no word of the query. */

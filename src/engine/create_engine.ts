@@ -120,9 +120,7 @@ export function createEngine(
   options: EngineOptions = {},
 ): Engine {
   checkOptionNames("createEngine()", options, ENGINE_OPTIONS);
-  const { primary, replicas = [], cached } = isDriverSet(driver)
-    ? driver
-    : { primary: driver };
+  const { primary, replicas = [], cached } = driverSet(driver);
   const others = cached === undefined ? replicas : [...replicas, cached];
   for (const each of [primary, ...others]) checkDriver(each);
   const { mode = "production", settings = {}, transaction = {} } = options;
@@ -170,9 +168,19 @@ export function createEngine(
   return engineOf(primary, others.map((other) => engineOf(other, [])));
 }
 
-function isDriverSet(driver: Driver | DriverSet): driver is DriverSet {
-  return typeof driver === "object" && driver !== null && "primary" in driver;
+function driverSet(driver: Driver | DriverSet): DriverSet {
+  const isSet = typeof driver === "object" && driver !== null &&
+    "primary" in driver;
+  if (!isSet) return { primary: driver };
+  checkOptionNames("a set of drivers", driver, DRIVER_SET);
+  return driver;
 }
+
+const DRIVER_SET: OptionNames<DriverSet> = {
+  primary: true,
+  replicas: true,
+  cached: true,
+};
 
 const ENGINE_OPTIONS: OptionNames<EngineOptions> = {
   pool: true,

@@ -101,6 +101,8 @@ export interface InvalidateOptions {
   readonly soft?: boolean;
 }
 
+const INVALIDATE_OPTIONS: OptionNames<InvalidateOptions> = { soft: true };
+
 /**
  * A pool that keeps connections for the next ones: up to `poolSize`, and up
  * to `maxOverflow` more while they are needed.
@@ -271,6 +273,7 @@ export class QueuePool implements Pool {
     connection?: Connection,
     options: InvalidateOptions = {},
   ): Promise<void> {
+    checkOptionNames("invalidate()", options, INVALIDATE_OPTIONS);
     if (connection === undefined) {
       this.#generation++;
       if (!options.soft) await this.#lending.closeKept();

@@ -2,6 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { Cache } from "drizzle-orm/cache/core";
 import { integer, pgTable } from "drizzle-orm/pg-core";
 import {
+  ConnectionError,
   createEngine,
   DatabaseError,
   type Session,
@@ -10,6 +11,7 @@ import {
   StateError,
 } from "../../mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
+import { cuttingRelay } from "../support/cutting_relay.ts";
 import { testDatabase } from "../support/postgres.ts";
 
 const numbers = pgTable("numbers", { n: integer().notNull() });
@@ -191,6 +193,28 @@ cacheTest(
   async (Session, cache) => {
     await using db = Session({ transaction: { isolationLevel: "autocommit" } });
     await db.insert(numbers).values({ n: 1 });
+    assertEquals(cache.notes, ["stale"]);
+    await db.rollback();
+  },
+);
+
+cacheTest(
+  "may be stale where a write without a transaction got no answer",
+  async (_, cache) => {
+    await using database = await testDatabase({
+      setup: "create table numbers (n int not null)",
+    });
+    await using relay = cuttingRelay(database.url);
+    const url = new URL(database.url);
+    url.port = String(relay.port);
+    await using cut = createEngine(postgres(url.href));
+    await using db = sessionmaker(cut, { cache })({
+      transaction: { isolationLevel: "autocommit" },
+    });
+    await db.execute("select 1");
+    relay.arm("after");
+    const lost = () => db.insert(numbers).values({ n: 1 });
+    await assertRejects(lost, ConnectionError);
     assertEquals(cache.notes, ["stale"]);
     await db.rollback();
   },

@@ -40,6 +40,7 @@ Deno.test("whatever takes options refuses one that it does not have", () => {
   const Session = sessionmaker(engine);
   const calls: Record<string, () => unknown> = {
     createEngine: () => createEngine(driver, MISNAMED),
+    "set of drivers": () => createEngine({ primary: driver, ...MISNAMED }),
     "createEngine transaction": () =>
       createEngine(driver, { transaction: MISNAMED }),
     "engine.with": () => engine.with(MISNAMED),
@@ -97,6 +98,8 @@ Deno.test("whatever runs with options refuses one that it does not have", async 
         (await db.connection()).query("select 1", [], MISNAMED)
       ),
     dispose: () => engine.dispose(MISNAMED),
+    invalidate: () =>
+      new QueuePool(recordingDriver()).invalidate(undefined, MISNAMED),
     get: () => scope.run((db) => db.get(users, 1, MISNAMED)),
     find: () => scope.run((db) => db.find(users, undefined, MISNAMED)),
     mapTasks: () => mapTasks(Session, [1], nothing, MISNAMED),
