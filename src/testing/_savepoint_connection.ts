@@ -64,10 +64,23 @@ export class SavepointConnection implements Connection {
     statements: readonly Statement[],
     onProgress?: () => void,
   ): Promise<FlightResult> {
+    const results: Result[] = [];
+    for (const part of partsOf(statements, this.#savepoint !== undefined)) {
+      const flight = await this.#remember(part) ??
+        await this.#inTurn(() => this.#sendPart(part, onProgress));
+      results.push(...flight.results);
+      if (flight.failure !== undefined) return { ...flight, results };
+    }
+    return { results };
+  }
+
+  /** Each time anew: another connection may have come in between two flights. */
+  async #inTurn(send: () => Promise<FlightResult>): Promise<FlightResult> {
     await this.#turn();
     // Nobody waits for it any more; late, it would still be done.
-    if (this.#isGivenBack) return { results: [], failure: givenBackError() };
-    const sending = this.#send(statements, onProgress);
+    const failure = this.#isGivenBack ? givenBackError() : this.#outer.failure;
+    if (failure !== undefined) return { results: [], failure };
+    const sending = send();
     this.#sending = sending.catch(() => {});
     return await sending;
   }
@@ -82,7 +95,7 @@ export class SavepointConnection implements Connection {
     if (this.#savepoint === undefined) return;
     try {
       await this.#turn();
-      await this.#send([command("rollback")]);
+      await this.#sendPart([command("rollback")]);
     } catch {
       // The test has ended, and with it whatever was open.
     }
@@ -95,25 +108,11 @@ export class SavepointConnection implements Connection {
     void connection.release({ discard: true });
   }
 
-  async #send(
+  async #sendPart(
     statements: readonly Statement[],
     onProgress?: () => void,
   ): Promise<FlightResult> {
-    const results: Result[] = [];
-    for (const part of partsOf(statements, this.#savepoint !== undefined)) {
-      const flight = await this.#sendPart(part, onProgress);
-      results.push(...flight.results);
-      if (flight.failure !== undefined) return { ...flight, results };
-    }
-    return { results };
-  }
-
-  async #sendPart(
-    statements: readonly Statement[],
-    onProgress: (() => void) | undefined,
-  ): Promise<FlightResult> {
-    const { connection, failure: lost } = this.#outer;
-    if (lost !== undefined) return { results: [], failure: lost };
+    const { connection } = this.#outer;
     const listeners = onProgress && { onProgress };
     const [first] = statements;
     if (this.#savepoint === undefined && first && !begins(first)) {
@@ -121,8 +120,6 @@ export class SavepointConnection implements Connection {
       if (ends(first)) return ANSWERED;
       return await this.#sendAlone(statements, listeners);
     }
-    const failure = await this.#remember(statements);
-    if (failure !== undefined) return { results: [], failure };
     const said = this.#inside(statements);
     const flight = await connection.send(
       said.map(({ statement }) => statement),
@@ -191,19 +188,21 @@ export class SavepointConnection implements Connection {
    * Asks what settings are before they are set. It cannot be in their flight,
    * where COMMIT may be as well, which has to put them back.
    */
-  async #remember(statements: readonly Statement[]): Promise<unknown> {
+  async #remember(
+    statements: readonly Statement[],
+  ): Promise<FlightResult | undefined> {
     const names = statements.flatMap(settingNames)
       .filter((name) => !this.#settings.has(name));
     if (names.length === 0) return undefined;
-    const { results, failure } = await this.#outer.connection.send([
-      currentSettings(names),
-    ]);
+    const { results, failure } = await this.#inTurn(() =>
+      this.#outer.connection.send([currentSettings(names)])
+    );
     for (const row of results[0]?.rows ?? []) {
       if (!Array.isArray(row)) continue;
       const [name, value] = row;
       this.#settings.set(name, value ?? "");
     }
-    return failure;
+    return failure === undefined ? undefined : { results: [], failure };
   }
 
   /**

@@ -64,8 +64,8 @@ export type RollbackTest<T, Schema extends Record<string, unknown>> = (
  * session factory that the scope was made with, as `mapTasks(Session, ..)`
  * uses it. The test's own session may be inside a transaction meanwhile. Other
  * sessions share the one connection and take turns. Deferred constraints are
- * not checked, because nothing is ever committed; sequences count on. Tests that run side by side
- * have a connection each.
+ * not checked, because nothing is ever committed; sequences count on. Tests that
+ * run side by side have a connection each.
  *
  * As SQLAlchemy's `join_transaction_mode="create_savepoint"`.
  *

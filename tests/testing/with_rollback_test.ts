@@ -10,6 +10,7 @@ import {
   sessionmaker,
 } from "../../mod.ts";
 import { command } from "../../src/driver/statement.ts";
+import { pglite } from "../../src/pglite/mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { withRollback } from "../../src/testing/mod.ts";
 import { driverBeds } from "../support/drivers.ts";
@@ -194,6 +195,28 @@ Deno.test("withRollback() ends the claims of a session whose work was one flight
       assertEquals(await claims(), "");
     },
   );
+});
+
+Deno.test("withRollback() lets nobody in between a session's claims and its work", async () => {
+  await using engine = createEngine(pglite());
+  const Session = sessionmaker(engine, { roles: [] });
+  await Session.begin((db) => db.execute("create table t (id int)"));
+  const User = Session.with({ claims: { sub: "u-7" } });
+  for (let late = 0; late < 30; late++) {
+    await withRollback(User, async (db, Inner) => {
+      db.enqueue(db.insert(t).values({ id: 1 }));
+      const committing = db.commit();
+      for (let tick = 0; tick < late; tick++) await undefined;
+      await assertRejects(() =>
+        Inner.begin(async (own) => {
+          await own.insert(t).values({ id: 2 });
+          await new Promise((resolve) => setTimeout(resolve, 2));
+          throw new RangeError("undo it");
+        }), RangeError);
+      await committing;
+      assertEquals(await db.select().from(t), [{ id: 1 }]);
+    });
+  }
 });
 
 Deno.test("withRollback() commits nothing of a connection without a session", async () => {
