@@ -82,7 +82,8 @@ export async function streamSession<
     throw error;
   }
   const made = response.body;
-  if (made === null || isUnread(c)) {
+  // Hono sends no body to HEAD.
+  if (made === null || c.req.method === "HEAD") {
     dropBody(response);
     await leave();
     return new Response(null, response);
@@ -90,15 +91,20 @@ export async function streamSession<
   const { body, sent } = followed(made);
   const closing = sent.then((isWhole) => isWhole ? session.close() : leave());
   backgroundOf(c)?.(closing.then(() => session.closed));
-  return new Response(body, response);
+  const answered = new Response(body, response);
+  if (c.finalized) dropUnlessTaken(c, answered);
+  return answered;
 }
 
 /**
- * Whether nobody would ever read the body: Hono sends none to HEAD, and drops
- * an answer that comes behind another, such as the 504 of `timeout()`.
+ * Hono drops an answer that comes behind another, such as the 504 of
+ * `timeout()`: nobody would ever read it. One that a middleware, or `onError`,
+ * puts in place of the other is that of the request by the next turn.
  */
-function isUnread(c: Context): boolean {
-  return c.req.method === "HEAD" || c.finalized;
+function dropUnlessTaken(c: Context, answer: Response): void {
+  setTimeout(() => {
+    if (c.res.body !== answer.body) dropBody(answer);
+  });
 }
 
 /** The same body, and whether all of it was sent, when nobody wants any more. */

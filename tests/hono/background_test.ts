@@ -395,6 +395,32 @@ requestTest("streamSession() closes where nobody reads", async (bed) => {
   assertEquals(engine.status().checkedOut, 0);
 });
 
+requestTest("streamSession() is sent in place of an answer", async (bed) => {
+  const { Session } = bed;
+  const app = appOf();
+  const numbers = (c: Context) =>
+    streamSession(c, Session, (db) =>
+      streamText(c, async (body) => {
+        for await (const { n } of db.stream(NUMBERS)) await body.write(`${n};`);
+      }));
+  app.onError((_, c) => numbers(c));
+  app.get("/replaced", async (c, next) => {
+    await next();
+    c.res = await numbers(c);
+  });
+  app.get("/failed", async (_, next) => {
+    await next();
+    throw new Error("behind the answer");
+  });
+  app.get("/:what", (c) => c.text("not this"));
+  for (const path of ["/replaced", "/failed"]) {
+    const response = await app.request(path);
+    // Longer than it takes to see whether anybody wants it.
+    await delay(20);
+    assertEquals((await response.text()).split(";").length, 1001);
+  }
+});
+
 requestTest("a session per WebSocket message", async (bed) => {
   const { Session, stored, engine } = bed;
   const scope = scopedSession(Session);
