@@ -18,8 +18,8 @@ import type { OpenedSource } from "./session_source.ts";
 export interface RequestOptions<Key extends string = "db"> {
   /**
    * The context variable that holds the session of the request: `background`
-   * and `streamSession` speak for whom that one speaks, and find it by
-   * themselves where there is but one.
+   * and `streamSession` speak for whom that one speaks. Without it they take
+   * the one that is called `db`, else the last that was named otherwise.
    *
    * @default {"db"}
    */

@@ -4,8 +4,8 @@ import type { SessionOptions } from "../drizzle/session_options.ts";
 
 /**
  * The session that a request has, if it has one: that of `key`, else the one
- * that is called `db`, else any. Work that would not find it would speak for
- * nobody, and begin before the request has committed.
+ * that is called `db`, else the last one. Work that would not find it would
+ * speak for nobody, and begin before the request has committed.
  *
  * @param c Context of the request.
  * @param key The context variable that holds it, where somebody has said so.
@@ -13,19 +13,26 @@ import type { SessionOptions } from "../drizzle/session_options.ts";
 export function sessionOf(c: Context, key?: string): Session | undefined {
   const found: unknown = c.get(key ?? "db");
   if (found instanceof Session) return found;
-  if (key !== undefined) return undefined;
-  const all: readonly unknown[] = Object.values(c.var);
-  return all.filter((value) => value instanceof Session).at(-1);
+  return key === undefined ? sessionsOf(c).at(-1) : undefined;
+}
+
+/** All that a request has. */
+function sessionsOf(c: Context): Session[] {
+  const values: readonly unknown[] = Object.values(c.var);
+  return values.filter((value) => value instanceof Session);
 }
 
 /**
- * What a session has to know that is opened inside the one of its request,
- * which waits for it: a pool that the other one has emptied would keep it
- * waiting in vain.
+ * What a session has to know that is opened inside those of its request, which
+ * wait for it: a pool that they have emptied would keep it waiting in vain.
  *
  * @param c Context of the request.
  */
 export function insideOf(c: Context): SessionOptions {
-  const parent = sessionOf(c)?.holder;
+  const all = sessionsOf(c).map(({ holder }) => holder);
+  // The innermost one is inside of the others.
+  const parent = all.findLast((holder) =>
+    all.every((other) => other.parent !== holder)
+  );
   return parent === undefined ? {} : { parent };
 }

@@ -65,7 +65,9 @@ export function sessionSource<Schema extends Record<string, unknown>>(
   }
   if (isScoped(source)) {
     return {
-      open: (_, options) => source.open(options),
+      // Inside of whoever is current there, who is nearer than a middleware.
+      open: (_, { parent, ...options }) =>
+        source.open({ ...options, parent: source.holder ?? parent }),
       enter: (session, task) => source.enter(session, task),
     };
   }

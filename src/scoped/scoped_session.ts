@@ -136,7 +136,7 @@ export class ScopedSession<
       enter: (database, block) =>
         this.#enterBlock(this.current, database, block),
       replacement: () => this.#makers.getStore(),
-      holder: () => this.#present?.holder,
+      holder: () => this.holder,
       current: () => this.#entry.database,
     };
     this.db = scopedDatabase(
@@ -152,6 +152,14 @@ export class ScopedSession<
    */
   get current(): Session<Schema> {
     return this.#entry.session;
+  }
+
+  /**
+   * The session of the current task as a pool sees it, if there is one already:
+   * whatever is opened now is opened inside of it.
+   */
+  get holder(): PoolHolder | undefined {
+    return this.#present?.holder;
   }
 
   /** Makes the sessions of whoever asks. */

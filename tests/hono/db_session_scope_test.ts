@@ -4,9 +4,18 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { Hono } from "hono";
-import { createEngine, sessionmaker, StateError } from "../../mod.ts";
-import { dbSession, type SessionVariables } from "../../src/hono/mod.ts";
+import { type Context, Hono } from "hono";
+import {
+  createEngine,
+  type Session as DbSession,
+  sessionmaker,
+  StateError,
+} from "../../mod.ts";
+import {
+  dbSession,
+  type SessionVariables,
+  transactional,
+} from "../../src/hono/mod.ts";
 import { scopedSession } from "../../src/scoped/mod.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";
 import { insert, post, requestTest } from "./request_bed.ts";
@@ -156,3 +165,33 @@ Deno.test("requests and tasks in turn make no more sessions than there are of th
   await engine.idle();
   assertEquals(opened, 20);
 });
+
+requestTest(
+  "sessions of a scope may use those around them, whoever else is there",
+  async ({ Session }) => {
+    const scope = scopedSession(Session);
+    type Names = "db" | "outer" | "inner";
+    const app = new Hono<{ Variables: Record<Names, DbSession> }>();
+    const read = async (
+      c: Context<{ Variables: Record<Names, DbSession> }>,
+    ) => {
+      assertEquals(scope.current, c.var.inner);
+      for (const db of [c.var.db, c.var.outer, c.var.inner]) {
+        await db.execute("select 1");
+      }
+      return c.text("read");
+    };
+    app.onError((error, c) => c.text(error.message, 500));
+    app.use(dbSession(Session));
+    const inner = transactional(scope, read, { key: "inner" });
+    app.get("/middleware", dbSession(scope, { key: "outer" }), inner);
+    app.get("/run", (c, next) =>
+      scope.run(async (db) => {
+        c.set("outer", db);
+        await next();
+      }), inner);
+    for (const path of ["/middleware", "/run"]) {
+      assertEquals(await (await app.request(path)).text(), "read");
+    }
+  },
+);

@@ -16,6 +16,7 @@ import {
 import { pglite } from "../../src/pglite/mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { scopedSession } from "../../src/scoped/mod.ts";
+import { recordingDriver } from "../../src/testing/mod.ts";
 import { testPGlite } from "../support/pglite.ts";
 import { testDatabase } from "../support/postgres.ts";
 
@@ -55,13 +56,19 @@ Deno.test("a handler inside a request on its only connection is refused at once"
   await using lite = await testPGlite();
   await using engine = createEngine(pglite(lite));
   const Session = sessionmaker(engine);
-  const app = new Hono<{ Variables: SessionVariables }>();
+  // Which is called `db`, and has nothing to do with it.
+  const Other = sessionmaker(createEngine(recordingDriver()));
+  type Variables =
+    & SessionVariables
+    & SessionVariables<Record<string, never>, "orm">;
+  const app = new Hono<{ Variables: Variables }>();
   app.onError((error, c) =>
     c.text(error instanceof PoolError ? error.code : error.message, 500)
   );
-  app.use(dbSession(Session));
+  app.use(dbSession(Other));
+  app.use(dbSession(Session, { key: "orm" }));
   app.use(async (c, next) => {
-    await c.var.db.execute("create table held (n int)");
+    await c.var.orm.execute("create table held (n int)");
     await next();
   });
   const read = async (c: Context<{ Variables: SessionVariables }>) => {
@@ -70,7 +77,8 @@ Deno.test("a handler inside a request on its only connection is refused at once"
   };
   app.get("/inner", dbSession(Session), read);
   app.get("/handler", transactional(Session, read));
-  for (const path of ["/inner", "/handler"]) {
+  app.get("/scope", dbSession(scopedSession(Session)), read);
+  for (const path of ["/inner", "/handler", "/scope"]) {
     const response = await app.request(path);
     assertEquals(await response.text(), "POOL_SELF_DEADLOCK");
   }
