@@ -211,6 +211,15 @@ export function sessionmaker<
   engine: Engine,
   options: SessionmakerOptions<Schema> = {},
 ): Sessionmaker<Schema> {
+  checkOptionNames("sessionmaker()", options, SESSIONMAKER_OPTIONS);
+  return makeSessionmaker(engine, options);
+}
+
+/** The same, with options that may be part of something else. */
+export function makeSessionmaker<Schema extends Record<string, unknown>>(
+  engine: Engine,
+  options: SessionmakerOptions<Schema>,
+): Sessionmaker<Schema> {
   const parts = sessionParts(engine, options);
   const { shape } = parts;
   const contexts: SessionContext[] = [];
@@ -252,7 +261,7 @@ export function sessionmaker<
       begin,
       engine,
       unbound,
-      on: (other: Engine) => sessionmaker(other, options).with(usual),
+      on: (other: Engine) => makeSessionmaker(other, options).with(usual),
       with: (more: SessionOptions) => makerWith(mergedOptions(usual, more)),
     });
   }
@@ -293,7 +302,6 @@ function sessionParts<Schema extends Record<string, unknown>>(
       "Cannot make sessions: expected an engine from createEngine()",
     );
   }
-  checkOptionNames("sessionmaker()", options, SESSIONMAKER_OPTIONS);
   checkTransactionOptions(options.transaction ?? {});
   const shape = sessionShape(options, engine.pureFunctions);
   return {

@@ -8,7 +8,8 @@ export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
 /**
  * Refuses an option that would be ignored, as one with a mistake in its name:
  * TypeScript lets it pass where options are built elsewhere. SQLAlchemy's
- * `create_engine` refuses it as well ("Invalid argument(s)").
+ * `create_engine` refuses it as well ("Invalid argument(s)"). An object of a
+ * class, and a module, may have more than options.
  *
  * @param of What takes the options.
  * @param options What was given.
@@ -20,6 +21,7 @@ export function checkOptionNames(
   options: object,
   names: Readonly<Record<string, true>>,
 ): void {
+  if (options?.constructor !== Object) return;
   for (const name in options) {
     if (Object.hasOwn(names, name)) continue;
     throw new TypeError(

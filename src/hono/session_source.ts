@@ -2,8 +2,8 @@ import type { Context } from "hono";
 import type { Session } from "../drizzle/session.ts";
 import type { SessionOptions } from "../drizzle/session_options.ts";
 import {
+  makeSessionmaker,
   type Sessionmaker,
-  sessionmaker,
   SESSIONMAKER_OPTIONS,
   type SessionmakerOptions,
 } from "../drizzle/sessionmaker.ts";
@@ -105,13 +105,13 @@ function makersOf<Schema extends Record<string, unknown>>(
 function engineSource<Schema extends Record<string, unknown>>(
   source: EngineSource<Schema>,
 ): OpenedSource<Schema> {
-  const { engine: _, key: __, ...own } = source;
   checkOptionNames("a source of sessions", source, SOURCE_OPTIONS);
   const makers = makersOf(source);
   return {
     open(c, options) {
       const key = source.key(c);
-      const maker = makers.get(key) ?? sessionmaker(source.engine(c), own);
+      const maker = makers.get(key) ??
+        makeSessionmaker(source.engine(c), source);
       makers.set(key, maker);
       return maker(options);
     },

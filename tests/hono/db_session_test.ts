@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { sql } from "drizzle-orm";
 import { type Context, Hono, type Next } from "hono";
 import { cors } from "hono/cors";
@@ -15,6 +21,7 @@ import {
 import { dbSession, type SessionVariables } from "../../src/hono/mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { scopedSession } from "../../src/scoped/mod.ts";
+import { recordingDriver } from "../../src/testing/mod.ts";
 import { testDatabase } from "../support/postgres.ts";
 import { insert, post, requestTest } from "./request_bed.ts";
 
@@ -510,6 +517,31 @@ Deno.test("dbSession memoises engines per key", async () => {
   }
   assertEquals(made.length, 2);
   for (const engine of made) await engine.dispose();
+});
+
+Deno.test("dbSession takes a source of a class, with what else it has", async () => {
+  class Tenants {
+    readonly engines = [createEngine(recordingDriver())];
+    get requireClaims(): boolean {
+      return true;
+    }
+    key(): string {
+      return "";
+    }
+    engine(): Engine {
+      const [engine] = this.engines;
+      assert(engine);
+      return engine;
+    }
+  }
+  const app = new Hono();
+  app.onError((error, c) => c.text(error.message, 500));
+  app.get("/", dbSession(new Tenants()), async (c) => {
+    await c.var.db.execute("select 1");
+    return c.text("read");
+  });
+  const response = await app.request("/");
+  assertStringIncludes(await response.text(), "has no claims");
 });
 
 Deno.test("dbSession refuses what is no source of sessions", () => {
