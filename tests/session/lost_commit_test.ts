@@ -134,8 +134,12 @@ for (const transport of Object.keys(TRANSPORTS)) {
       const Session = sessionmaker(engine, { schema });
       const random = seeded(seed);
       const told: Told[] = [];
+      const heard: Told[] = [];
       for (let n = 0; n < COMMITS; n++) {
         await using db = Session();
+        heard.push("unknown");
+        db.afterCommit(() => heard[n] = "committed");
+        db.afterRollback(() => heard[n] = "rolled back");
         // What is lost is a commit, and not the connect ahead of it.
         const isRequest = transport === "http" && lostCommit !== "xid";
         if (!isRequest) await db.execute("select 1");
@@ -146,6 +150,7 @@ for (const transport of Object.keys(TRANSPORTS)) {
         relay.disarm();
         await db.close();
       }
+      assertEquals(heard, told);
       const rows = await database.query("select n from kept");
       const stored = new Set(rows.map(({ n }) => Number(n)));
       const wrong = told.filter((outcome, n) =>
