@@ -12,14 +12,23 @@ import type { SessionOptions } from "../drizzle/session_options.ts";
  */
 export function sessionOf(c: Context, key?: string): Session | undefined {
   const found: unknown = c.get(key ?? "db");
-  if (found instanceof Session) return found;
+  if (isSession(found)) return found;
   return key === undefined ? sessionsOf(c).at(-1) : undefined;
 }
 
 /** All that a request has. */
 function sessionsOf(c: Context): Session[] {
   const values: readonly unknown[] = Object.values(c.var);
-  return values.filter((value) => value instanceof Session);
+  return values.filter(isSession);
+}
+
+/** Not so what stands for that of a scope, where none is running. */
+function isSession(value: unknown): value is Session {
+  try {
+    return value instanceof Session && value.holder !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /**

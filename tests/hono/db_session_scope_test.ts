@@ -12,8 +12,10 @@ import {
   StateError,
 } from "../../mod.ts";
 import {
+  background,
   dbSession,
   type SessionVariables,
+  streamSession,
   transactional,
 } from "../../src/hono/mod.ts";
 import { scopedSession } from "../../src/scoped/mod.ts";
@@ -172,7 +174,7 @@ requestTest(
     const scope = scopedSession(Session);
     type Names = "db" | "outer" | "inner";
     const app = new Hono<{ Variables: Record<Names, DbSession> }>();
-    const read = async (
+    const readAll = async (
       c: Context<{ Variables: Record<Names, DbSession> }>,
     ) => {
       assertEquals(scope.current, c.var.inner);
@@ -183,7 +185,7 @@ requestTest(
     };
     app.onError((error, c) => c.text(error.message, 500));
     app.use(dbSession(Session));
-    const inner = transactional(scope, read, { key: "inner" });
+    const inner = transactional(scope, readAll, { key: "inner" });
     app.get("/middleware", dbSession(scope, { key: "outer" }), inner);
     app.get("/run", (c, next) =>
       scope.run(async (db) => {
@@ -195,3 +197,33 @@ requestTest(
     }
   },
 );
+
+requestTest(
+  "leaves the db of a scope alone that somebody has put into the context",
+  async ({ Session, engine, stored }) => {
+    const scope = scopedSession(Session);
+    for (const key of ["db", "orm"] as const) {
+      const app = new Hono<{ Variables: Record<"db" | "orm", DbSession> }>();
+      app.use(async (c, next) => {
+        c.set(key, scope.db);
+        await next();
+      });
+      app.post("/transactional", transactional(Session, read));
+      app.post("/middleware", dbSession(scope), (c) => {
+        background(c, scope, (db) => insert(db, key === "db" ? 1 : 2));
+        return read(c);
+      });
+      app.post("/nobody", (c) => streamSession(c, Session, () => read(c)));
+      for (const path of ["/transactional", "/middleware", "/nobody"]) {
+        const response = await app.request(path, { method: "POST" });
+        assertEquals(await response.text(), "read");
+        await engine.idle();
+      }
+    }
+    assertEquals(await stored(), [1, 2]);
+  },
+);
+
+function read(c: Context): Response {
+  return c.text("read");
+}
