@@ -117,7 +117,7 @@ async function keepAnswer(c: Context, work: Promise<void>): Promise<void> {
 function checkAnswered(c: Context): void {
   if (c.finalized) return;
   throw new TypeError(
-    `Cannot answer a ${c.req.method} request: its handler returned no Response`,
+    `Cannot answer a ${c.req.method} request: its handler returned no Response; a middleware that makes one has to run inside of the session`,
   );
 }
 

@@ -49,9 +49,10 @@ export type SessionVariables<
  *
  * It rolls back when the handler threw (also something that is no `Error`) or
  * returned no response, when the status is 400 or above, on
- * `setRollbackOnly()`, or as `commitWhen` says. What the handler committed itself stays. A failed commit replaces the
- * response. Where the runtime has an execution context, closing goes on behind
- * the response.
+ * `setRollbackOnly()`, or as `commitWhen` says. What the handler committed
+ * itself stays. A failed commit replaces the response. Where the runtime has an
+ * execution context, closing goes on behind the response. A middleware that
+ * makes the response of what a handler has left to it runs inside of this one.
  *
  * @example A session per request
  * ```ts

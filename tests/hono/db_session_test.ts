@@ -146,7 +146,7 @@ requestTest(
     const response = await post(app, "/1");
     assertEquals([response.status, await response.text()], [
       500,
-      "TypeError: Cannot answer a POST request: its handler returned no Response",
+      "TypeError: Cannot answer a POST request: its handler returned no Response; a middleware that makes one has to run inside of the session",
     ]);
     assertEquals([asked, await stored()], [0, []]);
     assertEquals(rollbacks.map(({ reason }) => reason), [

@@ -243,7 +243,7 @@ requestTest("transactional() makes no answer up", async (bed) => {
   assertEquals(response.status, 500);
   assertEquals(
     await response.text(),
-    "Cannot answer a POST request: its handler returned no Response",
+    "Cannot answer a POST request: its handler returned no Response; a middleware that makes one has to run inside of the session",
   );
   assertEquals(await bed.stored(), []);
 });
