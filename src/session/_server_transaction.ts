@@ -49,6 +49,8 @@ export interface CommitTerms {
  * that it may have sent reads in transactions of their own.
  */
 export class ServerTransaction {
+  /** Whether somebody was told of a BEGIN, whatever became of it. */
+  isToldOf = false;
   readonly #engine: Engine;
   readonly #parts: ServerTransactionParts;
   readonly #lent: LentConnection;
@@ -119,11 +121,11 @@ export class ServerTransaction {
     this.#isOpen = true;
     this.#hasBegun = isAutocommit(options);
     if (this.#hasBegun) return;
-    this.lead(
-      beginStatement(options),
-      (_, duration) =>
-        engine.emit({ type: "begin", session, options, duration }),
-    );
+    this.lead(beginStatement(options), (_, duration) => {
+      if (this.isToldOf) this.#tellNotBegun();
+      this.isToldOf = true;
+      engine.emit({ type: "begin", session, options, duration });
+    });
   }
 
   /** The connection that is kept, or another one. */
@@ -280,11 +282,7 @@ export class ServerTransaction {
       ...untold(asking),
     ]);
     this.#hasBegun ||= results.length >= lead.length;
-    if (!this.#hasBegun) {
-      // BEGIN was answered, and what goes with it was not: settings, a role.
-      if (results.length > 0) this.#tellNotBegun();
-      this.giveBack({ discard: true });
-    }
+    if (!this.#hasBegun) this.giveBack({ discard: true });
     const count = statements.length;
     if (asking.length > 0) {
       this.#proof.hear(ownRows(results[lead.length + count])[0]);
@@ -372,6 +370,7 @@ export class ServerTransaction {
     return end;
   }
 
+  /** BEGIN was answered, and what goes with it was not: settings, a role. */
   #tellNotBegun(): void {
     this.#parts.engine.emit({
       type: "rollback",

@@ -360,7 +360,8 @@ export class Transaction implements WatchableWork {
       // To count changes, each entity is compared with its row.
       if (!engine.hears("rollback")) return;
       const changes = this.#writes + work.countPending();
-      if (!this.used && changes === 0) return;
+      const isKnown = this.used || this.#server.isToldOf;
+      if (!isKnown && changes === 0) return;
       engine.emit({
         type: "rollback",
         session,

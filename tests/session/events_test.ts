@@ -311,12 +311,10 @@ Deno.test("events: a transaction whose settings are refused ends where it has be
   for (let run = 0; run < 2; run++) {
     await assertRejects(() => db.execute("select 1").then(() => {}));
   }
+  await db.close();
   await engine.idle();
-  const ends = events.filter(({ type }) =>
+  const ends = events.map(({ type }) => type).filter((type) =>
     type === "begin" || type === "rollback" || type === "commit"
   );
-  assertEquals(ends.slice(0, 2).map(({ type }) => type), ["begin", "rollback"]);
-  const begins = ends.flatMap(({ type }, at) => type === "begin" ? [at] : []);
-  assertEquals(begins.length, 2);
-  for (const at of begins) assertEquals(ends[at + 1]?.type, "rollback");
+  assertEquals(ends, ["begin", "rollback", "begin", "rollback"]);
 });
