@@ -62,12 +62,9 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
     options: StreamOptions,
     issuer: SessionHandle,
   ): AsyncGenerator<unknown, void, void> {
-    const { sql } = this.query;
-    const params = fillPlaceholders(this.query.params, {});
-    this.#parts.shape.logger?.logQuery(sql, params);
     yield* streamRows(
       issuer,
-      this.#statement(this.#rowMode, params),
+      this.#statement(this.#rowMode, this.#filledParams()),
       (result) => this.#isMapped ? this.#map(result) : result.rows,
       { ...options, tablesOf: () => this.#tables },
     );
@@ -96,7 +93,7 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
   async enqueue(issuer: SessionHandle): Promise<T["execute"]> {
     const result = await this.#run(
       this.#rowMode,
-      {},
+      undefined,
       (_, ...query) => issuer.core.enqueue(issuer, ...query),
     );
     if (result.isLost) throw answerLostError();
@@ -106,21 +103,19 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
   /** Asynchronous, so that a session that refuses rejects and never throws. */
   async #run(
     rowMode: Statement["rowMode"],
-    placeholderValues: Record<string, unknown> = {},
+    placeholderValues?: Record<string, unknown>,
     send: Send = (issuer, ...query) => issuer.core.execute(issuer, ...query),
   ): Promise<Result> {
     const { handle, shape, queryMetadata, cacheConfig } = this.#parts;
-    const { sql } = this.query;
-    const params = fillPlaceholders(this.query.params, placeholderValues);
     const issuer = handle();
-    shape.logger?.logQuery(sql, params);
+    const params = this.#filledParams(placeholderValues);
     const statement = this.#statement(rowMode, params);
     const run = () => send(issuer, statement, () => this.#tables);
     // What one user may see is nobody else's.
     if (shape.cache === undefined || issuer.core.isPersonal) return await run();
     issuer.core.checkUse(issuer);
     return await throughCache(shape.cache, issuer.core, {
-      text: sql,
+      text: this.query.sql,
       params,
       metadata: queryMetadata,
       config: cacheConfig,
@@ -154,6 +149,14 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
 
   get #rowMode(): Statement["rowMode"] {
     return this.#isMapped ? "array" : "object";
+  }
+
+  /** Its parameters; the logger is told of the query with them. */
+  #filledParams(placeholderValues: Record<string, unknown> = {}): unknown[] {
+    const { sql, params } = this.query;
+    const filled = fillPlaceholders(params, placeholderValues);
+    this.#parts.shape.logger?.logQuery(sql, filled);
+    return filled;
   }
 
   #statement(

@@ -9,6 +9,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { PoolHolder } from "../driver/pool_holder.ts";
 import { checkOptionNames } from "../errors/check_option_names.ts";
 import { type IdentityRules, identitySettings } from "../session/claims.ts";
+import type { Joining } from "../session/joining.ts";
 import { SessionCore } from "../session/session_core.ts";
 import type { SessionState } from "../session/session_state.ts";
 import type { SessionStats } from "../session/session_stats.ts";
@@ -167,12 +168,9 @@ export class Session<
     return this.#core.inTransaction;
   }
 
-  /**
-   * Whether `begin()` would be refused: a transaction is open that somebody
-   * else ends, or that has more than read.
-   */
-  get mustJoin(): boolean {
-    return this.#core.mustJoin;
+  /** How blocks take part in its transactions: `scope.begin` asks. */
+  get joining(): Joining {
+    return this.#core.joining;
   }
 
   /** Whether a savepoint is open; maybe nothing was sent yet. */
@@ -271,47 +269,6 @@ export class Session<
       async () => await first(this),
       options,
     );
-  }
-
-  /**
-   * Runs a block in the open transaction, which whoever began it ends; where
-   * there is none, in one that is begun as by a statement.
-   *
-   * @typeParam T What the block returns.
-   * @param block What to run.
-   * @param options How the transaction is to run.
-   * @returns What the block returned.
-   * @throws {StateError} When it runs otherwise already, or has ended before
-   * the block.
-   * @throws {RangeError} When an option has a value that is none of its own.
-   */
-  join<T>(
-    block: () => Promise<T>,
-    options: TransactionOptions = {},
-  ): Promise<T> {
-    return this.#core.joinTransaction(block, options);
-  }
-
-  /**
-   * Refuses a commit while blocks run that have joined the transaction, and
-   * them at their end: for whoever commits it from outside of them.
-   *
-   * @throws {StateError} When there are some.
-   */
-  checkJoined(): void {
-    this.#core.checkJoined();
-  }
-
-  /**
-   * Makes sure that the open transaction runs as whoever joins it asks for:
-   * where nothing has run in it yet it will, else other options are refused.
-   *
-   * @param options How it is to run.
-   * @throws {StateError} When it runs otherwise already.
-   * @throws {RangeError} When an option has a value that is none of its own.
-   */
-  checkOptions(options: TransactionOptions): void {
-    this.#core.checkOptions(options);
   }
 
   /**

@@ -145,13 +145,13 @@ function rollbackReason(
 
 async function commit(
   c: Context,
-  session: Pick<Session, "checkJoined" | "commit" | "state">,
+  session: Pick<Session, "commit" | "joining" | "state">,
   onError: CommitOptions["onError"],
 ): Promise<void> {
   if (session.state === "closed") return;
   try {
     // Nobody has awaited them: half of what they do would be committed.
-    session.checkJoined();
+    session.joining.refuseCommit();
     await session.commit();
   } catch (error) {
     discardAnswer(c);

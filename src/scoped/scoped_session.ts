@@ -226,7 +226,7 @@ export class ScopedSession<
     const { session, database } = this.#findEntry() ?? {};
     const situation = session === undefined
       ? "no scope"
-      : session.mustJoin
+      : session.joining.isNeeded
       ? "transaction"
       : "no transaction";
     const action = scopeAction(propagation, situation);
@@ -238,14 +238,14 @@ export class ScopedSession<
     switch (action) {
       case "join":
         // In a block the session's own handle is refused.
-        return await session.join(
+        return await session.joining.run(
           async () => await task(database === session ? session : this.db),
           transaction,
         );
       case "begin":
         return await session.begin(task, transaction);
       case "savepoint":
-        session.checkOptions(transaction);
+        session.joining.checkOptions(transaction);
         return await this.db.transaction(() => task(this.db));
       case "refuse":
         throw propagationError(propagation, situation);

@@ -6,18 +6,10 @@ import {
 import type { CurrentTransaction } from "./_current_transaction.ts";
 import type { Flusher } from "./_flusher.ts";
 import type { Gate } from "./_gate.ts";
-import {
-  canRunInside,
-  joinExplicitly,
-  joinWithOptions,
-} from "./_join_options.ts";
+import type { Guests } from "./_guests.ts";
+import { canRunInside, joinExplicitly } from "./_join_options.ts";
 import type { Nesting } from "./_nesting.ts";
-import {
-  autocommitError,
-  busyError,
-  openError,
-  strandedError,
-} from "./_refusals.ts";
+import { autocommitError, openError } from "./_refusals.ts";
 import type { Transaction } from "./transaction.ts";
 import {
   makeHandle,
@@ -33,28 +25,18 @@ interface BeginningParts<Handle> {
   readonly current: CurrentTransaction<Handle>;
   /** Knows what is pending. */
   readonly flusher: Flusher;
-  /** How transactions run that say nothing else, and who owns them. */
-  readonly rules: {
-    readonly transaction: TransactionOptions;
-    readonly atomic: boolean;
-  };
+  /** Blocks that have joined one. */
+  readonly guests: Guests<Handle>;
+  /** How transactions run that say nothing else. */
+  readonly rules: { readonly transaction: TransactionOptions };
   /** How the session ends them. */
   readonly ends: TransactionEnds;
-}
-
-/** A block that runs in a transaction which another one ends. */
-interface Guest {
-  /** The one that it has joined. */
-  readonly transaction: Transaction | undefined;
-  /** Whether that was ended before the block was. */
-  isStranded: boolean;
 }
 
 /** How the transactions of a session begin that somebody asks for by name. */
 export class Beginning<Handle> {
   readonly #parts: BeginningParts<Handle>;
   readonly #nesting: Nesting<Handle>;
-  readonly #guests = new Set<Guest>();
 
   /**
    * @param parts What it has to do with.
@@ -82,68 +64,6 @@ export class Beginning<Handle> {
   }
 
   /**
-   * Refuses options that the open transaction cannot have any more; where
-   * nothing was begun explicitly and nothing has run, it has them from now on.
-   *
-   * @param options How it is to run.
-   * @throws {StateError} When it runs otherwise already.
-   * @throws {RangeError} When an option has a value that is none of its own.
-   */
-  checkOptions(options: TransactionOptions): void {
-    const { gate, current } = this.#parts;
-    checkTransactionOptions(options);
-    gate.allow("execute", gate.blocks.innermost);
-    joinWithOptions(current.begin("begin"), options);
-  }
-
-  /**
-   * Whether somebody else ends the open transaction, or has work in it. One
-   * that has only read is taken over by whoever begins one.
-   */
-  get mustJoin(): boolean {
-    const { gate, current: { open }, flusher, rules } = this.#parts;
-    return rules.atomic || gate.blocks.isOpen || (open?.explicit ?? false) ||
-      (open?.writes ?? 0) > 0 || flusher.work.hasChanges();
-  }
-
-  /**
-   * Runs a block in the open transaction, which whoever began it ends.
-   *
-   * @param block What to run.
-   * @param options How the transaction is to run.
-   * @returns What the block returned.
-   * @throws {StateError} When it runs otherwise already, or has ended before
-   * the block.
-   */
-  async join<T>(
-    block: () => Promise<T>,
-    options: TransactionOptions,
-  ): Promise<T> {
-    this.checkOptions(options);
-    const transaction = this.#parts.current.open;
-    const guest: Guest = { transaction, isStranded: false };
-    this.#guests.add(guest);
-    try {
-      const result = await block();
-      if (guest.isStranded) throw strandedError();
-      return result;
-    } finally {
-      this.#guests.delete(guest);
-    }
-  }
-
-  /**
-   * Refuses a commit while blocks run that have joined the transaction.
-   *
-   * @throws {StateError} When there are some.
-   */
-  checkJoined(): void {
-    const { open } = this.#parts.current;
-    // What they do from now on would begin a transaction that nobody commits.
-    if (open && this.#strand(open)) throw busyError("commit", "a joined block");
-  }
-
-  /**
    * Runs a block in a transaction: commits at its end, rolls back and rethrows
    * when it throws. A commit or rollback inside ends the block's work.
    *
@@ -158,21 +78,18 @@ export class Beginning<Handle> {
     options: TransactionOptions,
   ): Promise<T> {
     const transaction = this.#begin(root, options);
-    const { current, ends } = this.#parts;
+    const { current, ends, guests } = this.#parts;
     current.ofBlock = transaction;
     try {
       const result = await block();
-      // What they do from now on would begin a transaction that nobody commits.
-      if (this.#strand(transaction)) {
-        throw busyError("commit", "a joined block");
-      }
+      guests.refuseCommit(transaction);
       current.leaveBlock();
       if (current.open === transaction) {
         await (current.rollbackOnly ? ends.rollback() : ends.commit());
       }
       return result;
     } catch (error) {
-      this.#strand(transaction);
+      guests.strand(transaction);
       current.leaveBlock();
       if (current.open === transaction) await ends.rollback();
       throw error;
@@ -194,12 +111,12 @@ export class Beginning<Handle> {
     block: (handle: Handle) => Promise<T>,
     options: TransactionOptions,
   ): Promise<T> {
-    const { gate, current, rules } = this.#parts;
+    const { gate, current, guests, rules } = this.#parts;
     gate.allow("beginNested", outer);
     if (isAutocommit({ ...rules.transaction, ...options })) {
       throw autocommitError("run transaction()");
     }
-    if (!this.mustJoin) {
+    if (!guests.isNeeded) {
       return await this.run(
         outer,
         () => this.#nesting.inBlock(undefined, ({ handle }) => block(handle)),
@@ -210,14 +127,6 @@ export class Beginning<Handle> {
       throw openError("change its options", "a savepoint has none of its own");
     }
     return await this.#nesting.run(outer, block);
-  }
-
-  /** Tells blocks that have not ended that their transaction does. */
-  #strand(transaction: Transaction): boolean {
-    const guests = [...this.#guests]
-      .filter((guest) => guest.transaction === transaction);
-    for (const guest of guests) guest.isStranded = true;
-    return guests.length > 0;
   }
 
   #begin(root: Handle, options: TransactionOptions): Transaction {

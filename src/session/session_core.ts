@@ -9,11 +9,13 @@ import { CurrentTransaction } from "./_current_transaction.ts";
 import { Ending } from "./_ending.ts";
 import { Flusher } from "./_flusher.ts";
 import { Gate } from "./_gate.ts";
+import { Guests } from "./_guests.ts";
 import type { HookList } from "./_hook_list.ts";
 import { HookRunner } from "./_hook_runner.ts";
 import { Lifetime } from "./_lifetime.ts";
 import { Nesting } from "./_nesting.ts";
 import { endedError } from "./_refusals.ts";
+import type { Joining } from "./joining.ts";
 import type { WatchableWork } from "./savepoint.ts";
 import type { SessionState } from "./session_state.ts";
 import { ANY_TABLE, type StatementTables } from "./statement_tables.ts";
@@ -38,6 +40,8 @@ export interface SessionHandle {
 export class SessionCore implements SessionHandle {
   /** What it has cost so far. */
   readonly stats: SessionStats = newStats();
+  /** How blocks take part in a transaction which somebody else ends. */
+  readonly joining: Joining;
   readonly #lifetime: Lifetime;
   readonly #options: SessionCoreOptions<SessionHandle>;
   readonly #hooks: HookRunner<SessionHandle>;
@@ -83,13 +87,19 @@ export class SessionCore implements SessionHandle {
         ? (execute) => this.#hooks.afterBegin({ core: this }, execute)
         : undefined,
     });
-    const parts = {
+    const shared = {
       gate: this.#gate,
-      hooks: this.#hooks,
       current: this.#current,
       flusher: this.#flusher,
-      stats: this.stats,
       rules: options,
+    };
+    const guests = new Guests(shared);
+    this.joining = guests;
+    const parts = {
+      ...shared,
+      guests,
+      hooks: this.#hooks,
+      stats: this.stats,
       ends: this,
       newHandle: () => ({ core: this }),
     };
@@ -177,51 +187,6 @@ export class SessionCore implements SessionHandle {
    */
   checkTransaction(transaction: object): void {
     if (transaction !== this.#current.open) throw endedError("query");
-  }
-
-  /**
-   * Refuses options that the open transaction cannot have any more; where
-   * nothing was begun explicitly and nothing has run, it has them from now on.
-   *
-   * @param options How it is to run.
-   * @throws {StateError} When it runs otherwise already.
-   * @throws {RangeError} When an option has a value that is none of its own.
-   */
-  checkOptions(options: TransactionOptions): void {
-    this.#beginning.checkOptions(options);
-  }
-
-  /**
-   * Whether a transaction is open that `runTransaction` cannot take over: one
-   * that somebody else ends, or that has more than read.
-   */
-  get mustJoin(): boolean {
-    return this.#beginning.mustJoin;
-  }
-
-  /**
-   * Runs a block in the open transaction, which whoever began it ends.
-   *
-   * @param block What to run.
-   * @param options How the transaction is to run.
-   * @returns What the block returned.
-   * @throws {StateError} When it runs otherwise already, or has ended before
-   * the block.
-   */
-  joinTransaction<T>(
-    block: () => Promise<T>,
-    options: TransactionOptions,
-  ): Promise<T> {
-    return this.#beginning.join(block, options);
-  }
-
-  /**
-   * Refuses a commit while blocks run that have joined the transaction.
-   *
-   * @throws {StateError} When there are some.
-   */
-  checkJoined(): void {
-    this.#beginning.checkJoined();
   }
 
   /** Whether the transaction can only be rolled back. */

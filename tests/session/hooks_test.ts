@@ -265,7 +265,7 @@ hooksTest(
   async ({ db }) => {
     const error = await assertRejects(() => db.commit(), StateError);
     assertEquals(error.code, "TRANSACTION_ENDED");
-    assertThrows(() => db.checkOptions({ readOnly: true }), StateError);
+    assertThrows(() => db.joining.checkOptions({ readOnly: true }), StateError);
     assertEquals(db.state, "closed");
   },
 );
