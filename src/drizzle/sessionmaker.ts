@@ -134,7 +134,8 @@ export interface Sessionmaker<
    * rethrows when it throws, closes in any case. With `retry` it is run again,
    * with a fresh session, when it lost against another transaction (SQLSTATE
    * 40001 and 40P01, `StaleDataError`), or when the connection was lost before
-   * a write was sent; what it does besides is then done again as well.
+   * a write was sent, or was known to be before anything was sent behind the
+   * writes; what it does besides is then done again as well.
    *
    * @typeParam T What the block returns.
    * @param block Given the session.

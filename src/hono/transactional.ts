@@ -42,8 +42,9 @@ const TRANSACTIONAL_OPTIONS: OptionNames<TransactionalOptions> = {
  * Wraps a handler: it runs in a session of its own, as behind `dbSession`, and
  * runs again, with a fresh session and a fresh response, when it lost against
  * another transaction (SQLSTATE 40001 and 40P01, `StaleDataError`), or when the
- * connection was lost before a write was sent. A middleware cannot do that:
- * Hono refuses a second `next()`.
+ * connection was lost before a write was sent, or was known to be before
+ * anything was sent behind the writes. A middleware cannot do that: Hono refuses
+ * a second `next()`.
  *
  * A handler that may run twice reads the body through `c.req`, which keeps it,
  * and does elsewhere what must not happen twice (`afterCommit`).

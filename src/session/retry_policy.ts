@@ -81,7 +81,8 @@ const DEPTH = 8;
 
 /**
  * Whether a unit of work that failed may be run again: it has lost against
- * another one, or the connection was lost before it had sent a write.
+ * another one, or the connection was lost before it had sent a write, or was
+ * known to be lost before anything was sent behind the writes.
  *
  * @param error What it failed with; somebody may have wrapped it.
  * @param done What its session has done.
