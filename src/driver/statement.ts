@@ -17,8 +17,9 @@ export interface Statement {
   readonly rowMode: "object" | "array" | "none";
   /**
    * What it may do. `write`: anything. `read`: it leaves the database as it
-   * was. `pure`: it reads tables and computes, and nothing else, so nobody can
-   * tell in which transaction it runs.
+   * was, but for what a function that it calls may do. `pure`: it reads tables
+   * and computes, and nothing else, so nobody can tell in which transaction it
+   * runs.
    */
   readonly access: "pure" | "read" | "write";
   /**
@@ -107,6 +108,16 @@ export function command(
   params: readonly WireParameter[] = [],
 ): Statement {
   return { text, params, rowMode: "none", access: "read" };
+}
+
+/**
+ * Whether a statement may write: also a read does by a function that it calls.
+ * What may lag calls none that is not known.
+ *
+ * @param statement What is to be run.
+ */
+export function mayWrite({ access, mayLag }: Statement): boolean {
+  return access === "write" || (access === "read" && mayLag !== true);
 }
 
 /**

@@ -176,8 +176,11 @@ export class Dispatcher {
     const batch = this.queue.take(limit);
     const { options, owner: { stats } } = this.#parts;
     stats.statements += batch.size;
-    stats.writes += batch.writes;
-    if (isAutocommit(options())) stats.commits += batch.writes;
+    const isLoose = isAutocommit(options());
+    // What is done there stays, if the answer is lost as well.
+    const writes = isLoose ? batch.doubtful : batch.writes;
+    stats.writes += writes;
+    if (isLoose) stats.commits += writes;
     this.#flying = batch;
     return batch;
   }

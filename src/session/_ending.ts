@@ -3,6 +3,7 @@ import type { Flusher } from "./_flusher.ts";
 import type { Gate } from "./_gate.ts";
 import type { HookList } from "./_hook_list.ts";
 import type { HookRunner } from "./_hook_runner.ts";
+import { isAutocommit } from "../driver/transaction_sql.ts";
 import { CommitOutcomeError } from "../errors/connection_error.ts";
 import type { Refusal } from "../unit_of_work/written_rows.ts";
 import { busyError, firstFailure, rollbackOnlyError } from "./_refusals.ts";
@@ -82,8 +83,9 @@ export class Ending<Handle> {
     await hooks.afterCommit(transaction.hooks);
   }
 
-  #countCommit({ writes }: Transaction): void {
-    if (writes > 0) this.#parts.stats.commits++;
+  /** In autocommit each write was counted when it was sent. */
+  #countCommit({ mayHaveWritten, options }: Transaction): void {
+    if (mayHaveWritten && !isAutocommit(options)) this.#parts.stats.commits++;
   }
 
   #allowCommit(root: Handle): SessionState {

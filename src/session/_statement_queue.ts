@@ -1,5 +1,5 @@
 import { fitsAsJson } from "../driver/json_bytes.ts";
-import type { Result, Statement } from "../driver/statement.ts";
+import { mayWrite, type Result, type Statement } from "../driver/statement.ts";
 import type { Teller, WrappedFlight } from "../engine/flight.ts";
 import { failedError } from "./_refusals.ts";
 import type { ToldStatement } from "./_told_statement.ts";
@@ -47,10 +47,15 @@ export class Batch {
     return this.#pending.filter(({ tell }) => tell === undefined).length;
   }
 
-  /** How many of them may write. */
+  /** How many of them were issued as writes. */
   get writes(): number {
     return this.#pending.filter(({ statement }) => statement.access === "write")
       .length;
+  }
+
+  /** How many of them may write, by a function that they call as well. */
+  get doubtful(): number {
+    return this.#pending.filter(({ statement }) => mayWrite(statement)).length;
   }
 
   /**

@@ -4,9 +4,9 @@ import type { Transport } from "../events/event.ts";
 export interface SessionStats {
   /** Statements of the user that were sent. */
   statements: number;
-  /** Those of them that may have written. */
+  /** Those of them that were issued as writes; in autocommit also selects that call a function which may write. */
   writes: number;
-  /** Transactions that have written and were, or may have been, committed; in autocommit, writes. */
+  /** Transactions that may have written and were, or may have been, committed; in autocommit, writes. */
   commits: number;
   /** Flights: each is one wait for the server. */
   roundTrips: number;

@@ -1,4 +1,4 @@
-import type { Result, Statement } from "../driver/statement.ts";
+import { mayWrite, type Result, type Statement } from "../driver/statement.ts";
 import { orGivenUp } from "../driver/give_up.ts";
 import {
   beginsTransaction,
@@ -59,6 +59,8 @@ export class Transaction implements WatchableWork {
   #failure: NullpoolError | undefined;
   #writes = 0;
   #reads = 0;
+  /** Whether a read calls a function that may write. */
+  #isDoubtful = false;
 
   /**
    * @param options How it runs.
@@ -110,9 +112,15 @@ export class Transaction implements WatchableWork {
     return this.#dispatcher.isBusy;
   }
 
-  /** Statements that may have written. */
+  /** Statements that were issued as writes, or found out as such. */
   get writes(): number {
     return this.#writes;
+  }
+
+  /** Whether anything may have written, a function that a read calls as well. */
+  get mayHaveWritten(): boolean {
+    const isDoubtful = this.#isDoubtful && this.options.readOnly !== true;
+    return this.#writes > 0 || isDoubtful;
   }
 
   /** Whether any statement was issued, so that the options are settled. */
@@ -170,6 +178,7 @@ export class Transaction implements WatchableWork {
     }
     if (statement.access === "write") this.#writes++;
     else this.#reads++;
+    this.#isDoubtful ||= mayWrite(statement);
     for (const savepoint of this.#savepoints) {
       if (savepoint.state !== "unsent") continue;
       this.#queue.addSavepoint(savepoint, this.#teller(savepoint, "begin"));

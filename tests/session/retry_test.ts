@@ -10,6 +10,7 @@ import {
   CommitOutcomeError,
   ConnectionError,
   createEngine,
+  QueuePool,
   type RetryEvent,
   SerializationError,
   type Session,
@@ -177,6 +178,57 @@ sessionTest("a lost connection is no reason to write again", async (bed) => {
     await issue(db, "select pg_terminate_backend(pg_backend_pid())");
   }
   assertEquals(await lose(write), ["CONNECTION_LOST", 1]);
+});
+
+Deno.test("a select that calls a function which writes is not run twice", async () => {
+  await using database = await testDatabase({
+    setup: `create table notes (id int); create table one as select 1 as id;
+      create function note_down(n int) returns int language sql volatile as
+        'insert into notes values (n) returning id'`,
+  });
+  const one = pgTable("one", { id: integer() });
+  const relay = cuttingRelay(database.url);
+  const url = new URL(database.url);
+  url.port = String(relay.port);
+  await using engine = createEngine(postgres(url.href), {
+    pool: (driver) => new QueuePool(driver),
+  });
+  const Session = sessionmaker(engine);
+  const log = (db: Session) => db.select({ id: sql`note_down(1)` }).from(one);
+  const stored = async () =>
+    (await database.query("select id from notes")).length;
+  await Session.begin((db) => db.select().from(one));
+  await engine.idle();
+  relay.arm("after");
+  await assertRejects(
+    () =>
+      Session.begin(log, {
+        isolationLevel: "autocommit",
+        retry: { times: 3, maxDelay: 1 },
+      }),
+    ConnectionError,
+  );
+  assertEquals([relay.cuts, await stored()], [1, 1]);
+  // Nor where it was done, and something else fails behind it.
+  for (const isolationLevel of ["autocommit", "read committed"] as const) {
+    const before = await stored();
+    await assertRejects(
+      () =>
+        Session.begin(async (db) => {
+          await log(db);
+          if (isolationLevel !== "autocommit") await db.commit();
+          throw SERIALIZATION;
+        }, { isolationLevel, retry: { times: 3, maxDelay: 1 } }),
+      SerializationError,
+    );
+    assertEquals(await stored() - before, 1, isolationLevel);
+  }
+  // In a transaction the server has undone it.
+  relay.arm("after");
+  await Session.begin(log, { retry: { times: 3, maxDelay: 1 } });
+  assertEquals([relay.cuts, await stored()], [2, 4]);
+  await engine.dispose();
+  await relay[Symbol.asyncDispose]();
 });
 
 Deno.test("retry: a request that was never run is sent again, one that may have been is not", async () => {
