@@ -16,6 +16,14 @@ import {
 } from "./commit_outcome.ts";
 import { noteCommit } from "./ledger.ts";
 
+/** What is known of a transaction that is to be committed. */
+export interface CommitTerms {
+  /** Whether something was issued as a write, or found out as one. */
+  readonly hasWritten: boolean;
+  /** Whether anything may have written, a function that a read calls as well. */
+  readonly mayHaveWritten: boolean;
+}
+
 /** How a commit ended. */
 export interface CommitEnd {
   /** Answers to what travelled with COMMIT; none where they were lost. */

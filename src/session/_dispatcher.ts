@@ -7,7 +7,7 @@ import type { Transport } from "../events/event.ts";
 import { type DispatchParts, Opening } from "./_opening.ts";
 import { failedError, neverBegunError } from "./_refusals.ts";
 import { ReplicaReads } from "./_replica_reads.ts";
-import { type CommitTerms, ServerTransaction } from "./_server_transaction.ts";
+import { ServerTransaction } from "./_server_transaction.ts";
 import type { WholeOptions } from "./_whole_transaction.ts";
 import { type Batch, StatementQueue } from "./_statement_queue.ts";
 import { planTransport, type TransportPlan } from "./transport_plan.ts";
@@ -262,7 +262,11 @@ export class Dispatcher {
     }
     const answering = this.#opening.stoppable((abort) => {
       const whole = { ...this.#whole(abort), onDone };
-      return this.server.commitWhole(batch.statements, whole, this.#terms);
+      return this.server.commitWhole(
+        batch.statements,
+        whole,
+        this.#parts.terms(),
+      );
     });
     work.noteSealed();
     const { flight, error, isAnswerLost } = await answering;
@@ -277,10 +281,6 @@ export class Dispatcher {
     const duration = time ?? performance.now() - start;
     if (time === undefined) onDone(duration);
     engine.emit({ type: "commit", session, statements: batch.size, duration });
-  }
-
-  get #terms(): CommitTerms {
-    return { hasWritten: this.#parts.hasWritten() };
   }
 
   /** How a transaction runs that is a flight of its own. */
@@ -312,7 +312,10 @@ export class Dispatcher {
 
   /** What was made is true when COMMIT was answered, and not before. */
   async #lastFlight(batch: Batch): Promise<void> {
-    const answering = this.server.commitBehind(batch.statements, this.#terms);
+    const answering = this.server.commitBehind(
+      batch.statements,
+      this.#parts.terms(),
+    );
     this.#parts.owner.work.noteSealed();
     const { flight, error, isAnswerLost } = await answering;
     if (error !== undefined) {

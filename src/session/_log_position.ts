@@ -4,6 +4,8 @@ import {
   type Result,
   type Statement,
 } from "../driver/statement.ts";
+import type { LentConnection } from "./_lent_connection.ts";
+import { untold } from "./_told_statement.ts";
 import type { SessionStats } from "./session_stats.ts";
 
 /** How far the log is that a replica has to replay (PostgreSQL, "Backup Control Functions"). */
@@ -11,6 +13,17 @@ export const ASK_POSITION: Statement = {
   ...command("select pg_current_wal_insert_lsn()::text"),
   rowMode: "array",
 };
+
+/** Milliseconds that it is awaited where nothing depends on it any more. */
+const POSITION_DEADLINE = 5_000;
+
+/** What it needs of a session. */
+interface PositionParts {
+  /** Where it is noted. */
+  readonly stats: SessionStats;
+  /** Whether it is wanted. */
+  readonly notesPosition: boolean;
+}
 
 /** Takes in the answer, if there was one. */
 export function notePosition(
@@ -20,4 +33,22 @@ export function notePosition(
   const [row] = ownRows(result);
   const position: unknown = Array.isArray(row) ? row[0] : undefined;
   if (typeof position === "string") stats.bookmark = position;
+}
+
+/**
+ * Asks for it behind writes that were committed one by one: in the flight of
+ * one the log would not be behind its commit yet.
+ *
+ * @param session Where it is noted, if that is wanted.
+ * @param lent Its connection.
+ */
+export async function askPosition(
+  { stats, notesPosition }: PositionParts,
+  lent: LentConnection,
+): Promise<void> {
+  if (!notesPosition || stats.commits === 0 || !lent.isUsable) return;
+  const { results } = await lent.exchange(untold([ASK_POSITION]), {
+    statementTimeout: POSITION_DEADLINE,
+  });
+  notePosition(stats, results[0]);
 }

@@ -13,6 +13,7 @@ import {
 } from "./_refusals.ts";
 import { runInTurn } from "./_run_in_turn.ts";
 import { claimsRequiredError } from "./claims.ts";
+import type { CommitTerms } from "./_commit_proof.ts";
 import type { ServerTransaction } from "./_server_transaction.ts";
 import type { BeginHook, Settings } from "./settings.ts";
 import type { TransactionOwner } from "./transaction_owner.ts";
@@ -23,8 +24,8 @@ export interface DispatchParts {
   readonly owner: TransactionOwner;
   /** How it runs. */
   readonly options: () => TransactionOptions;
-  /** Whether it may have written. */
-  readonly hasWritten: () => boolean;
+  /** What is known of it where it is to be committed. */
+  readonly terms: () => CommitTerms;
   /** Counts a write that nobody has issued as one. */
   readonly noteWrite: () => void;
   /** Its first failure. */

@@ -48,7 +48,8 @@ export class ReplicaReads {
    */
   mayAnswer({ statements }: Batch, whole: WholeOptions): boolean {
     const { stats, work } = this.#owner;
-    const isLate = this.#hasFailed || stats.writes > 0 ||
+    const hasWritten = stats.writes > 0 || stats.commits > 0;
+    const isLate = this.#hasFailed || hasWritten ||
       this.#options().readOnly === false || work.countPending() > 0;
     if (isLate || !statements.every(({ statement }) => statement.mayLag)) {
       return false;

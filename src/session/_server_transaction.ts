@@ -14,9 +14,13 @@ import type { Teller, WrappedFlight } from "../engine/flight.ts";
 import type { Engine } from "../engine/engine.ts";
 import { ConnectionError } from "../errors/connection_error.ts";
 import type { NullpoolError } from "../errors/error.ts";
-import { ASK_POSITION, notePosition } from "./_log_position.ts";
+import { ASK_POSITION, askPosition, notePosition } from "./_log_position.ts";
 import { type Borrower, LentConnection } from "./_lent_connection.ts";
-import { type CommitEnd, CommitProof } from "./_commit_proof.ts";
+import {
+  type CommitEnd,
+  CommitProof,
+  type CommitTerms,
+} from "./_commit_proof.ts";
 import {
   ownFlight,
   settingsOf,
@@ -35,12 +39,6 @@ export interface ServerTransactionParts extends Borrower {
   readonly notesPosition: boolean;
   /** Who asks, where there is no connection that says so. */
   readonly authToken?: string | undefined;
-}
-
-/** What is known of a transaction that is to be committed. */
-export interface CommitTerms {
-  /** Whether it may have written. */
-  readonly hasWritten: boolean;
 }
 
 /**
@@ -228,7 +226,7 @@ export class ServerTransaction {
   async commitWhole(
     statements: readonly ToldStatement[],
     whole: WholeOptions,
-    { hasWritten }: CommitTerms,
+    { hasWritten, mayHaveWritten }: CommitTerms,
   ): Promise<CommitEnd> {
     this.#isCommitting = true;
     const ending = untold(this.#proof.beforeCommit(hasWritten));
@@ -239,11 +237,10 @@ export class ServerTransaction {
     );
     const results = flight.results.slice(0, statements.length);
     const end = await this.#proof.endOf({ ...flight, results });
-    if (end.error === undefined && hasWritten && this.#parts.notesPosition) {
-      const asked = await sendWhole(untold([ASK_POSITION]), {
-        ...whole,
-        onDone: undefined,
-      }, this.#parts);
+    const isAsked = mayHaveWritten && this.#parts.notesPosition;
+    if (end.error === undefined && isAsked) {
+      const own = { ...whole, onDone: undefined };
+      const asked = await sendWhole(untold([ASK_POSITION]), own, this.#parts);
       notePosition(this.#parts.stats, asked.results[0]);
     }
     return end;
@@ -306,6 +303,7 @@ export class ServerTransaction {
    */
   async commit(terms: CommitTerms): Promise<NullpoolError | undefined> {
     if (isAutocommit(this.#options)) {
+      await askPosition(this.#parts, this.#lent);
       this.giveBack({ discard: !this.isUsable });
       return undefined;
     }
@@ -332,13 +330,13 @@ export class ServerTransaction {
    */
   async commitBehind(
     statements: readonly ToldStatement[],
-    { hasWritten }: CommitTerms,
+    { hasWritten, mayHaveWritten }: CommitTerms,
   ): Promise<CommitEnd> {
     this.#isCommitting = true;
     const start = performance.now();
     const ending = untold(this.#proof.beforeCommit(hasWritten));
     const asked = statements.filter(({ tell }) => tell === undefined).length;
-    const isAsked = hasWritten && this.#parts.notesPosition;
+    const isAsked = mayHaveWritten && this.#parts.notesPosition;
     const count = statements.length + ending.length + 1;
     const sent = await this.send([
       ...statements,

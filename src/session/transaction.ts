@@ -19,6 +19,7 @@ import {
 import { Dispatcher } from "./_dispatcher.ts";
 import { transactionTimeoutError } from "./_interruptions.ts";
 import { Limits } from "./_limits.ts";
+import type { CommitTerms } from "./_commit_proof.ts";
 import {
   ROLLBACK_DEADLINE,
   type ServerTransaction,
@@ -72,7 +73,7 @@ export class Transaction implements WatchableWork {
     this.#dispatcher = new Dispatcher({
       owner,
       options: () => this.options,
-      hasWritten: () => this.#writes > 0,
+      terms: () => this.#terms,
       noteWrite: () => {
         this.#writes++;
         owner.stats.writes++;
@@ -97,6 +98,11 @@ export class Transaction implements WatchableWork {
   /** The first failure, until a rollback. */
   get failure(): NullpoolError | undefined {
     return this.#failure;
+  }
+
+  get #terms(): CommitTerms {
+    const { mayHaveWritten } = this;
+    return { hasWritten: this.#writes > 0, mayHaveWritten };
   }
 
   get #queue(): StatementQueue {
@@ -306,8 +312,7 @@ export class Transaction implements WatchableWork {
     }
     const { server, neverBegun } = this.#dispatcher;
     const { isOpen } = server;
-    const hasWritten = this.#writes > 0;
-    const error = isOpen ? await server.commit({ hasWritten }) : neverBegun;
+    const error = isOpen ? await server.commit(this.#terms) : neverBegun;
     // One that was kept for reads.
     if (!isOpen) server.giveBack({ discard: false });
     if (error) throw this.#fail(error);

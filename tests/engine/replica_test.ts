@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { eq } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import { integer, pgTable, serial } from "drizzle-orm/pg-core";
 import {
   createEngine,
@@ -251,6 +251,49 @@ Deno.test("a bookmark lets a replica answer that has replayed it, and no other",
     await reader.close();
   }
   await endpoint.close();
+});
+
+Deno.test("what a function writes, and what autocommit does, is seen as well", async () => {
+  await using pair = await replicatedPair();
+  const { primary, standby } = pair;
+  await pair.write(`create table one as select 1 as id;
+    create function note_down(n int) returns int language sql volatile as
+      'insert into notes (n) values (n) returning n'`);
+  await pair.caughtUp();
+  await pair.pause("pause");
+  const one = pgTable("one", { id: integer() });
+  await using engine = createEngine({
+    primary: postgres(primary.url),
+    replicas: [postgres(standby.url)],
+  });
+  const Session = sessionmaker(engine, { schema });
+  const works: Record<string, [(db: Db, n: number) => unknown, boolean]> = {
+    function: [
+      (db, n) => db.select({ n: sql`note_down(${n}::int)` }).from(one),
+      false,
+    ],
+    autocommit: [(db, n) => db.insert(notes).values({ n }), true],
+  };
+  for (const [what, [work, isLoose]] of Object.entries(works)) {
+    const n = Math.floor(Math.random() * 1e9);
+    const writer = Session({
+      readYourWrites: true,
+      ...(isLoose && { transaction: { isolationLevel: "autocommit" } }),
+    });
+    await work(writer, n);
+    await writer.commit();
+    const { bookmark } = writer;
+    assert(bookmark !== undefined, what);
+    assertEquals(writer.stats.commits, 1, what);
+    const seen = async (db: Db) =>
+      (await db.select().from(notes).where(eq(notes.n, n))).length;
+    assertEquals(await seen(writer), 1, `${what}, in its own session`);
+    await writer.close();
+    await using next = Session({ bookmark });
+    assertEquals(await seen(next), 1, `${what}, in the next one`);
+    await next.close();
+  }
+  await pair.pause("resume");
 });
 
 Deno.test("a replica that is away, or disagrees, is not missed", async () => {
