@@ -300,25 +300,31 @@ export class Transaction implements WatchableWork {
   }
 
   async #commit(): Promise<void> {
-    if (!this.#queue.isEmpty) {
-      if (this.options.lostCommit !== "xid") {
-        // What waits and COMMIT travel together.
-        const error = await this.#dispatcher.sendLast();
-        return this.#throwFailure(error ?? this.#failure);
-      }
-      // Its id has to be known before COMMIT is sent.
-      await this.#dispatcher.sendAll();
-      this.#throwFailure(this.#failure);
-    }
+    if (!this.#queue.isEmpty) this.#throwFailure(await this.#sendRest());
     const { server, neverBegun } = this.#dispatcher;
     const { isOpen } = server;
     const error = isOpen ? await server.commit(this.#terms) : neverBegun;
-    // One that was kept for reads.
+    // One that was kept for reads, or has just carried the last of them.
     if (!isOpen) server.giveBack({ discard: false });
     if (error) throw this.#fail(error);
   }
 
-  /** Why what waited was not done, if it was not. */
+  /**
+   * Sends what waits, and COMMIT with it where that can be: reads that are
+   * transactions of their own have none, nor has autocommit.
+   *
+   * @returns Why it was not done, if it was not.
+   */
+  async #sendRest(): Promise<NullpoolError | undefined> {
+    if (this.options.lostCommit !== "xid") {
+      return await this.#dispatcher.sendLast() ?? this.#failure;
+    }
+    // Its id has to be known before COMMIT is sent.
+    await this.#dispatcher.sendAll();
+    return this.#failure;
+  }
+
+  /** Throws why what waited was not done, if it was not. */
   #throwFailure(error: NullpoolError | undefined): void {
     if (error) throw error;
     const { neverBegun } = this.#dispatcher;

@@ -25,6 +25,41 @@ import { recordingDriver } from "../../src/testing/mod.ts";
 import { testDatabase } from "../support/postgres.ts";
 import { BEGIN, issue, sessionTest, turns } from "./session_bed.ts";
 
+Deno.test("a commit that only sends what waits gives the connection back", async () => {
+  await using database = await testDatabase({
+    setup: "create table notes (id int); insert into notes values (0)",
+  });
+  const notes = pgTable("notes", { id: integer() });
+  const pools: Record<string, PoolFactory> = {
+    NullPool: (driver) => new NullPool(driver),
+    QueuePool: (driver) => new QueuePool(driver),
+  };
+  const lent: string[] = [];
+  for (const [name, pool] of Object.entries(pools)) {
+    for (const isolationLevel of ["read committed", "autocommit"] as const) {
+      for (const isRead of [true, false]) {
+        await using engine = createEngine(postgres(database.url), { pool });
+        const Session = sessionmaker(engine, {
+          transaction: { isolationLevel },
+        });
+        const db = Session();
+        const answer = isRead
+          ? db.enqueue(db.select().from(notes))
+          : db.enqueue(db.insert(notes).values({ id: 1 }).returning());
+        await db.commit();
+        assert((await answer).length > 0, name);
+        await db.close();
+        const { checkedOut } = engine.status();
+        const what = isRead ? "a read" : "a write";
+        if (checkedOut > 0) lent.push(`${name}, ${isolationLevel}, ${what}`);
+        await engine.idle();
+      }
+    }
+  }
+  assertEquals(lent, []);
+  await database.waitFor(async () => await database.connections() === 0);
+});
+
 sessionTest("sends nothing before need", async ({ database, db, sent }) => {
   await db.begin();
   const nested = await db.beginNested();
