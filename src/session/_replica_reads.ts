@@ -73,13 +73,22 @@ export class ReplicaReads {
   ): Promise<WrappedFlight | undefined> {
     const { bookmark } = this.#owner;
     const lead = bookmark === undefined ? [] : [checkReplayed(bookmark)];
+    const { signal } = whole.abort;
+    // One of its own: a request that takes too long here is given up with it,
+    // and the primary has to be asked all the same.
+    const abort = new AbortController();
+    const stop = () => abort.abort(signal.reason);
+    signal.addEventListener("abort", stop);
     try {
+      const own = { ...whole, lead, abort };
       const flight = this.#engine.isCache
-        ? await this.#server.readBare(statements, whole)
-        : (await this.#server.readAlone(statements, { ...whole, lead })).flight;
+        ? await this.#server.readBare(statements, own)
+        : (await this.#server.readAlone(statements, own)).flight;
       if (flight.failure === undefined) return flight;
     } catch {
       // It has no connection to lend.
+    } finally {
+      signal.removeEventListener("abort", stop);
     }
     this.#hasFailed = true;
     this.giveBack({ discard: false });

@@ -1,9 +1,10 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { eq, sql } from "drizzle-orm";
-import { integer, pgTable, serial } from "drizzle-orm/pg-core";
+import { integer, pgTable, serial, text } from "drizzle-orm/pg-core";
 import {
   createEngine,
   type Driver,
+  NullpoolError,
   QueuePool,
   type Session,
   sessionmaker,
@@ -320,6 +321,39 @@ Deno.test("a replica that is away, or disagrees, is not missed", async () => {
   assertEquals((await other.select().from(notes)).length, 1);
   await other.close();
   await engine.idle();
+});
+
+Deno.test("a replica that is slow is not missed, over a connection and over HTTP", async () => {
+  await using pair = await replicatedPair();
+  const { primary, standby } = pair;
+  await pair.write(`create view slow as select 1 as id,
+    case when pg_is_in_recovery() then pg_sleep(3)::text else 'fast' end as how`);
+  await pair.caughtUp();
+  const slow = pgTable("slow", { id: integer(), how: text() });
+  const endpoint = await serveNeon({ backend: standby.url, port: 0 });
+  const url = new URL(standby.url);
+  url.port = String(endpoint.port);
+  for (const replica of [postgres(standby.url), neon(url.href)]) {
+    await using engine = createEngine({
+      primary: postgres(primary.url),
+      replicas: [replica],
+    });
+    const Session = sessionmaker(engine);
+    const late = Session({ transaction: { statementTimeout: 400 } });
+    assertEquals(await late.select().from(slow), [{ id: 1, how: "fast" }]);
+    await late.close();
+    // Whoever gives up does so there as well.
+    const gone = Session({ signal: AbortSignal.timeout(300) });
+    const error = await assertRejects(
+      async () => void await gone.select().from(slow),
+      NullpoolError,
+    );
+    assertEquals(error.code, "ABORTED");
+    await gone.close();
+    await engine.idle();
+    assertEquals(engine.readers[0]?.status().checkedOut, 0);
+  }
+  await endpoint.close();
 });
 
 Deno.test("a cache is asked by bare statements, and for nobody in particular", async () => {
