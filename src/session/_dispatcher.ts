@@ -205,6 +205,7 @@ export class Dispatcher {
           if (flight !== undefined) return { flight, hasBegun: IS_DONE };
           abort.signal.throwIfAborted();
         }
+        this.#turnToPrimary();
         const read = await this.server.readAlone(batch.statements, whole);
         const { flight: { failure } } = read;
         if (failure !== undefined) abort.signal.throwIfAborted();
@@ -233,6 +234,14 @@ export class Dispatcher {
     }
     batch.settle(flight);
     if (failure !== undefined) await this.#end(failure);
+  }
+
+  /**
+   * Who waits for a connection of the primary holds none of a replica: somebody
+   * else may hold one of the primary, and wait for that.
+   */
+  #turnToPrimary(): void {
+    if (!this.server.isUsable) this.leaveReplica({ discard: false });
   }
 
   /** What a replica answers, if there is one that may. */
@@ -295,7 +304,10 @@ export class Dispatcher {
     const { owner } = this.#parts;
     const isLoose = isAutocommit(this.#parts.options());
     try {
-      if (!this.server.isOpen) await this.#opening.open(reason);
+      if (!this.server.isOpen) {
+        this.#turnToPrimary();
+        await this.#opening.open(reason);
+      }
     } catch (error) {
       return await this.#giveUp(error);
     }

@@ -4,6 +4,7 @@ import { integer, pgTable, serial, text } from "drizzle-orm/pg-core";
 import {
   createEngine,
   type Driver,
+  NullPool,
   NullpoolError,
   QueuePool,
   type Session,
@@ -377,6 +378,31 @@ Deno.test("a cache is asked by bare statements, and for nobody in particular", a
     (await cachedOnly()).slice(2),
     ["begin isolation level read committed read only", read],
   );
+});
+
+Deno.test("who waits for the primary keeps no replica from those who have it", async () => {
+  await using database = await testDatabase({ setup: SETUP });
+  await using engine = createEngine({
+    primary: postgres(database.url),
+    replicas: [postgres(database.url)],
+  }, {
+    pool: (driver) => new NullPool(driver, { maxOpen: 1, timeout: 2_000 }),
+  });
+  const Session = sessionmaker(engine, { schema });
+  const atReplica = async (db: Db) => void await db.select().from(notes);
+  const atPrimary = async (db: Db) => void await db.find(notes);
+  const write = async (db: Db) => void await db.insert(notes).values({ n: 2 });
+  for (const next of [atPrimary, write]) {
+    await using one = Session();
+    await using other = Session();
+    await Promise.all([atReplica(one), atPrimary(other)]);
+    await Promise.all([
+      next(one).then(() => one.close()),
+      atReplica(other).then(() => other.close()),
+    ]);
+    const [reader] = engine.readers;
+    assertEquals(reader?.status().checkedOut, 0);
+  }
 });
 
 Deno.test("a set of drivers is checked", () => {
