@@ -108,12 +108,13 @@ export class ReplicaReads {
 
 /**
  * Fails, on the server, where what was committed up to a position of the log
- * was not replayed yet (PostgreSQL, "Recovery Information Functions"). What the
- * planner could evaluate ahead would always fail.
+ * was not replayed yet (PostgreSQL, "Recovery Information Functions"); also on
+ * one that replays nothing, such as a logical replica, which has another log.
+ * What the planner could evaluate ahead would always fail.
  */
 function checkReplayed(bookmark: string): Statement {
   return command(
-    "select case when pg_last_wal_replay_lsn() >= $1::pg_lsn then 0 else ('nullpool:behind:' || pg_last_wal_replay_lsn())::int4 end",
+    "select case when pg_last_wal_replay_lsn() >= $1::pg_lsn then 0 else ('nullpool:behind:' || coalesce(pg_last_wal_replay_lsn()::text, 'no standby'))::int4 end",
     [bookmark],
   );
 }

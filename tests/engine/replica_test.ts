@@ -255,6 +255,26 @@ Deno.test("a bookmark lets a replica answer that has replayed it, and no other",
   await endpoint.close();
 });
 
+Deno.test("a bookmark means nothing to a server that is no standby, so it is passed over", async () => {
+  await using database = await testDatabase({ setup: SETUP });
+  await using stale = await testDatabase({ setup: SETUP });
+  await using engine = createEngine({
+    primary: postgres(database.url),
+    replicas: [postgres(stale.url)],
+  });
+  const Session = sessionmaker(engine, { schema });
+  await using writer = Session({ readYourWrites: true });
+  await writer.insert(notes).values({ n: 2 });
+  await writer.commit();
+  const { bookmark } = writer;
+  await writer.close();
+  for (const [options, expected] of [[{}, 1], [{ bookmark }, 2]] as const) {
+    await using db = Session(options);
+    assertEquals((await db.select().from(notes)).length, expected);
+    await db.close();
+  }
+});
+
 Deno.test("what a function writes, and what autocommit does, is seen as well", async () => {
   await using pair = await replicatedPair();
   const { primary, standby } = pair;
