@@ -152,8 +152,8 @@ export class Session<
     defineStructure(this, shape, runner);
     this.#core = core;
     this.#engine = parts.engine;
-    const { claims, role, authToken } = options;
-    this.#identity = { claims, role, requireClaims, authToken };
+    const { claims, role, authToken, bookmark } = options;
+    this.#identity = { claims, role, requireClaims, authToken, bookmark };
     this.#holder = holder;
     this.#runner = runner;
   }
@@ -183,9 +183,13 @@ export class Session<
     return this.#holder;
   }
 
-  /** For whom it speaks: another session for the same is given these. */
+  /**
+   * For whom it speaks, and what they have to see: another session for the same
+   * is given these.
+   */
   get identity(): SessionIdentity {
-    return this.#identity;
+    const { bookmark = this.#identity.bookmark } = this;
+    return { ...this.#identity, bookmark };
   }
 
   /** What lends its connections. */

@@ -3,10 +3,10 @@ import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { OptionNames } from "../errors/check_option_names.ts";
 import type { SessionContext } from "./session_context.ts";
 
-/** For whom a session speaks. */
+/** For whom a session speaks, and what they have to see. */
 export type SessionIdentity = Pick<
   SessionOptions,
-  "claims" | "role" | "requireClaims" | "authToken"
+  "claims" | "role" | "requireClaims" | "authToken" | "bookmark"
 >;
 
 /** How one session runs. */

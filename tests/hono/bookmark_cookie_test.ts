@@ -1,9 +1,15 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { integer, pgTable } from "drizzle-orm/pg-core";
 import { Hono } from "hono";
+import { createEngine, type Session, sessionmaker } from "../../mod.ts";
+import { postgres } from "../../src/postgres/mod.ts";
+import { scopedSession } from "../../src/scoped/mod.ts";
+import { testDatabase } from "../support/postgres.ts";
 import {
+  background,
   dbSession,
   type SessionVariables,
+  streamSession,
   transactional,
 } from "../../src/hono/mod.ts";
 import { BookmarkCookie } from "../../src/hono/bookmark_cookie.ts";
@@ -88,6 +94,53 @@ requestTest(
     }
   },
 );
+
+Deno.test("sessions that a request opens besides its own see what its user has written", async () => {
+  const setup = "create table kept (n int)";
+  await using database = await testDatabase({ setup });
+  await using behind = await testDatabase({ setup });
+  await using engine = createEngine({
+    primary: postgres(database.url),
+    replicas: [postgres(behind.url)],
+  });
+  const Session = sessionmaker(engine);
+  const scope = scopedSession(Session);
+  const app = new Hono<{ Variables: SessionVariables }>();
+  app.use(dbSession(scope, { readYourWrites: { secret } }));
+  app.post("/", async (c) => {
+    await insert(c.var.db, 1);
+    return c.text("stored");
+  });
+  const seen: Record<string, number> = {};
+  const count = async (name: string, db: Pick<Session, "$count">) => {
+    seen[name] = await db.$count(kept);
+  };
+  app.get("/", async (c) => {
+    await count("its own", c.var.db);
+    await scope.begin((db) => count("requiresNew", db), {
+      propagation: "requiresNew",
+    });
+    background(c, scope, (db) => count("background", db));
+    const answer = await streamSession(c, Session, async (db) => {
+      await count("a stream", db);
+      return c.text("read");
+    });
+    return answer;
+  });
+  const stored = await app.request("/", { method: "POST" });
+  const cookie = stored.headers.getSetCookie()[0]?.split(";")[0] ?? "";
+  for (const [headers, expected] of [[{}, 0], [{ cookie }, 1]] as const) {
+    const response = await app.request("/", { headers });
+    await response.text();
+    await engine.idle();
+    assertEquals(seen, {
+      "its own": expected,
+      requiresNew: expected,
+      background: expected,
+      "a stream": expected,
+    });
+  }
+});
 
 requestTest("leaves an answer that cannot have the cookie", async (bed) => {
   const app = new Hono<{ Variables: SessionVariables }>();
