@@ -7,7 +7,7 @@ import { StateError } from "../errors/state_error.ts";
 import type { SessionHandle } from "../session/session_core.ts";
 import type { StatementTables } from "../session/statement_tables.ts";
 import { mapRows, type SelectedColumns } from "./_internals.ts";
-import { throughCache } from "./query_cache.ts";
+import { type RunOptions, throughCache } from "./query_cache.ts";
 import type { SessionShape } from "./session_shape.ts";
 import {
   onlyReads,
@@ -110,16 +110,24 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
     const issuer = handle();
     const params = this.#filledParams(placeholderValues);
     const statement = this.#statement(rowMode, params);
-    const run = () => send(issuer, statement, () => this.#tables);
+    const run = (own = statement) => send(issuer, own, () => this.#tables);
     // What one user may see is nobody else's.
     if (shape.cache === undefined || issuer.core.isPersonal) return await run();
     issuer.core.checkUse(issuer);
-    return await throughCache(shape.cache, issuer.core, {
-      text: this.query.sql,
-      params,
-      metadata: queryMetadata,
-      config: cacheConfig,
-    }, async () => readable(await run()));
+    return await throughCache(
+      shape.cache,
+      issuer.core,
+      {
+        text: this.query.sql,
+        params,
+        metadata: queryMetadata,
+        config: cacheConfig,
+      },
+      async ({ isKept } = ANSWER_ONCE) => {
+        const own = isKept ? { ...statement, mayLag: false } : statement;
+        return readable(await run(own));
+      },
+    );
   }
 
   /** Whether rows become what a builder selected, and not raw objects. */
@@ -182,6 +190,8 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
     return mapRows(fields, result.rows, this.joinsNotNullableMap);
   }
 }
+
+const ANSWER_ONCE: RunOptions = { isKept: false };
 
 function arrayRows(result: Result): unknown[][] {
   return result.rows.filter((row) => Array.isArray(row));

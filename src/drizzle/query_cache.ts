@@ -17,6 +17,12 @@ export interface CachedQuery {
   readonly config: WithCacheConfig | undefined;
 }
 
+/** How a query is run. */
+export interface RunOptions {
+  /** Whether its answer is kept for others. */
+  readonly isKept: boolean;
+}
+
 /**
  * Runs a query with Drizzle's cache around it.
  *
@@ -24,6 +30,9 @@ export interface CachedQuery {
  * that is rolled back must not outlive its transaction in a cache, and nothing
  * may be called stale before others can see why. A transaction that has
  * written, or that keeps a snapshot, is not answered from the cache.
+ *
+ * What is kept is asked of the primary: a replica's old answer would be kept
+ * until somebody writes again.
  *
  * @param cache The user's cache.
  * @param core The session.
@@ -34,7 +43,7 @@ export async function throughCache(
   cache: Cache,
   core: SessionCore,
   query: CachedQuery,
-  run: () => Promise<Result>,
+  run: (options?: RunOptions) => Promise<Result>,
 ): Promise<Result> {
   const { metadata } = query;
   if (metadata === undefined) return await run();
@@ -72,7 +81,7 @@ export async function throughCache(
       config.config,
     )
   );
-  answer.result = await run();
+  answer.result = await run({ isKept: true });
   return answer.result;
 }
 

@@ -76,6 +76,29 @@ cacheTest(
   },
 );
 
+Deno.test("cache keeps nothing that a replica has answered, which may be behind", async () => {
+  const setup = "create table numbers (n int not null)";
+  await using database = await testDatabase({ setup });
+  await using behind = await testDatabase({ setup });
+  const cache = new NotingCache();
+  await using engine = createEngine({
+    primary: postgres(database.url),
+    replicas: [postgres(behind.url)],
+  });
+  const Session = sessionmaker(engine, { cache });
+  await Session.begin((db) => db.insert(numbers).values({ n: 1 }));
+  for (const notes of [["stale", "get", "put"], ["get"]]) {
+    assertEquals(await Session.begin(all), [{ n: 1 }]);
+    assertEquals(cache.notes.splice(0), notes);
+  }
+  // What nobody keeps may be as old as ever.
+  const IS_CACHED = false;
+  const uncached = await Session.begin((db) =>
+    db.select().from(numbers).$withCache(IS_CACHED)
+  );
+  assertEquals(uncached, []);
+});
+
 cacheTest("never keeps a row that was rolled back", async (Session, cache) => {
   await assertRejects(() =>
     Session.begin(async (db) => {
