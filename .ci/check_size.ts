@@ -12,10 +12,10 @@ const SIZES: Readonly<Record<string, number>> = {
   "./hono": 130879,
   "./neon": 24437,
   "./otel": 18082,
-  "./pglite": 14547,
+  "./pglite": 15873,
   "./postgres": 11913,
   "./scoped": 115331,
-  "./testing": 29027,
+  "./testing": 31373,
   "a Worker": 170513,
 };
 

@@ -6,7 +6,7 @@ import { type Slot, Slots, type SlotsOptions } from "./_slots.ts";
 import type { CheckoutOptions, DisposeOptions, PoolStatus } from "./pool.ts";
 
 /** How many connections are open, and how many are kept. */
-export interface LendingOptions extends SlotsOptions {
+export interface LendingOptions extends Omit<SlotsOptions, "onAbandoned"> {
   /** Connections kept at most; `Infinity` keeps all. */
   readonly size: number;
   /** Whether the connection given back last is lent first. */
@@ -30,6 +30,8 @@ export class Lending {
   readonly #lent = new Map<Connection, Slot>();
   /** Closed under their holders, who will give them back all the same. */
   readonly #revoked = new WeakSet<Connection>();
+  /** Of holders that seemed to have gone; they may give them back after all. */
+  readonly #abandoned = new WeakMap<Connection, Slot>();
   readonly #watchers = new Set<() => void>();
   #disposed = false;
 
@@ -42,7 +44,10 @@ export class Lending {
     this.#driver = driver;
     this.#size = options.size;
     this.#lifo = options.lifo ?? false;
-    this.#slots = new Slots(options);
+    this.#slots = new Slots({
+      ...options,
+      onAbandoned: (slot) => this.#abandon(slot),
+    });
   }
 
   /** How many it lends at once; nothing where there is no limit. */
@@ -133,12 +138,15 @@ export class Lending {
    * @throws {PoolError} When it is not lent.
    */
   takeBack(connection: Connection): Slot | undefined {
-    const slot = this.#lent.get(connection);
+    const slot = this.#lent.get(connection) ??
+      this.#abandoned.get(connection);
     if (slot === undefined) {
       if (this.#revoked.delete(connection)) return undefined;
       throw notLentError("checkin");
     }
     this.#lent.delete(connection);
+    this.#abandoned.delete(connection);
+    slot.connection = connection;
     slot.state = "returning";
     return slot;
   }
@@ -163,7 +171,8 @@ export class Lending {
    */
   async giveBack(slot: Slot): Promise<void> {
     const { connection } = slot;
-    if (this.#disposed || this.#kept.length >= this.#size) {
+    const isOwn = this.#slots.has(slot);
+    if (this.#disposed || !isOwn || this.#kept.length >= this.#size) {
       await this.close(slot);
       return;
     }
@@ -182,6 +191,7 @@ export class Lending {
    */
   async close(slot: Slot): Promise<void> {
     slot.state = "returning";
+    slot.closingSince = performance.now();
     try {
       if (slot.connection !== undefined) await slot.connection.close();
     } catch {
@@ -291,6 +301,19 @@ export class Lending {
     slot.state = "lent";
     this.#lent.set(connection, slot);
     return connection;
+  }
+
+  /**
+   * Lends a slot to others whose request has ended. What is open on it nobody
+   * else can close; the runtime does.
+   */
+  #abandon(slot: Slot): void {
+    const { connection } = slot;
+    if (connection !== undefined && this.#lent.delete(connection)) {
+      this.#abandoned.set(connection, slot);
+    }
+    slot.connection = undefined;
+    this.#free(slot);
   }
 
   #free(slot: Slot): void {

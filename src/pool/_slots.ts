@@ -1,7 +1,9 @@
 import type { Connection } from "../driver/connection.ts";
 import { checkMilliseconds } from "./_check_options.ts";
+import { isWorkerd } from "./_is_workerd.ts";
 import { deadlockedBy, describeSlots, type SlotState } from "./_holders.ts";
 import { selfDeadlockError, timeoutError } from "./_pool_errors.ts";
+import { Presence } from "./_presence.ts";
 import type { CheckoutOptions } from "./pool.ts";
 import type { PoolHolder } from "../driver/pool_holder.ts";
 import { WaiterQueue } from "./waiter_queue.ts";
@@ -16,7 +18,17 @@ export interface Slot {
   since: number;
   /** What is open on it; nothing until it is opened. */
   connection: Connection | undefined;
+  /** When its connection began to close, in the same milliseconds. */
+  closingSince: number | undefined;
+  /** Whether its request is still there, where requests end without a word. */
+  readonly presence: Presence | undefined;
 }
+
+/**
+ * Milliseconds from one look at who is there to the next, by which everybody
+ * has answered who is.
+ */
+const LOOK_INTERVAL = 500;
 
 /** How many slots there are, and how long they are waited for. */
 export interface SlotsOptions {
@@ -24,6 +36,8 @@ export interface SlotsOptions {
   readonly limit: number;
   /** Milliseconds that a checkout waits for one; 0 waits for ever. */
   readonly timeout: number;
+  /** Told of a slot, not free yet, whose request has ended without a word. */
+  readonly onAbandoned: (slot: Slot) => void;
 }
 
 /**
@@ -35,19 +49,23 @@ export class Slots {
   /** How many there are. */
   readonly limit: number;
   readonly #timeout: number;
+  readonly #onAbandoned: (slot: Slot) => void;
+  readonly #canBeAbandoned = isWorkerd();
   readonly #used = new Set<Slot>();
   readonly #arrivals = new WaiterQueue<Slot>();
   /** Checkouts whose connection is being replaced: they had their turn. */
   readonly #replacements = new WaiterQueue<Slot>();
   #waits = 0;
   #waitTime = 0;
+  #lookedAt = -Infinity;
 
   /**
-   * @param options How many.
+   * @param options How many, and who is told.
    * @throws {RangeError} When `timeout` is not a number of milliseconds.
    */
-  constructor({ limit, timeout }: SlotsOptions) {
+  constructor({ limit, timeout, onAbandoned }: SlotsOptions) {
     this.limit = limit;
+    this.#onAbandoned = onAbandoned;
     this.#timeout = checkMilliseconds("timeout", timeout);
   }
 
@@ -88,8 +106,9 @@ export class Slots {
    * @param options Who.
    */
   tryTake(options: CheckoutOptions): Slot | undefined {
+    this.#look();
     if (this.#used.size >= this.limit) return undefined;
-    const slot = newSlot(options.holder);
+    const slot = this.#newSlot(options.holder);
     this.#used.add(slot);
     return slot;
   }
@@ -123,10 +142,19 @@ export class Slots {
    * @param connection An open one.
    */
   add(connection: Connection): Slot {
-    const slot = newSlot(undefined);
+    const slot = this.#newSlot(undefined);
     slot.connection = connection;
     this.#used.add(slot);
     return slot;
+  }
+
+  /**
+   * Whether a slot is used, and was not taken from one who seemed to have gone.
+   *
+   * @param slot Which.
+   */
+  has(slot: Slot): boolean {
+    return this.#used.has(slot);
   }
 
   /**
@@ -135,7 +163,7 @@ export class Slots {
    * @param slot Nobody else's; without a connection where nobody waits.
    */
   free(slot: Slot): void {
-    this.#used.delete(slot);
+    if (!this.#used.delete(slot)) return;
     const next = this.#replacements.serveNext() ?? this.#arrivals.serveNext();
     if (next === undefined) return;
     next.connection = slot.connection;
@@ -162,9 +190,13 @@ export class Slots {
     if (holder !== undefined && culprit !== undefined) {
       throw selfDeadlockError(holder, culprit);
     }
-    const slot = newSlot(holder);
+    const slot = this.#newSlot(holder);
     const start = performance.now();
     this.#waits++;
+    // Without a timer workerd ends a request that waits for another one.
+    const looking = this.#canBeAbandoned
+      ? setInterval(() => this.#look(), LOOK_INTERVAL)
+      : undefined;
     try {
       await queue.wait(slot, {
         timeout: this.#timeout,
@@ -173,8 +205,38 @@ export class Slots {
       });
       return slot;
     } finally {
+      clearInterval(looking);
       this.#waitTime += performance.now() - start;
     }
+  }
+
+  /** Finds those who have gone since the look before. */
+  #look(): void {
+    if (!this.#canBeAbandoned) return;
+    const now = performance.now();
+    if (now - this.#lookedAt < LOOK_INTERVAL) return;
+    this.#lookedAt = now;
+    // First of all those who wait: a slot that is free now is none of theirs.
+    // One that is there after all goes on without, and not never.
+    for (const queue of [this.#replacements, this.#arrivals]) {
+      for (const slot of [...queue.items()]) {
+        if (!isThere(slot, now)) queue.serve(slot);
+      }
+    }
+    for (const slot of [...this.#used]) {
+      if (!isThere(slot, now)) this.#onAbandoned(slot);
+    }
+  }
+
+  #newSlot(holder: PoolHolder | undefined): Slot {
+    return {
+      state: "opening",
+      holder,
+      since: performance.now(),
+      connection: undefined,
+      closingSince: undefined,
+      presence: this.#canBeAbandoned ? new Presence() : undefined,
+    };
   }
 
   *#holdersWaiting(): Iterable<PoolHolder | undefined> {
@@ -191,11 +253,9 @@ export class Slots {
   }
 }
 
-function newSlot(holder: PoolHolder | undefined): Slot {
-  return {
-    state: "opening",
-    holder,
-    since: performance.now(),
-    connection: undefined,
-  };
+function isThere({ presence, closingSince }: Slot, now: number): boolean {
+  // A request may well end before the server has: nobody is asked, as workerd
+  // would complain. What takes longer is silent, and counts no more.
+  if (closingSince !== undefined) return now - closingSince < LOOK_INTERVAL;
+  return presence?.look() ?? true;
 }

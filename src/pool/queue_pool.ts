@@ -8,6 +8,7 @@ import { ConnectionError } from "../errors/connection_error.ts";
 import { PoolError } from "../errors/pool_error.ts";
 import { answers } from "./_answers.ts";
 import { checkCount } from "./_check_options.ts";
+import { isWorkerd } from "./_is_workerd.ts";
 import { Lending } from "./_lending.ts";
 import { notLentError } from "./_pool_errors.ts";
 import {
@@ -427,11 +428,4 @@ function pingError(): ConnectionError {
     } connections in a row did not answer the ping`,
     { maybeExecuted: false },
   );
-}
-
-/** Node 20 has no `navigator`. */
-function isWorkerd(): boolean {
-  const host: unknown = Reflect.get(globalThis, "navigator");
-  return typeof host === "object" && host !== null &&
-    "userAgent" in host && host.userAgent === "Cloudflare-Workers";
 }

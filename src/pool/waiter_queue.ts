@@ -72,12 +72,22 @@ export class WaiterQueue<Item> {
    * @returns It, if there was one.
    */
   serveNext(): Item | undefined {
-    for (const [item, waiter] of this.#waiters) {
-      this.#waiters.delete(item);
-      waiter.serve();
+    for (const item of this.#waiters.keys()) {
+      this.serve(item);
       return item;
     }
     return undefined;
+  }
+
+  /**
+   * Lets one go on, out of turn.
+   *
+   * @param item Who waits; nothing happens if it does not.
+   */
+  serve(item: Item): void {
+    const waiter = this.#waiters.get(item);
+    this.#waiters.delete(item);
+    waiter?.serve();
   }
 
   /**

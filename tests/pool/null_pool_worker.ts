@@ -1,0 +1,50 @@
+import { createEngine, NullPool, sessionmaker } from "@nullpool/db";
+import { postgres } from "@nullpool/db/postgres";
+
+/** What the test binds. */
+interface Bindings {
+  readonly POSTGRES_URL: string;
+}
+
+/** The part of Cloudflare's execution context that is used. */
+interface ExecutionContext {
+  waitUntil(work: Promise<unknown>): void;
+}
+
+let url: string | undefined;
+
+function makerWith(timeout: number) {
+  return sessionmaker(createEngine(postgres(() => url), {
+    pool: (driver) => new NullPool(driver, { maxOpen: 1, timeout }),
+  }));
+}
+
+const makers: Record<string, ReturnType<typeof makerWith>> = {
+  bounded: makerWith(5_000),
+  endless: makerWith(0),
+};
+
+/** A Worker whose requests share one slot. */
+const worker = {
+  async fetch(
+    request: Request,
+    env: Bindings,
+    context: ExecutionContext,
+  ): Promise<Response> {
+    url = env.POSTGRES_URL;
+    const [, name = "", task] = new URL(request.url).pathname.split("/");
+    const insert = () =>
+      makers[name]?.begin(async (db) => {
+        await db.execute("insert into kept values (1)");
+        if (task === "slow") await db.execute("select pg_sleep(60)");
+      });
+    try {
+      if (task === "behind") context.waitUntil(Promise.resolve(insert()));
+      else await insert();
+      return new Response("ok");
+    } catch (error) {
+      return new Response(`${error}`, { status: 500 });
+    }
+  },
+};
+export default worker;
