@@ -47,6 +47,8 @@ export class WireConnection implements Connection {
   /** Told of bytes that arrive, while a flight is in the air. */
   #onProgress: (() => void) | undefined;
   #isListening = false;
+  /** Closes it from another request. */
+  #askToClose = () => {};
 
   /**
    * Takes over a client. It must be handed in before `connect()` was called:
@@ -66,6 +68,8 @@ export class WireConnection implements Connection {
     this.#cancel = cancel;
     client.on("error", (error) => this.#lose(error));
     client.on("end", () => this.#lose(undefined));
+    const asked = new Promise<void>((resolve) => this.#askToClose = resolve);
+    asked.then(() => this.#close()).catch(() => {});
   }
 
   /**
@@ -169,8 +173,9 @@ export class WireConnection implements Connection {
   }
 
   async #close(): Promise<void> {
-    // Another request's socket cannot even be closed from here.
-    if (this.#guard.refusal() !== undefined) return;
+    // Another request's socket cannot even be closed from here: it closes it,
+    // as what waits for its own promises runs there. Nobody waits for that.
+    if (this.#guard.refusal() !== undefined) return this.#askToClose();
     if (this.#endFlight !== undefined) {
       const failure = new Error("connection closed");
       this.#lose(failure);

@@ -94,7 +94,7 @@ Deno.test("workerd", async (t) => {
     await endpoint.idle();
   });
 
-  // Last: a WebSocket that a Worker keeps stays open until its isolate goes.
+  // A WebSocket that a Worker keeps stays open until its isolate goes.
   for (const driver of ["neon", "postgres"]) {
     await t.step(
       `${driver}: a kept connection is refused, not hung`,
@@ -111,6 +111,8 @@ Deno.test("workerd", async (t) => {
         const { code, message } = await response.json();
         assertEquals(code, "FOREIGN_REQUEST");
         assert(message.includes("NullPool"), message);
+        // Its own request has closed it.
+        await database.waitFor(async () => await database.connections() === 0);
       },
     );
   }
