@@ -61,15 +61,19 @@ export class Batch {
   /**
    * Gives each statement its own answer: the one that failed rejects with its
    * error, the others were skipped by the server, or undone. Where nobody knows
-   * which one failed, all of them reject with the error.
+   * which one failed, all of them reject with the error. Where it is one that
+   * its user does not know of, such as SAVEPOINT, so does theirs behind it.
    *
    * @param flight The answer.
    */
-  settle({ results, failure, failedAt }: WrappedFlight): void {
+  settle({ results, failure, failedAt = Infinity }: WrappedFlight): void {
     this.#isAnswered = true;
+    const lastFailed = this.#pending.findIndex(({ tell }, index) =>
+      index >= failedAt && tell === undefined
+    );
     for (const [index, { resolve, reject }] of this.#pending.entries()) {
       const result = results[index];
-      const isFailed = failedAt === undefined || index === failedAt;
+      const isFailed = lastFailed < 0 || index <= lastFailed;
       if (result !== undefined) resolve(result);
       else reject(isFailed ? failure : failedError("execute", failure));
     }

@@ -9,6 +9,7 @@ import {
   StateError,
 } from "../../mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
+import { cuttingRelay } from "../support/cutting_relay.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres.ts";
 import { turns } from "./session_bed.ts";
 
@@ -393,6 +394,26 @@ savepointTest(
     assertEquals(await ids(database), [4]);
   },
 );
+
+Deno.test("savepoint lost with its connection is told as that", async () => {
+  await using database = await testDatabase({
+    setup: "create table t (id int primary key)",
+  });
+  await using relay = cuttingRelay(database.url);
+  const url = new URL(database.url);
+  url.port = String(relay.port);
+  await using engine = createEngine(postgres(url.href));
+  await using db = sessionmaker(engine)();
+  await db.execute("insert into t values (1)");
+  relay.arm("after");
+  const error = await assertRejects(
+    () => db.transaction((tx) => tx.execute("insert into t values (2)")),
+    ConnectionError,
+  );
+  assertEquals(error.code, "CONNECTION_LOST");
+  await db.rollback();
+  assertEquals(await ids(database), []);
+});
 
 for (const count of [0, 1, 2, 3, 4, 6, 8]) {
   savepointTest(
