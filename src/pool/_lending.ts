@@ -191,7 +191,6 @@ export class Lending {
    */
   async close(slot: Slot): Promise<void> {
     slot.state = "returning";
-    slot.closingSince = performance.now();
     try {
       if (slot.connection !== undefined) await slot.connection.close();
     } catch {

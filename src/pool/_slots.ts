@@ -1,6 +1,6 @@
 import type { Connection } from "../driver/connection.ts";
 import { checkMilliseconds } from "./_check_options.ts";
-import { isWorkerd } from "./_is_workerd.ts";
+import { isWorkerd } from "../driver/is_workerd.ts";
 import { deadlockedBy, describeSlots, type SlotState } from "./_holders.ts";
 import { selfDeadlockError, timeoutError } from "./_pool_errors.ts";
 import { Presence } from "./_presence.ts";
@@ -18,8 +18,6 @@ export interface Slot {
   since: number;
   /** What is open on it; nothing until it is opened. */
   connection: Connection | undefined;
-  /** When its connection began to close, in the same milliseconds. */
-  closingSince: number | undefined;
   /** Whether its request is still there, where requests end without a word. */
   readonly presence: Presence | undefined;
 }
@@ -220,11 +218,11 @@ export class Slots {
     // One that is there after all goes on without, and not never.
     for (const queue of [this.#replacements, this.#arrivals]) {
       for (const slot of [...queue.items()]) {
-        if (!isThere(slot, now)) queue.serve(slot);
+        if (!isThere(slot)) queue.serve(slot);
       }
     }
     for (const slot of [...this.#used]) {
-      if (!isThere(slot, now)) this.#onAbandoned(slot);
+      if (!isThere(slot)) this.#onAbandoned(slot);
     }
   }
 
@@ -234,7 +232,6 @@ export class Slots {
       holder,
       since: performance.now(),
       connection: undefined,
-      closingSince: undefined,
       presence: this.#canBeAbandoned ? new Presence() : undefined,
     };
   }
@@ -253,9 +250,6 @@ export class Slots {
   }
 }
 
-function isThere({ presence, closingSince }: Slot, now: number): boolean {
-  // A request may well end before the server has: nobody is asked, as workerd
-  // would complain. What takes longer is silent, and counts no more.
-  if (closingSince !== undefined) return now - closingSince < LOOK_INTERVAL;
+function isThere({ presence }: Slot): boolean {
   return presence?.look() ?? true;
 }

@@ -8,7 +8,7 @@ import { ConnectionError } from "../errors/connection_error.ts";
 import { PoolError } from "../errors/pool_error.ts";
 import { answers } from "./_answers.ts";
 import { checkCount } from "./_check_options.ts";
-import { isWorkerd } from "./_is_workerd.ts";
+import { isWorkerd } from "../driver/is_workerd.ts";
 import { Lending } from "./_lending.ts";
 import { notLentError } from "./_pool_errors.ts";
 import {

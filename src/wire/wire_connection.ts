@@ -1,5 +1,6 @@
 import type { Connection } from "../driver/connection.ts";
 import { orGivenUp } from "../driver/give_up.ts";
+import { isWorkerd } from "../driver/is_workerd.ts";
 import type { FlightResult, Result, Statement } from "../driver/statement.ts";
 import { endsConnection, isServerError } from "../errors/wrap_driver_error.ts";
 import type { WireClient } from "./client.ts";
@@ -186,6 +187,9 @@ export class WireConnection implements Connection {
     const ending = this.#client.end().then(() => true, () => false);
     // Of a connection that has ended Neon's client would wait for the end.
     if (this.#lost !== undefined) return void stream.destroy();
+    // A Worker's task may end before the server does, and nobody would ever hear
+    // of that; the runtime ends its sockets with it, and no WebSocket.
+    if (isWorkerd() && !stream.ws) return;
     if (await isHeard(ending)) return;
     stream.destroy();
     stream.ws?.terminate?.();

@@ -13,10 +13,15 @@ interface ExecutionContext {
 
 let url: string | undefined;
 
+/** How many sessions have ended. */
+let ended = 0;
+
 function makerWith(timeout: number) {
-  return sessionmaker(createEngine(postgres(() => url), {
+  const engine = createEngine(postgres(() => url), {
     pool: (driver) => new NullPool(driver, { maxOpen: 1, timeout }),
-  }));
+  });
+  engine.on("sessionClose", () => ended++);
+  return sessionmaker(engine);
 }
 
 const makers: Record<string, ReturnType<typeof makerWith>> = {
@@ -33,6 +38,7 @@ const worker = {
   ): Promise<Response> {
     url = env.POSTGRES_URL;
     const [, name = "", task] = new URL(request.url).pathname.split("/");
+    if (task === "ended") return Response.json(ended);
     const insert = () =>
       makers[name]?.begin(async (db) => {
         await db.execute("insert into kept values (1)");

@@ -30,6 +30,8 @@ Deno.test("NullPool on workerd", async (t) => {
         await database.waitFor(async () => await rows() === n);
       }
       assertEquals(await ask("/bounded/insert"), "ok");
+      // All are told of.
+      assertEquals(await ask("/bounded/ended"), "5");
       await database.query("delete from kept");
     },
   );
