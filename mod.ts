@@ -25,6 +25,7 @@
  * @module
  */
 export type { Connection } from "./src/driver/connection.ts";
+export type { Deadline } from "./src/driver/deadline.ts";
 export type {
   ConnectOptions,
   DatabaseAddress,

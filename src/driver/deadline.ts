@@ -1,5 +1,13 @@
 /** Fires once when nothing was heard for some time. */
-export class Deadline {
+export interface Deadline {
+  /** Starts to wait anew. */
+  heard(): void;
+  /** Waits no more. */
+  clear(): void;
+}
+
+/** One with a timer of its own, which fires on time. */
+export class ExactDeadline implements Deadline {
   readonly #patience: number;
   readonly #onLate: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;

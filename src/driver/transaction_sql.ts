@@ -54,7 +54,8 @@ export interface TransactionOptions {
    * bytes that arrive end the silence. Then the server is asked to cancel what
    * runs, and the connection is closed. Over HTTP the whole answer has to be
    * there by then: to follow one that arrives would cost every request. 0 waits
-   * for ever.
+   * for ever. From 10 seconds on it may be up to one second more: such waits
+   * share a timer, except on Workers.
    *
    * @default {30_000, or 0 in autocommit, which is for maintenance}
    */

@@ -1,3 +1,5 @@
+import type { Deadline } from "../driver/deadline.ts";
+import { Deadlines } from "../driver/deadlines.ts";
 import type { Driver, SendOptions } from "../driver/driver.ts";
 import type { Statement } from "../driver/statement.ts";
 import {
@@ -74,6 +76,8 @@ interface Work {
   readonly settling: Set<Promise<void>>;
   /** What is sent without a connection. */
   readonly requests: Requests;
+  /** Of answers that somebody waits for. */
+  readonly deadlines: Deadlines;
 }
 
 /** Of all engines of a pool: they are idle, and disposed, together. */
@@ -106,8 +110,11 @@ export class Engine {
    */
   constructor(parts: EngineParts) {
     this.#parts = parts;
-    this.#work = WORK.get(parts.pool) ??
-      { settling: new Set(), requests: new Requests() };
+    this.#work = WORK.get(parts.pool) ?? {
+      settling: new Set(),
+      requests: new Requests(),
+      deadlines: new Deadlines(),
+    };
     WORK.set(parts.pool, this.#work);
   }
 
@@ -348,6 +355,18 @@ export class Engine {
       holder,
       isAtomic: true,
     });
+  }
+
+  /**
+   * Waits for an answer, and not for ever; sessions call it.
+   *
+   * @param patience Milliseconds without a word of it; 0 waits for ever. From
+   * 10 seconds on it may be up to one second more.
+   * @param onLate Called when they have passed.
+   * @returns Told of what is heard.
+   */
+  startDeadline(patience: number, onLate: () => void): Deadline {
+    return this.#work.deadlines.start(patience, onLate);
   }
 
   /** Resolves when no connection is being given back or closed. */

@@ -78,8 +78,12 @@ export class LentConnection {
   ): Promise<WrappedFlight> {
     const connection = this.#connection;
     if (connection === undefined) throw new TypeError("Nothing is open");
-    const { stats } = this.#borrower;
-    const deadline = answerDeadline(options, (error) => connection.cut(error));
+    const { engine, stats } = this.#borrower;
+    const deadline = answerDeadline(
+      engine,
+      options,
+      (error) => connection.cut(error),
+    );
     const flight = await connection.send(
       all.map(({ statement }) => statement),
       {

@@ -1,4 +1,4 @@
-import { Deadline } from "../driver/deadline.ts";
+import { ExactDeadline } from "../driver/deadline.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import { abortedError } from "./_interruptions.ts";
 
@@ -35,7 +35,7 @@ export class Limits {
    */
   watch({ timeout, lateError, signals }: LimitOptions): void {
     this.#stop?.();
-    const deadline = new Deadline(
+    const deadline = new ExactDeadline(
       timeout,
       () => this.#fire(lateError(timeout)),
     );

@@ -1,10 +1,11 @@
-import { Deadline } from "../driver/deadline.ts";
+import type { Deadline } from "../driver/deadline.ts";
 import type { Statement } from "../driver/statement.ts";
 import {
   isAutocommit,
   settingsStatement,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
+import type { Engine } from "../engine/engine.ts";
 import type { Teller, WrappedFlight } from "../engine/flight.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import { statementTimeoutError } from "./_interruptions.ts";
@@ -49,12 +50,13 @@ export function ownFlight(
 
 /** Calls back with the error of a statement that is not answered in time. */
 export function answerDeadline(
+  engine: Engine,
   options: TransactionOptions,
   onLate: (error: NullpoolError) => void,
 ): Deadline {
   const usual = isAutocommit(options) ? 0 : DEFAULT_STATEMENT_TIMEOUT;
   const { statementTimeout = usual } = options;
-  return new Deadline(
+  return engine.startDeadline(
     statementTimeout,
     () => onLate(statementTimeoutError(statementTimeout)),
   );

@@ -54,7 +54,11 @@ export async function sendWhole(
   const { options, settings, lead: ahead = [], abort, authToken } = whole;
   const lead = [...settingsOf(settings), ...untold(ahead)];
   const all = [...lead, ...statements];
-  const deadline = answerDeadline(options, (error) => abort.abort(error));
+  const deadline = answerDeadline(
+    engine,
+    options,
+    (error) => abort.abort(error),
+  );
   const { results, failure, failedAt, duration = 0 } = await engine
     .sendTransaction(
       all.map(({ statement }) => statement),
