@@ -9,6 +9,7 @@ import { failedError, neverBegunError } from "./_refusals.ts";
 import { ReplicaReads } from "./_replica_reads.ts";
 import { ServerTransaction } from "./_server_transaction.ts";
 import type { WholeOptions } from "./_whole_transaction.ts";
+import { countWrites } from "./session_stats.ts";
 import { type Batch, StatementQueue } from "./_statement_queue.ts";
 import { planTransport, type TransportPlan } from "./transport_plan.ts";
 
@@ -176,11 +177,8 @@ export class Dispatcher {
     const batch = this.queue.take(limit);
     const { options, owner: { stats } } = this.#parts;
     stats.statements += batch.size;
-    const isLoose = isAutocommit(options());
-    // What is done there stays, if the answer is lost as well.
-    const writes = isLoose ? batch.doubtful : batch.writes;
-    stats.writes += writes;
-    if (isLoose) stats.commits += writes;
+    const sent = batch.statements.map(({ statement }) => statement);
+    countWrites(stats, sent, options());
     this.#flying = batch;
     return batch;
   }

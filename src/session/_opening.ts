@@ -15,6 +15,7 @@ import { runInTurn } from "./_run_in_turn.ts";
 import { claimsRequiredError } from "./claims.ts";
 import type { CommitTerms } from "./_commit_proof.ts";
 import type { ServerTransaction } from "./_server_transaction.ts";
+import { countWrites } from "./session_stats.ts";
 import type { BeginHook, Settings } from "./settings.ts";
 import type { TransactionOwner } from "./transaction_owner.ts";
 
@@ -26,6 +27,8 @@ export interface DispatchParts {
   readonly options: () => TransactionOptions;
   /** What is known of it where it is to be committed. */
   readonly terms: () => CommitTerms;
+  /** Takes in a statement that is sent without having been queued. */
+  readonly note: (statement: Statement) => void;
   /** Counts a write that nobody has issued as one. */
   readonly noteWrite: () => void;
   /** Its first failure. */
@@ -153,14 +156,15 @@ export class Opening {
     statement: Statement,
     signal: AbortSignal,
   ): Promise<Result> {
-    const { failure, fail, noteWrite } = this.#parts;
+    const { failure, fail, note, options, owner } = this.#parts;
     signal.throwIfAborted();
     const failed = failure();
     if (failed) throw failedError("execute", failed);
     if (!this.#server.isOpen) {
       await this.#connect("the hook afterBegin runs a statement", signal);
     }
-    if (statement.access === "write") noteWrite();
+    note(statement);
+    countWrites(owner.stats, [statement], options());
     const { results: [result], failure: refused } = await this.#server.send([{
       statement,
     }]);

@@ -1,5 +1,5 @@
 import { fitsAsJson } from "../driver/json_bytes.ts";
-import { mayWrite, type Result, type Statement } from "../driver/statement.ts";
+import type { Result, Statement } from "../driver/statement.ts";
 import type { Teller, WrappedFlight } from "../engine/flight.ts";
 import { failedError } from "./_refusals.ts";
 import type { ToldStatement } from "./_told_statement.ts";
@@ -45,17 +45,6 @@ export class Batch {
   /** How many of them are the user's. */
   get size(): number {
     return this.#pending.filter(({ tell }) => tell === undefined).length;
-  }
-
-  /** How many of them were issued as writes. */
-  get writes(): number {
-    return this.#pending.filter(({ statement }) => statement.access === "write")
-      .length;
-  }
-
-  /** How many of them may write, by a function that they call as well. */
-  get doubtful(): number {
-    return this.#pending.filter(({ statement }) => mayWrite(statement)).length;
   }
 
   /**

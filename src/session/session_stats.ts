@@ -1,3 +1,8 @@
+import { mayWrite, type Statement } from "../driver/statement.ts";
+import {
+  isAutocommit,
+  type TransactionOptions,
+} from "../driver/transaction_sql.ts";
 import type { Transport } from "../events/event.ts";
 
 /** What a session has cost so far. */
@@ -22,6 +27,29 @@ export interface SessionStats {
   reason: string | undefined;
   /** How far the primary's log was behind the last commit that wrote, if that was asked for. */
   bookmark: string | undefined;
+}
+
+/**
+ * Counts the writes among statements that are sent. In autocommit what may have
+ * written counts as committed as well: it stays, if its answer is lost, too.
+ *
+ * @param stats Where they are counted.
+ * @param statements What is sent.
+ * @param options How they run.
+ */
+export function countWrites(
+  stats: SessionStats,
+  statements: readonly Statement[],
+  options: TransactionOptions,
+): void {
+  const isLoose = isAutocommit(options);
+  const writes = statements.filter(isLoose ? mayWrite : isWrite).length;
+  stats.writes += writes;
+  if (isLoose) stats.commits += writes;
+}
+
+function isWrite({ access }: Statement): boolean {
+  return access === "write";
 }
 
 /** The stats of a session that has done nothing. */

@@ -74,6 +74,7 @@ export class Transaction implements WatchableWork {
       owner,
       options: () => this.options,
       terms: () => this.#terms,
+      note: (statement) => this.#note(statement),
       noteWrite: () => {
         this.#writes++;
         owner.stats.writes++;
@@ -182,9 +183,7 @@ export class Transaction implements WatchableWork {
     ) {
       return Promise.reject(rawControlError());
     }
-    if (statement.access === "write") this.#writes++;
-    else this.#reads++;
-    this.#isDoubtful ||= mayWrite(statement);
+    this.#note(statement);
     for (const savepoint of this.#savepoints) {
       if (savepoint.state !== "unsent") continue;
       this.#queue.addSavepoint(savepoint, this.#teller(savepoint, "begin"));
@@ -391,6 +390,12 @@ export class Transaction implements WatchableWork {
         isInDoubt: this.hooks.isInDoubt,
       });
     });
+  }
+
+  #note(statement: Statement): void {
+    if (statement.access === "write") this.#writes++;
+    else this.#reads++;
+    this.#isDoubtful ||= mayWrite(statement);
   }
 
   #watchLimits(): void {

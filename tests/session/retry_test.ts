@@ -231,6 +231,52 @@ Deno.test("a select that calls a function which writes is not run twice", async 
   await relay[Symbol.asyncDispose]();
 });
 
+Deno.test("what the hook afterBegin has written counts as done where it stays", async () => {
+  await using database = await testDatabase({
+    setup: `create table notes (id int); create table one as select 1 as id;
+      create function note_down(n int) returns int language sql volatile as
+        'insert into notes values (n) returning id'`,
+  });
+  const one = pgTable("one", { id: integer() });
+  await using engine = createEngine(postgres(database.url));
+  const writes: Record<
+    string,
+    (db: Pick<Session, "insert" | "select">) => unknown
+  > = {
+    statement: (db) => db.insert(notes).values({ id: 1 }),
+    function: (db) => db.select({ id: sql`note_down(1)` }).from(one),
+  };
+  for (const [what, write] of Object.entries(writes)) {
+    const Session = sessionmaker(engine, {
+      hooks: { afterBegin: async (tx) => void await write(tx) },
+    });
+    for (const isolationLevel of ["autocommit", "read committed"] as const) {
+      const isLoose = isolationLevel === "autocommit";
+      await database.query("delete from notes");
+      await assertRejects(
+        () =>
+          Session.begin(async (db) => {
+            await db.select().from(one);
+            if (!isLoose) await db.commit();
+            throw SERIALIZATION;
+          }, { isolationLevel, retry: { times: 3, maxDelay: 1 } }),
+        SerializationError,
+      );
+      const stored = await database.query("select id from notes");
+      assertEquals(stored.length, 1, `${what}, ${isolationLevel}`);
+      const db = Session({
+        readYourWrites: true,
+        transaction: { isolationLevel },
+      });
+      await db.select().from(one);
+      await db.commit();
+      assert(db.bookmark !== undefined, `${what}, ${isolationLevel}`);
+      assertEquals(db.stats.commits, 1, `${what}, ${isolationLevel}`);
+      await db.close();
+    }
+  }
+});
+
 Deno.test("retry: a request that was never run is sent again, one that may have been is not", async () => {
   await using database = await testDatabase({
     setup: "create table notes (id int)",
