@@ -17,14 +17,6 @@ export const ASK_POSITION: Statement = {
 /** Milliseconds that it is awaited where nothing depends on it any more. */
 const POSITION_DEADLINE = 5_000;
 
-/** What it needs of a session. */
-interface PositionParts {
-  /** Where it is noted. */
-  readonly stats: SessionStats;
-  /** Whether it is wanted. */
-  readonly notesPosition: boolean;
-}
-
 /** Takes in the answer, if there was one. */
 export function notePosition(
   stats: SessionStats,
@@ -39,14 +31,14 @@ export function notePosition(
  * Asks for it behind writes that were committed one by one: in the flight of
  * one the log would not be behind its commit yet.
  *
- * @param session Where it is noted, if that is wanted.
- * @param lent Its connection.
+ * @param stats Where it is noted.
+ * @param lent The connection, if that can be asked still.
  */
 export async function askPosition(
-  { stats, notesPosition }: PositionParts,
+  stats: SessionStats,
   lent: LentConnection,
 ): Promise<void> {
-  if (!notesPosition || stats.commits === 0 || !lent.isUsable) return;
+  if (!lent.isUsable) return;
   const { results } = await lent.exchange(untold([ASK_POSITION]), {
     statementTimeout: POSITION_DEADLINE,
   });

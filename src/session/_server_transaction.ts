@@ -303,7 +303,9 @@ export class ServerTransaction {
    */
   async commit(terms: CommitTerms): Promise<NullpoolError | undefined> {
     if (isAutocommit(this.#options)) {
-      await askPosition(this.#parts, this.#lent);
+      const { stats, notesPosition } = this.#parts;
+      const isAsked = terms.mayHaveWritten && notesPosition;
+      if (isAsked) await askPosition(stats, this.#lent);
       this.giveBack({ discard: !this.isUsable });
       return undefined;
     }

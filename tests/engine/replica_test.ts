@@ -318,6 +318,26 @@ Deno.test("what a function writes, and what autocommit does, is seen as well", a
   await pair.pause("resume");
 });
 
+Deno.test("autocommit asks how far the log is behind writes alone", async () => {
+  await using database = await testDatabase({ setup: SETUP });
+  await using engine = createEngine(postgres(database.url));
+  const db = sessionmaker(engine, { schema })({
+    readYourWrites: true,
+    transaction: { isolationLevel: "autocommit" },
+  });
+  const read = () => db.select().from(notes);
+  const write = () => db.insert(notes).values({ n: 2 });
+  const cost: number[] = [];
+  for (const work of [read, write, read]) {
+    const before = db.stats.roundTrips;
+    await work();
+    await db.commit();
+    cost.push(db.stats.roundTrips - before);
+  }
+  assertEquals(cost, [1, 2, 1]);
+  await db.close();
+});
+
 Deno.test("a replica that is away, or disagrees, is not missed", async () => {
   await using pair = await replicatedPair();
   const { primary, standby } = pair;
