@@ -132,7 +132,7 @@ export class Session<
       authToken: options.authToken,
       signal,
       notesPosition: options.readYourWrites ?? false,
-      bookmark: options.bookmark,
+      bookmark: asked(options.bookmark),
       identity: identitySettings(options, {
         ...parts.identityRules,
         ...(requireClaims !== undefined && { requireClaims }),
@@ -152,7 +152,8 @@ export class Session<
     defineStructure(this, shape, runner);
     this.#core = core;
     this.#engine = parts.engine;
-    const { claims, role, authToken, bookmark } = options;
+    const { claims, role, authToken } = options;
+    const bookmark = lastBookmark(core.stats, asked(options.bookmark));
     this.#identity = { claims, role, requireClaims, authToken, bookmark };
     this.#holder = holder;
     this.#runner = runner;
@@ -188,8 +189,7 @@ export class Session<
    * is given these.
    */
   get identity(): SessionIdentity {
-    const { bookmark = this.#identity.bookmark } = this;
-    return { ...this.#identity, bookmark };
+    return this.#identity;
   }
 
   /** What lends its connections. */
@@ -402,3 +402,22 @@ export class Session<
 export interface Session<
   Schema extends Record<string, unknown> = Record<string, never>,
 > extends StatementMethods, EntityMethods<Schema> {}
+
+/** An option that may be a function, as one. */
+function asked(
+  bookmark: SessionOptions["bookmark"],
+): () => string | undefined {
+  return typeof bookmark === "function" ? bookmark : () => bookmark;
+}
+
+/**
+ * How far a session's own commits are, or what it was made with; asked when it
+ * may have closed. Apart from its constructor, so that nothing else of it is
+ * kept meanwhile.
+ */
+function lastBookmark(
+  stats: SessionStats,
+  given: () => string | undefined,
+): () => string | undefined {
+  return () => stats.bookmark ?? given();
+}

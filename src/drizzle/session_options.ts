@@ -73,11 +73,12 @@ export interface SessionOptions {
   /**
    * A position of the primary's log (`pg_lsn`, as `session.bookmark` gives it)
    * that a replica must have replayed to answer this session's reads: what an
-   * earlier session has written is seen. Without replicas it means nothing.
+   * earlier session has written is seen. Without replicas it means nothing. A
+   * function is asked ahead of each read: that session may still be writing.
    *
    * @default {none}
    */
-  readonly bookmark?: string | undefined;
+  readonly bookmark?: string | (() => string | undefined) | undefined;
   /**
    * A JSON Web Token that says who asks, for endpoints that take one in place
    * of a password (Neon over HTTP, with row-level security). It belongs to this

@@ -1,5 +1,4 @@
 import type { Context } from "hono";
-import type { SessionOptions } from "../drizzle/session_options.ts";
 import {
   checkOptionNames,
   type OptionNames,
@@ -67,7 +66,9 @@ export class BookmarkCookie {
   }
 
   /** What the session of a request has to know. */
-  async sessionOptions(c: Context): Promise<SessionOptions> {
+  async sessionOptions(
+    c: Context,
+  ): Promise<{ readYourWrites: boolean; bookmark: string | undefined }> {
     return { readYourWrites: true, bookmark: await this.#read(c) };
   }
 

@@ -11,8 +11,8 @@ import type { PoolHolder } from "../driver/pool_holder.ts";
 export class ScopeEntry<Schema extends Record<string, unknown>> {
   /** The session as a pool sees it. */
   readonly holder: PoolHolder;
-  /** Not of the stand-in, which speaks for nobody. */
-  #identityOf: () => SessionIdentity;
+  /** For whom the task speaks, also when its session has closed. */
+  readonly identity: SessionIdentity;
   #session: Session<Schema> | undefined;
   #database: SessionDatabase<Schema> | undefined;
   /** Makes one that has closed; asked for by who comes too late. */
@@ -29,18 +29,10 @@ export class ScopeEntry<Schema extends Record<string, unknown>> {
     standIn: () => Session<Schema> = () => session,
   ) {
     this.holder = session.holder;
-    function identityOf(): SessionIdentity {
-      return session.identity;
-    }
-    this.#identityOf = identityOf;
+    this.identity = session.identity;
     this.#session = session;
     this.#database = database;
     this.#standIn = standIn;
-  }
-
-  /** For whom the task speaks, also when its session has closed. */
-  get identity(): SessionIdentity {
-    return this.#identityOf();
   }
 
   /** The session of the task. */
@@ -59,11 +51,6 @@ export class ScopeEntry<Schema extends Record<string, unknown>> {
    */
   async letGoWhenClosed(): Promise<void> {
     await this.#session?.closed;
-    const { identity } = this;
-    function lastIdentity(): SessionIdentity {
-      return identity;
-    }
-    this.#identityOf = lastIdentity;
     this.#session = undefined;
     this.#database = undefined;
   }

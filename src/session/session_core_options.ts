@@ -49,8 +49,8 @@ export interface SessionCoreOptions<Handle> extends GateOptions {
   readonly identity: Settings | undefined;
   /** Whether a commit is to tell how far the log is. */
   readonly notesPosition: boolean;
-  /** A position of the log that a replica must have replayed. */
-  readonly bookmark?: string | undefined;
+  /** A position of the log that a replica must have replayed by now. */
+  readonly bookmark?: (() => string | undefined) | undefined;
   /** Ends every transaction when it fires. */
   readonly signal?: AbortSignal | undefined;
   /** The session as a pool sees it. */

@@ -21,8 +21,8 @@ export interface TransactionOwner extends ServerTransactionParts {
   readonly sharesReads: boolean;
   /** What is set in every transaction; nothing where none may be begun. */
   readonly identity: Settings | undefined;
-  /** A position of the log that a replica must have replayed. */
-  readonly bookmark?: string | undefined;
+  /** A position of the log that a replica must have replayed by now. */
+  readonly bookmark?: (() => string | undefined) | undefined;
   /** Ends every transaction when it fires. */
   readonly signal?: AbortSignal | undefined;
   /** Told that it can only be rolled back from now on, at least in part. */

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { integer, pgTable } from "drizzle-orm/pg-core";
 import { Hono } from "hono";
+import { streamText } from "hono/streaming";
 import { createEngine, type Session, sessionmaker } from "../../mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { scopedSession } from "../../src/scoped/mod.ts";
@@ -139,6 +140,43 @@ Deno.test("sessions that a request opens besides its own see what its user has w
       background: expected,
       "a stream": expected,
     });
+  }
+});
+
+Deno.test("work behind a response sees what its request has written after it was asked for", async () => {
+  const setup = "create table kept (n int)";
+  await using database = await testDatabase({ setup });
+  await using behind = await testDatabase({ setup });
+  await using engine = createEngine({
+    primary: postgres(database.url),
+    replicas: [postgres(behind.url)],
+  });
+  const Session = sessionmaker(engine);
+  for (const source of [Session, scopedSession(Session)]) {
+    await database.query("delete from kept");
+    const app = new Hono<{ Variables: SessionVariables }>();
+    app.use(dbSession(source, { readYourWrites: { secret } }));
+    const seen: number[] = [];
+    app.post("/", async (c) => {
+      await insert(c.var.db, 1);
+      background(c, source, async (db) => {
+        seen.push(await db.$count(kept));
+      });
+      return await streamSession(
+        c,
+        source,
+        (db) =>
+          streamText(c, async (body) => {
+            await c.var.db.closed;
+            seen.push(await db.$count(kept));
+            await body.write("read");
+          }),
+      );
+    });
+    const response = await app.request("/", { method: "POST" });
+    assertEquals(await response.text(), "read");
+    await engine.idle();
+    assertEquals(seen, [1, 1]);
   }
 });
 
