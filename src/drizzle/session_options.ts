@@ -65,7 +65,8 @@ export interface SessionOptions {
   readonly requireClaims?: boolean | undefined;
   /**
    * Whether a commit asks how far the primary's log is (`session.bookmark`). On
-   * a connection that travels with COMMIT; over HTTP it is one request more.
+   * a connection that travels with COMMIT; over HTTP it is one request more,
+   * and in autocommit one round trip.
    *
    * @default {false}
    */

@@ -305,6 +305,8 @@ export class ServerTransaction {
     if (isAutocommit(this.#options)) {
       const { stats, notesPosition } = this.#parts;
       const isAsked = terms.mayHaveWritten && notesPosition;
+      // What is done is done: nobody fails it any more.
+      this.#isCommitting = true;
       if (isAsked) await askPosition(stats, this.#lent);
       this.giveBack({ discard: !this.isUsable });
       return undefined;

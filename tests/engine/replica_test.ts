@@ -338,6 +338,39 @@ Deno.test("autocommit asks how far the log is behind writes alone", async () => 
   await db.close();
 });
 
+Deno.test("autocommit has done its work when it asks how far the log is", async () => {
+  await using database = await testDatabase({ setup: SETUP });
+  const gone = new AbortController();
+  const driver = postgres(database.url);
+  await using engine = createEngine({
+    ...counted(driver).driver,
+    async connect(options) {
+      const connection = await driver.connect(options);
+      return {
+        get usable() {
+          return connection.usable;
+        },
+        send(statements, onProgress) {
+          const answer = connection.send(statements, onProgress);
+          if (statements[0]?.text.includes("pg_current_wal")) gone.abort();
+          return answer;
+        },
+        close: () => connection.close(),
+      };
+    },
+  });
+  const db = sessionmaker(engine, { schema })({
+    readYourWrites: true,
+    signal: gone.signal,
+    transaction: { isolationLevel: "autocommit" },
+  });
+  await db.insert(notes).values({ n: 2 });
+  await db.commit();
+  assertEquals(db.state, "idle");
+  assert(db.bookmark !== undefined);
+  await db.close();
+});
+
 Deno.test("a replica that is away, or disagrees, is not missed", async () => {
   await using pair = await replicatedPair();
   const { primary, standby } = pair;
