@@ -7,7 +7,7 @@ import { StateError } from "../errors/state_error.ts";
 import type { SessionHandle } from "../session/session_core.ts";
 import type { StatementTables } from "../session/statement_tables.ts";
 import { mapRows, type SelectedColumns } from "./_internals.ts";
-import { type RunOptions, throughCache } from "./query_cache.ts";
+import { throughCache } from "./query_cache.ts";
 import type { SessionShape } from "./session_shape.ts";
 import {
   onlyReads,
@@ -110,24 +110,18 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
     const issuer = handle();
     const params = this.#filledParams(placeholderValues);
     const statement = this.#statement(rowMode, params);
-    const run = (own = statement) => send(issuer, own, () => this.#tables);
+    const run = (own: Statement) => send(issuer, own, () => this.#tables);
     // What one user may see is nobody else's.
-    if (shape.cache === undefined || issuer.core.isPersonal) return await run();
+    if (shape.cache === undefined || issuer.core.isPersonal) {
+      return await run(statement);
+    }
     issuer.core.checkUse(issuer);
-    return await throughCache(
-      shape.cache,
-      issuer.core,
-      {
-        text: this.query.sql,
-        params,
-        metadata: queryMetadata,
-        config: cacheConfig,
-      },
-      async ({ isKept } = ANSWER_ONCE) => {
-        const own = isKept ? { ...statement, mayLag: false } : statement;
-        return readable(await run(own));
-      },
-    );
+    return await throughCache(shape.cache, issuer.core, {
+      statement,
+      params,
+      metadata: queryMetadata,
+      config: cacheConfig,
+    }, async (own) => readable(await run(own)));
   }
 
   /** Whether rows become what a builder selected, and not raw objects. */
@@ -190,8 +184,6 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
     return mapRows(fields, result.rows, this.joinsNotNullableMap);
   }
 }
-
-const ANSWER_ONCE: RunOptions = { isKept: false };
 
 function arrayRows(result: Result): unknown[][] {
   return result.rows.filter((row) => Array.isArray(row));

@@ -1,26 +1,20 @@
 import { type Cache, hashQuery } from "drizzle-orm/cache/core";
 import type { WithCacheConfig } from "drizzle-orm/cache/core/types";
-import type { Result } from "../driver/statement.ts";
+import type { Result, Statement } from "../driver/statement.ts";
 import { ConnectionError } from "../errors/connection_error.ts";
 import type { SessionCore } from "../session/session_core.ts";
 import type { QueryMetadata } from "./statement_access.ts";
 
 /** A query that may be answered by the cache, or makes answers stale. */
 export interface CachedQuery {
-  /** Its SQL. */
-  readonly text: string;
-  /** Its parameters. */
+  /** What to run. */
+  readonly statement: Statement;
+  /** Its parameters, as Drizzle has them. */
   readonly params: readonly unknown[];
   /** What Drizzle tells about it. */
   readonly metadata: QueryMetadata | undefined;
   /** What `$withCache` said. */
   readonly config: WithCacheConfig | undefined;
-}
-
-/** How a query is run. */
-export interface RunOptions {
-  /** Whether its answer is kept for others. */
-  readonly isKept: boolean;
 }
 
 /**
@@ -37,15 +31,16 @@ export interface RunOptions {
  * @param cache The user's cache.
  * @param core The session.
  * @param query The query.
- * @param run Asks the database.
+ * @param execute Asks the database.
  */
 export async function throughCache(
   cache: Cache,
   core: SessionCore,
   query: CachedQuery,
-  run: (options?: RunOptions) => Promise<Result>,
+  execute: (statement: Statement) => Promise<Result>,
 ): Promise<Result> {
-  const { metadata } = query;
+  const { metadata, statement } = query;
+  const run = () => execute(statement);
   if (metadata === undefined) return await run();
   const { tables } = metadata;
   if (metadata.type !== "select") {
@@ -65,7 +60,7 @@ export async function throughCache(
   const config = effectiveConfig(cache, query.config);
   if (config === undefined || !core.readsCommitted) return await run();
   const isTag = config.tag !== undefined;
-  const key = config.tag ?? await hashQuery(query.text, [...query.params]);
+  const key = config.tag ?? await hashQuery(statement.text, [...query.params]);
   const { autoInvalidate } = config;
   const found: unknown = await cache.get(key, tables, isTag, autoInvalidate);
   if (isResult(found)) return found;
@@ -81,7 +76,7 @@ export async function throughCache(
       config.config,
     )
   );
-  answer.result = await run({ isKept: true });
+  answer.result = await execute({ ...statement, mayLag: false });
   return answer.result;
 }
 
