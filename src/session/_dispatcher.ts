@@ -198,12 +198,13 @@ export class Dispatcher {
     try {
       answer = await this.#opening.stoppable(async (abort) => {
         const whole = this.#whole(abort);
-        if (this.#parts.owner.engine.readers.length > 0) {
+        const { engine } = this.#parts.owner;
+        if (engine.readers.length > 0) {
           const flight = await this.#askReplica(batch, whole);
           if (flight !== undefined) return { flight, hasBegun: IS_DONE };
           abort.signal.throwIfAborted();
         }
-        this.#turnToPrimary();
+        if (!engine.sendsTransactions) this.#turnToPrimary();
         const read = await this.server.readAlone(batch.statements, whole);
         const { flight: { failure } } = read;
         if (failure !== undefined) abort.signal.throwIfAborted();
@@ -236,10 +237,12 @@ export class Dispatcher {
 
   /**
    * Who waits for a connection of the primary holds none of a replica: somebody
-   * else may hold one of the primary, and wait for that.
+   * else may hold one of the primary, and wait for that. Without a limit nobody
+   * waits, and the replica's would be opened again for the next read.
    */
   #turnToPrimary(): void {
-    if (!this.server.isUsable) this.leaveReplica({ discard: false });
+    const mayWait = this.#parts.owner.engine.capacity !== undefined;
+    if (mayWait && !this.server.isUsable) this.leaveReplica({ discard: false });
   }
 
   /** What a replica answers, if there is one that may. */

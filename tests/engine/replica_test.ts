@@ -6,6 +6,7 @@ import {
   type Driver,
   NullPool,
   NullpoolError,
+  type PoolFactory,
   QueuePool,
   type Session,
   sessionmaker,
@@ -476,6 +477,33 @@ Deno.test("who waits for the primary keeps no replica from those who have it", a
     const [reader] = engine.readers;
     assertEquals(reader?.status().checkedOut, 0);
   }
+});
+
+Deno.test("who does not wait for the primary keeps what a replica has lent", async () => {
+  await using database = await testDatabase({ setup: SETUP });
+  const endpoint = await serveNeon({ backend: database.url, port: 0 });
+  const limited = (driver: Driver) => new NullPool(driver, { maxOpen: 1 });
+  const cases: [Driver, PoolFactory | undefined, number][] = [
+    // Nobody waits, as there is no limit.
+    [postgres(database.url), undefined, 2],
+    // Reads of the primary need no connection there.
+    [neon(endpoint.url), limited, 1],
+  ];
+  for (const [primary, pool, expected] of cases) {
+    await using engine = createEngine(
+      { primary, replicas: [postgres(database.url)] },
+      { ...(pool && { pool }) },
+    );
+    const db = sessionmaker(engine, { schema })();
+    for (const id of [1, 2]) {
+      await db.select().from(notes);
+      await db.get(notes, id);
+    }
+    assertEquals(db.stats.connections, expected, primary.name);
+    await db.close();
+    await engine.idle();
+  }
+  await endpoint.close();
 });
 
 Deno.test("a set of drivers is checked", () => {
