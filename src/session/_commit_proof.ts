@@ -20,8 +20,8 @@ import { noteCommit } from "./ledger.ts";
 export interface CommitTerms {
   /** Whether something was issued as a write, or found out as one. */
   readonly hasWritten: boolean;
-  /** Whether anything may have written, a function that a read calls as well. */
-  readonly mayHaveWritten: boolean;
+  /** Whether to ask how far the log is, as anything may have written. */
+  readonly asksPosition: boolean;
 }
 
 /** How a commit ended. */

@@ -35,8 +35,6 @@ export const ROLLBACK_DEADLINE = 5_000;
 
 /** What a transaction on the server needs of its session. */
 export interface ServerTransactionParts extends Borrower {
-  /** Whether a commit is to tell how far the log is. */
-  readonly notesPosition: boolean;
   /** Who asks, where there is no connection that says so. */
   readonly authToken?: string | undefined;
 }
@@ -226,7 +224,7 @@ export class ServerTransaction {
   async commitWhole(
     statements: readonly ToldStatement[],
     whole: WholeOptions,
-    { hasWritten, mayHaveWritten }: CommitTerms,
+    { hasWritten, asksPosition }: CommitTerms,
   ): Promise<CommitEnd> {
     this.#isCommitting = true;
     const ending = untold(this.#proof.beforeCommit(hasWritten));
@@ -237,8 +235,7 @@ export class ServerTransaction {
     );
     const results = flight.results.slice(0, statements.length);
     const end = await this.#proof.endOf({ ...flight, results });
-    const isAsked = mayHaveWritten && this.#parts.notesPosition;
-    if (end.error === undefined && isAsked) {
+    if (end.error === undefined && asksPosition) {
       const own = { ...whole, onDone: undefined };
       const asked = await sendWhole(untold([ASK_POSITION]), own, this.#parts);
       notePosition(this.#parts.stats, asked.results[0]);
@@ -303,11 +300,9 @@ export class ServerTransaction {
    */
   async commit(terms: CommitTerms): Promise<NullpoolError | undefined> {
     if (isAutocommit(this.#options)) {
-      const { stats, notesPosition } = this.#parts;
-      const isAsked = terms.mayHaveWritten && notesPosition;
       // What is done is done: nobody fails it any more.
       this.#isCommitting = true;
-      if (isAsked) await askPosition(stats, this.#lent);
+      if (terms.asksPosition) await askPosition(this.#parts.stats, this.#lent);
       this.giveBack({ discard: !this.isUsable });
       return undefined;
     }
@@ -334,13 +329,12 @@ export class ServerTransaction {
    */
   async commitBehind(
     statements: readonly ToldStatement[],
-    { hasWritten, mayHaveWritten }: CommitTerms,
+    { hasWritten, asksPosition }: CommitTerms,
   ): Promise<CommitEnd> {
     this.#isCommitting = true;
     const start = performance.now();
     const ending = untold(this.#proof.beforeCommit(hasWritten));
     const asked = statements.filter(({ tell }) => tell === undefined).length;
-    const isAsked = mayHaveWritten && this.#parts.notesPosition;
     const count = statements.length + ending.length + 1;
     const sent = await this.send([
       ...statements,
@@ -351,7 +345,7 @@ export class ServerTransaction {
           if (command !== "ROLLBACK") this.#tellCommit(asked, duration);
         },
       },
-      ...(isAsked ? untold([ASK_POSITION]) : []),
+      ...(asksPosition ? untold([ASK_POSITION]) : []),
     ]);
     notePosition(this.#parts.stats, sent.results[count]);
     // Once COMMIT was answered nothing behind it matters.

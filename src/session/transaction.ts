@@ -102,8 +102,8 @@ export class Transaction implements WatchableWork {
   }
 
   get #terms(): CommitTerms {
-    const { mayHaveWritten } = this;
-    return { hasWritten: this.#writes > 0, mayHaveWritten };
+    const asksPosition = this.#owner.notesPosition && this.mayHaveWritten;
+    return { hasWritten: this.#writes > 0, asksPosition };
   }
 
   get #queue(): StatementQueue {

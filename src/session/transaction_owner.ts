@@ -19,6 +19,8 @@ export interface TransactionOwner extends ServerTransactionParts {
   readonly work: UndoableWork;
   /** Whether reads of one turn travel together. */
   readonly sharesReads: boolean;
+  /** Whether a commit is to tell how far the log is. */
+  readonly notesPosition: boolean;
   /** What is set in every transaction; nothing where none may be begun. */
   readonly identity: Settings | undefined;
   /** A position of the log that a replica must have replayed by now. */
