@@ -1,4 +1,11 @@
 /**
+ * Looks that may go by without an answer. They are counted, and not their
+ * time: while somebody computes for seconds nobody can answer, and the next
+ * timer may well be ahead of the answer.
+ */
+const PATIENCE = 5;
+
+/**
  * Tells whether the request that holds something is still there.
  *
  * On Workers a request ends without a word, with its response, with what
@@ -8,7 +15,8 @@
  * (workerd says so on the console, once): so the request is asked by one.
  */
 export class Presence {
-  #isAsked = false;
+  /** Looks since it was asked; nothing if it has answered. */
+  #unanswered = 0;
   #ask = () => {};
 
   /** Of the request that makes it. */
@@ -16,18 +24,16 @@ export class Presence {
     this.#listen();
   }
 
-  /** Asks; whether the question before was answered. */
+  /** Asks; whether it is there, as long as that is in doubt as well. */
   look(): boolean {
-    if (this.#isAsked) return false;
-    this.#isAsked = true;
-    this.#ask();
-    return true;
+    if (this.#unanswered === 0) this.#ask();
+    return this.#unanswered++ < PATIENCE;
   }
 
   #listen(): void {
     const asked = new Promise<void>((resolve) => this.#ask = resolve);
     void asked.then(() => {
-      this.#isAsked = false;
+      this.#unanswered = 0;
       this.#listen();
     });
   }

@@ -22,11 +22,8 @@ export interface Slot {
   readonly presence: Presence | undefined;
 }
 
-/**
- * Milliseconds from one look at who is there to the next, by which everybody
- * has answered who is.
- */
-const LOOK_INTERVAL = 500;
+/** Milliseconds from one look at who is there to the next. */
+const LOOK_INTERVAL = 150;
 
 /** How many slots there are, and how long they are waited for. */
 export interface SlotsOptions {
@@ -104,7 +101,9 @@ export class Slots {
    * @param options Who.
    */
   tryTake(options: CheckoutOptions): Slot | undefined {
-    this.#look();
+    // Where nobody ever waits what was lost would add up. Else looks are left to
+    // timers: from one to the next of them everybody has a turn to answer.
+    if (this.limit === Infinity) this.#look();
     if (this.#used.size >= this.limit) return undefined;
     const slot = this.#newSlot(options.holder);
     this.#used.add(slot);
@@ -192,8 +191,8 @@ export class Slots {
     const start = performance.now();
     this.#waits++;
     // Without a timer workerd ends a request that waits for another one.
-    const looking = this.#canBeAbandoned
-      ? setInterval(() => this.#look(), LOOK_INTERVAL)
+    const endLooks = this.#canBeAbandoned
+      ? repeat(() => this.#look())
       : undefined;
     try {
       await queue.wait(slot, {
@@ -203,12 +202,12 @@ export class Slots {
       });
       return slot;
     } finally {
-      clearInterval(looking);
+      endLooks?.();
       this.#waitTime += performance.now() - start;
     }
   }
 
-  /** Finds those who have gone since the look before. */
+  /** Finds those who have gone. */
   #look(): void {
     if (!this.#canBeAbandoned) return;
     const now = performance.now();
@@ -248,6 +247,16 @@ export class Slots {
       held: describeSlots(this.#used, performance.now()),
     });
   }
+}
+
+/** Calls back in a moment, as a wait may be short, and then on and on. */
+function repeat(callback: () => void): () => void {
+  const first = setTimeout(callback);
+  const others = setInterval(callback, LOOK_INTERVAL);
+  return () => {
+    clearTimeout(first);
+    clearInterval(others);
+  };
 }
 
 function isThere({ presence }: Slot): boolean {

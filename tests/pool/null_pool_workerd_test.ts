@@ -4,6 +4,11 @@ import { bundleWorker } from "../support/bundle_worker.ts";
 import { leavingClient } from "../support/leaving_client.ts";
 import { testDatabase } from "../support/postgres.ts";
 import { startRawWorkerd } from "../support/raw_workerd.ts";
+import { waitFor } from "../support/wait_for.ts";
+
+function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
 
 Deno.test("NullPool on workerd", async (t) => {
   await using database = await testDatabase({
@@ -35,6 +40,35 @@ Deno.test("NullPool on workerd", async (t) => {
       await database.query("delete from kept");
     },
   );
+
+  await t.step(
+    "a request that others keep from its turn is not gone",
+    async () => {
+      await ask("/bounded/peak");
+      const answers = [ask("/bounded/long")];
+      await asleep(database);
+      answers.push(ask("/bounded/insert"), ask("/bounded/insert"));
+      // Nobody could answer to the look of a timer before it was due again.
+      const computed: Promise<string>[] = [];
+      for (const before of [450, 30, 30, 30]) {
+        await sleep(before);
+        computed.push(ask("/bounded/compute"));
+      }
+      assertEquals(await Promise.all(answers), ["ok", "ok", "ok"]);
+      await Promise.all(computed);
+      assertEquals(await ask("/bounded/peak"), "1");
+      await database.query("delete from kept");
+    },
+  );
+
+  await t.step("a short wait finds who has gone as well", async () => {
+    const slow = await leavingClient(worker.port, "GET /hasty/slow");
+    await asleep(database);
+    await slow.leave();
+    await database.terminateAll();
+    await waitFor(async () => await ask("/hasty/insert") === "ok");
+    await database.query("delete from kept");
+  });
 
   await t.step(
     "a wait without a timeout is no request that hangs",
