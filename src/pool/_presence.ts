@@ -13,6 +13,9 @@ const PATIENCE = 5;
  * `finally` and no timer. What waits for a promise runs in the request that
  * made the promise, whoever resolves it, and not at all where that has ended
  * (workerd says so on the console, once): so the request is asked by one.
+ *
+ * A Durable Object cannot answer inside of its `blockConcurrencyWhile()`, and
+ * seems to have gone there.
  */
 export class Presence {
   /** Looks since it was asked; nothing if it has answered. */

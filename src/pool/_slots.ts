@@ -190,16 +190,27 @@ export class Slots {
     const slot = this.#newSlot(holder);
     const start = performance.now();
     this.#waits++;
-    // Without a timer workerd ends a request that waits for another one.
-    const endLooks = this.#canBeAbandoned
-      ? repeat(() => this.#look())
-      : undefined;
+    let endLooks: (() => void) | undefined;
     try {
-      await queue.wait(slot, {
+      const served = queue.wait(slot, {
         timeout: this.#timeout,
         onTimeout: () => this.#timeoutError(),
         signal,
       });
+      if (!this.#canBeAbandoned) {
+        await served;
+        return slot;
+      }
+      // Without a timer workerd ends a request that waits for another one. By a
+      // timer goes on as well who hears of no other request: a Durable Object
+      // inside of its `blockConcurrencyWhile()`.
+      const noticed = new Promise<void>((resolve) => {
+        endLooks = repeat(() => {
+          this.#look();
+          if (!queue.has(slot)) resolve();
+        });
+      });
+      await Promise.race([served, noticed]);
       return slot;
     } finally {
       endLooks?.();

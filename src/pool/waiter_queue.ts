@@ -34,6 +34,15 @@ export class WaiterQueue<Item> {
   }
 
   /**
+   * Whether one waits still.
+   *
+   * @param item Who.
+   */
+  has(item: Item): boolean {
+    return this.#waiters.has(item);
+  }
+
+  /**
    * Waits for {@linkcode serveNext}.
    *
    * @param item Who waits; not in the queue already.

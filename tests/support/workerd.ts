@@ -10,6 +10,8 @@ export interface WorkerdOptions {
   readonly bindings?: Readonly<Record<string, string>>;
   /** URLs by name. @default {none} */
   readonly hyperdrives?: Readonly<Record<string, string>>;
+  /** Classes by name. @default {none} */
+  readonly durableObjects?: Readonly<Record<string, string>>;
 }
 
 /** A Worker that runs in workerd, until it is disposed. */
@@ -29,13 +31,14 @@ export async function startWorkerd(
   options: WorkerdOptions = {},
 ): Promise<RunningWorker> {
   const { compatibilityDate = "2026-04-01", compatibilityFlags = [] } = options;
-  const { bindings, hyperdrives } = options;
+  const { bindings, hyperdrives, durableObjects } = options;
   const settings: MiniflareOptions = {
     modules: [{ type: "ESModule", path: "worker.js", contents }],
     compatibilityDate,
     compatibilityFlags: [...compatibilityFlags],
     ...(bindings && { bindings }),
     ...(hyperdrives && { hyperdrives }),
+    ...(durableObjects && { durableObjects }),
     cf: false,
   };
   const miniflare = new Miniflare(settings);
