@@ -298,6 +298,7 @@ export class Lending {
 
   #lend(slot: Slot, connection: Connection): Connection {
     slot.state = "lent";
+    this.#slots.keep(slot);
     this.#lent.set(connection, slot);
     return connection;
   }

@@ -141,7 +141,7 @@ export class Slots {
   add(connection: Connection): Slot {
     const slot = this.#newSlot(undefined);
     slot.connection = connection;
-    this.#used.add(slot);
+    this.keep(slot);
     return slot;
   }
 
@@ -152,6 +152,16 @@ export class Slots {
    */
   has(slot: Slot): boolean {
     return this.#used.has(slot);
+  }
+
+  /**
+   * Counts a slot as used, also one that was taken from somebody who seemed to
+   * have gone and goes on: better one too many than one that nobody knows of.
+   *
+   * @param slot Which.
+   */
+  keep(slot: Slot): void {
+    this.#used.add(slot);
   }
 
   /**
@@ -211,6 +221,7 @@ export class Slots {
         });
       });
       await Promise.race([served, noticed]);
+      this.keep(slot);
       return slot;
     } finally {
       endLooks?.();

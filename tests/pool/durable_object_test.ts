@@ -49,3 +49,20 @@ Deno.test("a Durable Object that blocks its concurrency waits its turn", async (
     "loaded",
   ]);
 });
+
+Deno.test("a Durable Object that cannot say that it waits is counted", async () => {
+  const answers = [ask("/sleep")];
+  await asleep(shared().database);
+  answers.push(ask("/room"), ask("/sleep"));
+  let least = 0;
+  const all = Promise.all(answers);
+  let isOver = false;
+  void all.then(() => isOver = true);
+  while (!isOver) {
+    const { closing } = JSON.parse(await ask("/status"));
+    least = Math.min(least, closing);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assertEquals(await all, ["slept", "loaded", "slept"]);
+  assertEquals(least, 0);
+});
