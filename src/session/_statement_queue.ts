@@ -57,12 +57,12 @@ export class Batch {
    */
   settle({ results, failure, failedAt = Infinity }: WrappedFlight): void {
     this.#isAnswered = true;
-    const lastFailed = this.#pending.findIndex(({ tell }, index) =>
+    const last = this.#pending.findIndex(({ tell }, index) =>
       index >= failedAt && tell === undefined
     );
     for (const [index, { resolve, reject }] of this.#pending.entries()) {
       const result = results[index];
-      const isFailed = lastFailed < 0 || index <= lastFailed;
+      const isFailed = last < 0 || (index >= failedAt && index <= last);
       if (result !== undefined) resolve(result);
       else reject(isFailed ? failure : failedError("execute", failure));
     }
