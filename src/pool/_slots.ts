@@ -200,32 +200,41 @@ export class Slots {
     const slot = this.#newSlot(holder);
     const start = performance.now();
     this.#waits++;
-    let endLooks: (() => void) | undefined;
+    const served = queue.wait(slot, {
+      timeout: this.#timeout,
+      onTimeout: () => this.#timeoutError(),
+      signal,
+    });
     try {
-      const served = queue.wait(slot, {
-        timeout: this.#timeout,
-        onTimeout: () => this.#timeoutError(),
-        signal,
-      });
-      if (!this.#canBeAbandoned) {
-        await served;
-        return slot;
-      }
-      // Without a timer workerd ends a request that waits for another one. By a
-      // timer goes on as well who hears of no other request: a Durable Object
-      // inside of its `blockConcurrencyWhile()`.
-      const noticed = new Promise<void>((resolve) => {
-        endLooks = repeat(() => {
-          this.#look();
-          if (!queue.has(slot)) resolve();
-        });
-      });
-      await Promise.race([served, noticed]);
-      this.keep(slot);
+      await (this.#canBeAbandoned ? this.#notice(queue, slot, served) : served);
       return slot;
     } finally {
-      endLooks?.();
       this.#waitTime += performance.now() - start;
+    }
+  }
+
+  /**
+   * Looks who has gone while somebody waits. Without a timer workerd ends a
+   * request that waits for another one. By a timer goes on as well who hears of
+   * no other request: a Durable Object inside of its `blockConcurrencyWhile()`.
+   */
+  async #notice(
+    queue: WaiterQueue<Slot>,
+    slot: Slot,
+    served: Promise<void>,
+  ): Promise<void> {
+    let endLooks: (() => void) | undefined;
+    const noticed = new Promise<void>((resolve) => {
+      endLooks = repeat(() => {
+        this.#look();
+        if (!queue.has(slot)) resolve();
+      });
+    });
+    try {
+      await Promise.race([served, noticed]);
+      this.keep(slot);
+    } finally {
+      endLooks?.();
     }
   }
 
