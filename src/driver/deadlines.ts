@@ -50,9 +50,9 @@ export class Deadlines {
    */
   share(patience: number, onLate: () => void): Deadline {
     const wait = new LongDeadline(patience, onLate, this);
-    // A host that has ended the request whose timer it was never fires it.
-    const isStuck = wait.heardAt > this.#startedAt + 2 * this.#interval;
-    if (this.#waits.size === 0 || isStuck) this.#listen(wait.heardAt);
+    if (this.#waits.size === 0 || !this.#isRunning(wait.heardAt)) {
+      this.#listen(wait.heardAt);
+    }
     this.#waits.add(wait);
     return wait;
   }
@@ -67,10 +67,17 @@ export class Deadlines {
     if (isLast) this.#signal?.removeEventListener("abort", this.#look);
   }
 
+  /**
+   * Whether the next look will come: a host that has ended the request whose
+   * timer it was never fires it.
+   */
+  #isRunning(now: number): boolean {
+    const isOverdue = now > this.#startedAt + 2 * this.#interval;
+    return this.#signal?.aborted === false && !isOverdue;
+  }
+
   #listen(now: number): void {
-    const isRunning = this.#signal?.aborted === false &&
-      now <= this.#startedAt + 2 * this.#interval;
-    if (!isRunning) {
+    if (!this.#isRunning(now)) {
       this.#signal?.removeEventListener("abort", this.#look);
       this.#signal = AbortSignal.timeout(this.#interval);
       this.#startedAt = now;

@@ -1,3 +1,5 @@
+import { inThisRequest } from "../driver/in_this_request.ts";
+
 /**
  * Looks that may go by without an answer. They are counted, and not their
  * time: while somebody computes for seconds nobody can answer, and the next
@@ -10,9 +12,7 @@ const PATIENCE = 5;
  *
  * On Workers a request ends without a word, with its response, with what
  * `waitUntil` was given, or with its client: nothing of it runs any more, no
- * `finally` and no timer. What waits for a promise runs in the request that
- * made the promise, whoever resolves it, and not at all where that has ended
- * (workerd says so on the console, once): so the request is asked by one.
+ * `finally` and no timer. So it is asked for an answer that only it can give.
  *
  * A Durable Object cannot answer inside of its `blockConcurrencyWhile()`, and
  * seems to have gone there.
@@ -20,12 +20,8 @@ const PATIENCE = 5;
 export class Presence {
   /** Looks since it was asked; nothing if it has answered. */
   #unanswered = 0;
-  #ask = () => {};
-
-  /** Of the request that makes it. */
-  constructor() {
-    this.#listen();
-  }
+  /** Of the request that makes this. */
+  #ask = inThisRequest(() => this.#answer());
 
   /** Asks; whether it is there, as long as that is in doubt as well. */
   look(): boolean {
@@ -33,11 +29,8 @@ export class Presence {
     return this.#unanswered++ < PATIENCE;
   }
 
-  #listen(): void {
-    const asked = new Promise<void>((resolve) => this.#ask = resolve);
-    void asked.then(() => {
-      this.#unanswered = 0;
-      this.#listen();
-    });
+  #answer(): void {
+    this.#unanswered = 0;
+    this.#ask = inThisRequest(() => this.#answer());
   }
 }

@@ -1,5 +1,6 @@
 import type { Connection } from "../driver/connection.ts";
 import { orGivenUp } from "../driver/give_up.ts";
+import { inThisRequest } from "../driver/in_this_request.ts";
 import { isWorkerd } from "../driver/is_workerd.ts";
 import type { FlightResult, Result, Statement } from "../driver/statement.ts";
 import { endsConnection, isServerError } from "../errors/wrap_driver_error.ts";
@@ -69,8 +70,11 @@ export class WireConnection implements Connection {
     this.#cancel = cancel;
     client.on("error", (error) => this.#lose(error));
     client.on("end", () => this.#lose(undefined));
-    const asked = new Promise<void>((resolve) => this.#askToClose = resolve);
-    asked.then(() => this.#close()).catch(() => {});
+    if (isWorkerd()) {
+      this.#askToClose = inThisRequest(() => {
+        this.#close().catch(() => {});
+      });
+    }
   }
 
   /**
