@@ -174,6 +174,7 @@ export {
   type QueuePoolOptions,
 } from "./src/pool/queue_pool.ts";
 export { StaticPool, type StaticPoolOptions } from "./src/pool/static_pool.ts";
+export { Bookmark } from "./src/session/bookmark.ts";
 export type { Joining } from "./src/session/joining.ts";
 export type { SessionState } from "./src/session/session_state.ts";
 export type { SessionStats } from "./src/session/session_stats.ts";

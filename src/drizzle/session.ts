@@ -8,6 +8,7 @@ import {
 import type { Engine } from "../engine/engine.ts";
 import type { PoolHolder } from "../driver/pool_holder.ts";
 import { checkOptionNames } from "../errors/check_option_names.ts";
+import { Bookmark } from "../session/bookmark.ts";
 import { type IdentityRules, identitySettings } from "../session/claims.ts";
 import type { Joining } from "../session/joining.ts";
 import { SessionCore } from "../session/session_core.ts";
@@ -124,6 +125,7 @@ export class Session<
     checkSignal(signal);
     const holder: PoolHolder = { name, parent };
     const { shape } = parts;
+    const bookmark = bookmarkOf(options)?.on(parts.engine);
     const core = new SessionCore(parts.engine, {
       transaction: { ...parts.transaction, ...options.transaction },
       atomic: options.atomic ?? false,
@@ -132,7 +134,7 @@ export class Session<
       authToken: options.authToken,
       signal,
       notesPosition: options.readYourWrites ?? false,
-      bookmark: asked(options.bookmark),
+      bookmark,
       identity: identitySettings(options, {
         ...parts.identityRules,
         ...(requireClaims !== undefined && { requireClaims }),
@@ -152,9 +154,15 @@ export class Session<
     defineStructure(this, shape, runner);
     this.#core = core;
     this.#engine = parts.engine;
-    const { claims, role, authToken } = options;
-    const bookmark = lastBookmark(core.stats, asked(options.bookmark));
-    this.#identity = { claims, role, requireClaims, authToken, bookmark };
+    const { claims, role, authToken, readYourWrites } = options;
+    this.#identity = {
+      claims,
+      role,
+      requireClaims,
+      authToken,
+      readYourWrites,
+      bookmark,
+    };
     this.#holder = holder;
     this.#runner = runner;
   }
@@ -218,12 +226,13 @@ export class Session<
   }
 
   /**
-   * How far the primary's log was behind the last commit that wrote: give it to
-   * the next session of the same user, whose reads from replicas see what this
-   * one has written. Only with `readYourWrites`.
+   * How far the primary's log was behind the last commit that wrote, its own or
+   * that of a session which shares its bookmark, as those do that a task opens
+   * besides its own: give it to the next session of the same user, whose reads
+   * from replicas see what was written. Only with `readYourWrites`.
    */
   get bookmark(): string | undefined {
-    return this.#core.stats.bookmark;
+    return this.#identity.bookmark?.noted;
   }
 
   /** What the session has cost so far. */
@@ -403,21 +412,11 @@ export interface Session<
   Schema extends Record<string, unknown> = Record<string, never>,
 > extends StatementMethods, EntityMethods<Schema> {}
 
-/** An option that may be a function, as one. */
-function asked(
-  bookmark: SessionOptions["bookmark"],
-): () => string | undefined {
-  return typeof bookmark === "function" ? bookmark : () => bookmark;
-}
-
-/**
- * How far a session's own commits are, or what it was made with; asked when it
- * may have closed. Apart from its constructor, so that nothing else of it is
- * kept meanwhile.
- */
-function lastBookmark(
-  stats: SessionStats,
-  given: () => string | undefined,
-): () => string | undefined {
-  return () => stats.bookmark ?? given();
+/** Text is where a user was; nobody else notes anything there. */
+function bookmarkOf(
+  { bookmark, readYourWrites }: SessionOptions,
+): Bookmark | undefined {
+  if (bookmark instanceof Bookmark) return bookmark;
+  const isNeeded = bookmark !== undefined || readYourWrites === true;
+  return isNeeded ? new Bookmark(bookmark) : undefined;
 }

@@ -1,13 +1,18 @@
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { PoolHolder } from "../driver/pool_holder.ts";
+import type { Bookmark } from "../session/bookmark.ts";
 import type { OptionNames } from "../errors/check_option_names.ts";
 import type { SessionContext } from "./session_context.ts";
 
 /** For whom a session speaks, and what they have to see. */
-export type SessionIdentity = Pick<
-  SessionOptions,
-  "claims" | "role" | "requireClaims" | "authToken" | "bookmark"
->;
+export interface SessionIdentity extends
+  Pick<
+    SessionOptions,
+    "claims" | "role" | "requireClaims" | "authToken" | "readYourWrites"
+  > {
+  /** Shared by all that speak for them. */
+  readonly bookmark: Bookmark | undefined;
+}
 
 /** How one session runs. */
 export interface SessionOptions {
@@ -70,16 +75,16 @@ export interface SessionOptions {
    *
    * @default {false}
    */
-  readonly readYourWrites?: boolean;
+  readonly readYourWrites?: boolean | undefined;
   /**
    * A position of the primary's log (`pg_lsn`, as `session.bookmark` gives it)
    * that a replica must have replayed to answer this session's reads: what an
-   * earlier session has written is seen. Without replicas it means nothing. A
-   * function is asked ahead of each read: that session may still be writing.
+   * earlier session has written is seen. Without replicas it means nothing.
+   * Sessions that are given the same `Bookmark` see what any of them commits.
    *
-   * @default {none}
+   * @default {none; with `readYourWrites` one of its own}
    */
-  readonly bookmark?: string | (() => string | undefined) | undefined;
+  readonly bookmark?: string | Bookmark | undefined;
   /**
    * A JSON Web Token that says who asks, for endpoints that take one in place
    * of a password (Neon over HTTP, with row-level security). It belongs to this

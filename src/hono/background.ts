@@ -33,8 +33,8 @@ const BACKGROUND_OPTIONS: OptionNames<BackgroundOptions> = {
  * Runs work behind the response, in a session of its own: it begins when the
  * request's session has ended, so that it sees what that has committed (where a
  * replica answers, with `readYourWrites`), commits at its end, and rolls back
- * when it throws. Where the runtime has a
- * `waitUntil`, the runtime waits for it, and `engine.idle()` does everywhere.
+ * when it throws. Where the runtime has a `waitUntil`, the runtime waits for it,
+ * and `engine.idle()` does everywhere.
  *
  * To run it only if the request commits, call it from `afterCommit`. It returns
  * nothing: whoever waited for it there would wait for ever, because the request

@@ -3,6 +3,7 @@ import {
   checkOptionNames,
   type OptionNames,
 } from "../errors/check_option_names.ts";
+import { Bookmark, isLogPosition } from "../session/bookmark.ts";
 import { isCopyable } from "./_is_copyable.ts";
 
 /** How a user's writes are seen by the same user's next requests. */
@@ -10,7 +11,7 @@ export interface ReadYourWritesOptions {
   /** Signs the cookie: 32 characters or more that nobody can guess. */
   readonly secret: string;
   /**
-   * The cookie's name.
+   * The cookie's name: another one for each database, whose log is its own.
    *
    * @default {"nullpool-bookmark"}
    */
@@ -28,9 +29,6 @@ const COOKIE_OPTIONS: OptionNames<ReadYourWritesOptions> = {
   cookie: true,
   maxAge: true,
 };
-
-/** A position of the log, as `pg_lsn` writes it. */
-const POSITION = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/;
 
 const MIN_SECRET_LENGTH = 32;
 
@@ -65,18 +63,16 @@ export class BookmarkCookie {
     this.#maxAge = maxAge ?? 60;
   }
 
-  /** What the session of a request has to know. */
-  async sessionOptions(
-    c: Context,
-  ): Promise<{ readYourWrites: boolean; bookmark: string | undefined }> {
-    return { readYourWrites: true, bookmark: await this.#read(c) };
+  /** What the sessions of a request share: it knows what the cookie tells. */
+  async open(c: Context): Promise<Bookmark> {
+    return new Bookmark(await this.#read(c));
   }
 
   /** Nothing where a request has none, or somebody else has written it. */
   async #read(c: Context): Promise<string | undefined> {
     const value = cookieOf(c.req.header("cookie") ?? "", this.#name);
     const [position = "", signature = ""] = value?.split(".") ?? [];
-    if (!POSITION.test(position)) return undefined;
+    if (!isLogPosition(position)) return undefined;
     const isOurs = await crypto.subtle.verify(
       "HMAC",
       await this.#importKey(),
@@ -87,21 +83,22 @@ export class BookmarkCookie {
   }
 
   /**
-   * Sends a position with the response, if that can have one more header.
+   * Tells of it with the response, if that can have one more header.
    *
    * @param c Context of the request.
-   * @param position Nothing where the request has written nothing.
+   * @param bookmark Where its sessions have noted what they have committed.
    */
-  async write(c: Context, position: string | undefined): Promise<void> {
-    if (position === undefined) return;
+  async write(c: Context, { noted }: Bookmark): Promise<void> {
+    // The request has written nothing.
+    if (noted === undefined) return;
     // The commit is done: it is no reason to take the answer back.
     if (c.finalized && !isCopyable(c.res)) return;
     const signature = await crypto.subtle.sign(
       "HMAC",
       await this.#importKey(),
-      new TextEncoder().encode(position),
+      new TextEncoder().encode(noted),
     );
-    const value = `${position}.${textOf(new Uint8Array(signature))}`;
+    const value = `${noted}.${textOf(new Uint8Array(signature))}`;
     c.header(
       "set-cookie",
       `${this.#name}=${value}; Max-Age=${this.#maxAge}; Path=/; HttpOnly; SameSite=Lax`,

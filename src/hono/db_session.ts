@@ -94,12 +94,15 @@ export function dbSession<
   const cookie = readYourWrites && new BookmarkCookie(readYourWrites);
   return async function dbSession(c, next) {
     const inside = insideOf(c);
-    const own = cookie ? await cookie.sessionOptions(c) : undefined;
-    const request = new OpenRequest(c, opened, options, { ...inside, ...own });
+    const bookmark = cookie && await cookie.open(c);
+    const request = new OpenRequest(c, opened, options, {
+      ...inside,
+      ...(bookmark && { readYourWrites: true, bookmark }),
+    });
     try {
       await inRequest(c, request, options, next);
     } finally {
-      if (cookie) await cookie.write(c, request.session.bookmark);
+      if (bookmark) await cookie.write(c, bookmark);
     }
   };
 }

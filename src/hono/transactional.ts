@@ -111,12 +111,15 @@ export function transactional<
     const startAnew = freshAnswer(c);
     const streams = noteStreams(c);
     const inside = insideOf(c);
-    const own = cookie ? await cookie.sessionOptions(c) : undefined;
+    const bookmark = cookie && await cookie.open(c);
     let runs = 0;
     await runAgain({
       open() {
         if (runs++ > 0) startAnew();
-        return new OpenRequest(c, opened, options, { ...inside, ...own });
+        return new OpenRequest(c, opened, options, {
+          ...inside,
+          ...(bookmark && { readYourWrites: true, bookmark }),
+        });
       },
       async run(request) {
         await inRequest(c, request, options, async () => {
@@ -124,7 +127,7 @@ export function transactional<
           // What Hono calls a typed response is one, with types besides.
           if (response !== undefined) c.res = response as Response;
         });
-        if (cookie) await cookie.write(c, request.session.bookmark);
+        if (bookmark) await cookie.write(c, bookmark);
       },
       refusal: () => refusal(c, streams),
     }, { retry, signal: signal(c) });

@@ -56,7 +56,8 @@ export class ReplicaReads {
     }
     // What is cached is known by its text and parameters alone.
     const isPlain = Object.keys(whole.settings).length === 0 &&
-      whole.authToken === undefined && this.#owner.bookmark?.() === undefined;
+      whole.authToken === undefined &&
+      this.#owner.bookmark?.position === undefined;
     return isPlain || !this.#engine.isCache;
   }
 
@@ -71,7 +72,7 @@ export class ReplicaReads {
     { statements }: Batch,
     whole: WholeOptions,
   ): Promise<WrappedFlight | undefined> {
-    const bookmark = this.#owner.bookmark?.();
+    const bookmark = this.#owner.bookmark?.position;
     const lead = bookmark === undefined ? [] : [checkReplayed(bookmark)];
     const { signal } = whole.abort;
     // One of its own: a request that takes too long here is given up with it,

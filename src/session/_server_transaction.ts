@@ -14,7 +14,7 @@ import type { Teller, WrappedFlight } from "../engine/flight.ts";
 import type { Engine } from "../engine/engine.ts";
 import { ConnectionError } from "../errors/connection_error.ts";
 import type { NullpoolError } from "../errors/error.ts";
-import { ASK_POSITION, askPosition, notePosition } from "./_log_position.ts";
+import { LogPosition, type LogPositionParts } from "./_log_position.ts";
 import { type Borrower, LentConnection } from "./_lent_connection.ts";
 import {
   type CommitEnd,
@@ -24,7 +24,6 @@ import {
 import {
   ownFlight,
   settingsOf,
-  tellNobody,
   type ToldStatement,
   untold,
 } from "./_told_statement.ts";
@@ -34,7 +33,7 @@ import { sendWhole, type WholeOptions } from "./_whole_transaction.ts";
 export const ROLLBACK_DEADLINE = 5_000;
 
 /** What a transaction on the server needs of its session. */
-export interface ServerTransactionParts extends Borrower {
+export interface ServerTransactionParts extends Borrower, LogPositionParts {
   /** Who asks, where there is no connection that says so. */
   readonly authToken?: string | undefined;
 }
@@ -52,6 +51,7 @@ export class ServerTransaction {
   readonly #lent: LentConnection;
   readonly #optionsOf: () => TransactionOptions;
   readonly #proof: CommitProof;
+  readonly #position: LogPosition;
   #lead: ToldStatement[] = [];
   /** Whether the connection is held for a transaction, and not just kept. */
   #isOpen = false;
@@ -72,6 +72,7 @@ export class ServerTransaction {
     this.#lent = new LentConnection(parts);
     this.#optionsOf = options;
     this.#proof = new CommitProof(parts, options);
+    this.#position = new LogPosition(parts);
   }
 
   get #options(): TransactionOptions {
@@ -161,15 +162,14 @@ export class ServerTransaction {
     const isKept = this.isUsable;
     await this.#borrow(abort.signal);
     const lead: ToldStatement[] = [
-      { statement: beginStatement(readOnly), tell: tellNobody },
+      ...untold([beginStatement(readOnly)]),
       ...settingsOf(settings),
       ...untold(ahead),
     ];
-    const end = { statement: command("commit"), tell: tellNobody };
     const { results, failure } = await this.#exchange([
       ...lead,
       ...statements,
-      end,
+      ...untold([command("commit")]),
     ], options);
     if (isKept && failure?.code === "CONNECTION_LOST") {
       // It broke while nobody used it; a read can be asked for again.
@@ -177,10 +177,7 @@ export class ServerTransaction {
       return await this.readAlone(statements, whole);
     }
     if (failure !== undefined && this.isUsable) {
-      await this.#exchange([{
-        statement: command("rollback"),
-        tell: tellNobody,
-      }], options);
+      await this.#exchange(untold([command("rollback")]), options);
     }
     if (this.#engine.reusesConnections) this.giveBack({ discard: false });
     return {
@@ -236,9 +233,7 @@ export class ServerTransaction {
     const results = flight.results.slice(0, statements.length);
     const end = await this.#proof.endOf({ ...flight, results });
     if (end.error === undefined && asksPosition) {
-      const own = { ...whole, onDone: undefined };
-      const asked = await sendWhole(untold([ASK_POSITION]), own, this.#parts);
-      notePosition(this.#parts.stats, asked.results[0]);
+      await this.#position.askAlone(whole);
     }
     return end;
   }
@@ -302,7 +297,7 @@ export class ServerTransaction {
     if (isAutocommit(this.#options)) {
       // What is done is done: nobody fails it any more.
       this.#isCommitting = true;
-      if (terms.asksPosition) await askPosition(this.#parts.stats, this.#lent);
+      if (terms.asksPosition) await this.#position.ask(this.#lent);
       this.giveBack({ discard: !this.isUsable });
       return undefined;
     }
@@ -345,16 +340,16 @@ export class ServerTransaction {
           if (command !== "ROLLBACK") this.#tellCommit(asked, duration);
         },
       },
-      ...(asksPosition ? untold([ASK_POSITION]) : []),
+      ...(asksPosition ? this.#position.behind() : []),
     ]);
-    notePosition(this.#parts.stats, sent.results[count]);
+    if (asksPosition) this.#position.hear(sent.results[count]);
     // Once COMMIT was answered nothing behind it matters.
     const flight = sent.results.length >= count
       ? { results: sent.results.slice(0, count) }
       : sent;
     const isReached = flight.results.length >= statements.length;
     // A connection that was lost has maybe carried COMMIT as well.
-    const isLost = flight.failure instanceof ConnectionError;
+    const isLost = sent.failure instanceof ConnectionError;
     if (!isReached && !isLost) {
       this.#isCommitting = false;
       return { flight, error: undefined, isAnswerLost: false };
@@ -362,7 +357,10 @@ export class ServerTransaction {
     if (isLost) this.giveBack({ discard: true });
     const end = await this.#proof.endOf(flight);
     if (end.isAnswerLost) this.#tellCommit(asked, performance.now() - start);
-    this.giveBack({ discard: end.error !== undefined });
+    const isDone = end.error === undefined;
+    const isMissed = isDone && isLost && asksPosition;
+    if (isMissed) await this.#position.askAnew(this.#lent);
+    this.giveBack({ discard: !isDone });
     return end;
   }
 
@@ -389,9 +387,15 @@ export class ServerTransaction {
    *
    * @param tell Told when there is no transaction any more, and how many
    * milliseconds that took: 0 where nothing was sent.
+   * @param terms What is known of it: in autocommit it has done its work.
    */
-  async rollback(tell: (duration: number) => void = () => {}): Promise<void> {
+  async rollback(
+    tell?: (duration: number) => void,
+    terms?: CommitTerms,
+  ): Promise<void> {
     this.#lead = [];
+    const hasDone = isAutocommit(this.#options) && terms?.asksPosition;
+    if (hasDone) await this.#position.ask(this.#lent);
     const start = performance.now();
     const isOver = !this.#hasBegun || isAutocommit(this.#options);
     const isSent = !isOver && this.isUsable;
@@ -402,13 +406,13 @@ export class ServerTransaction {
       ? await this.#exchange(
         [{
           statement: command("rollback"),
-          tell: (_, duration) => tell(duration),
+          tell: (_, duration) => tell?.(duration),
         }],
         { statementTimeout: patience },
       )
       : undefined;
     const isAnswered = flight?.results.length === 1;
-    if (!isAnswered) tell(isSent ? performance.now() - start : 0);
+    if (!isAnswered) tell?.(isSent ? performance.now() - start : 0);
     this.giveBack({ discard: !isOver && !isAnswered });
   }
 

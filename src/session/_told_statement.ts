@@ -23,7 +23,7 @@ export interface ToldStatement {
 }
 
 /** Of what only the session knows. */
-export function tellNobody(): void {}
+function tellNobody(): void {}
 
 /** Statements of ours that are told to nobody. */
 export function untold(statements: readonly Statement[]): ToldStatement[] {

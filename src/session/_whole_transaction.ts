@@ -29,7 +29,7 @@ export interface WholeOptions {
 }
 
 /** What a whole transaction needs of its session. */
-interface WholeParts {
+export interface WholeParts {
   /** Sends it. */
   readonly engine: Engine;
   /** Counted on. */

@@ -3,6 +3,7 @@ import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { KnownEntities } from "../unit_of_work/known_entities.ts";
 import type { GateOptions } from "./_gate.ts";
 import type { FlushListener } from "./_flusher.ts";
+import type { Bookmark } from "./bookmark.ts";
 import type { Settings } from "./settings.ts";
 
 /**
@@ -49,8 +50,8 @@ export interface SessionCoreOptions<Handle> extends GateOptions {
   readonly identity: Settings | undefined;
   /** Whether a commit is to tell how far the log is. */
   readonly notesPosition: boolean;
-  /** A position of the log that a replica must have replayed by now. */
-  readonly bookmark?: (() => string | undefined) | undefined;
+  /** Where it is noted how far the log is, and what a replica must have replayed. */
+  readonly bookmark?: Bookmark | undefined;
   /** Ends every transaction when it fires. */
   readonly signal?: AbortSignal | undefined;
   /** The session as a pool sees it. */

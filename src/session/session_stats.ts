@@ -25,8 +25,6 @@ export interface SessionStats {
   readonly transports: Record<Transport, number>;
   /** Why the last flight travelled as it did. */
   reason: string | undefined;
-  /** How far the primary's log was behind the last commit that wrote, if that was asked for. */
-  bookmark: string | undefined;
 }
 
 /**
@@ -64,6 +62,5 @@ export function newStats(): SessionStats {
     duration: 0,
     transports: { "one-shot": 0, "batch": 0, "interactive": 0 },
     reason: undefined,
-    bookmark: undefined,
   };
 }

@@ -389,7 +389,7 @@ export class Transaction implements WatchableWork {
         duration,
         isInDoubt: this.hooks.isInDoubt,
       });
-    });
+    }, this.#terms);
   }
 
   #note(statement: Statement): void {

@@ -23,8 +23,6 @@ export interface TransactionOwner extends ServerTransactionParts {
   readonly notesPosition: boolean;
   /** What is set in every transaction; nothing where none may be begun. */
   readonly identity: Settings | undefined;
-  /** A position of the log that a replica must have replayed by now. */
-  readonly bookmark?: (() => string | undefined) | undefined;
   /** Ends every transaction when it fires. */
   readonly signal?: AbortSignal | undefined;
   /** Told that it can only be rolled back from now on, at least in part. */

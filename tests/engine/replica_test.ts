@@ -290,21 +290,27 @@ Deno.test("what a function writes, and what autocommit does, is seen as well", a
     replicas: [postgres(standby.url)],
   });
   const Session = sessionmaker(engine, { schema });
-  const works: Record<string, [(db: Db, n: number) => unknown, boolean]> = {
+  const insert = (db: Db, n: number) => db.insert(notes).values({ n });
+  const works: Record<
+    string,
+    [(db: Db, n: number) => unknown, "commit" | "rollback", boolean]
+  > = {
     function: [
       (db, n) => db.select({ n: sql`note_down(${n}::int)` }).from(one),
+      "commit",
       false,
     ],
-    autocommit: [(db, n) => db.insert(notes).values({ n }), true],
+    autocommit: [insert, "commit", true],
+    "autocommit, given up": [insert, "rollback", true],
   };
-  for (const [what, [work, isLoose]] of Object.entries(works)) {
+  for (const [what, [work, end, isLoose]] of Object.entries(works)) {
     const n = Math.floor(Math.random() * 1e9);
     const writer = Session({
       readYourWrites: true,
       ...(isLoose && { transaction: { isolationLevel: "autocommit" } }),
     });
     await work(writer, n);
-    await writer.commit();
+    await writer[end]();
     const { bookmark } = writer;
     assert(bookmark !== undefined, what);
     assertEquals(writer.stats.commits, 1, what);

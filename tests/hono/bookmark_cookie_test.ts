@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { integer, pgTable } from "drizzle-orm/pg-core";
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { streamText } from "hono/streaming";
 import { createEngine, type Session, sessionmaker } from "../../mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
@@ -19,6 +19,32 @@ import { insert, requestTest } from "./request_bed.ts";
 const kept = pgTable("kept", { n: integer() });
 const secret = "a secret of more than thirty-two letters";
 
+/** A primary, and a replica that never has what was written there. */
+async function laggingPair() {
+  const setup = "create table kept (n int)";
+  const primary = await testDatabase({ setup });
+  const replica = await testDatabase({ setup });
+  const engine = createEngine({
+    primary: postgres(primary.url),
+    replicas: [postgres(replica.url)],
+  });
+  return {
+    engine,
+    Session: sessionmaker(engine),
+    empty: () => primary.query("delete from kept"),
+    async [Symbol.asyncDispose]() {
+      await engine.dispose();
+      await replica[Symbol.asyncDispose]();
+      await primary[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The cookie that an answer has set, as the next request sends it. */
+function cookieOf(response: Response): string {
+  return response.headers.getSetCookie()[0]?.split(";")[0] ?? "";
+}
+
 /** What a cookie makes of a request. */
 async function bookmarkOf(
   cookie: string,
@@ -26,7 +52,7 @@ async function bookmarkOf(
 ): Promise<string | undefined> {
   let bookmark: string | undefined;
   const app = new Hono().get("/", async (c) => {
-    ({ bookmark } = await reader.sessionOptions(c));
+    ({ position: bookmark } = await reader.open(c));
     return c.text("ok");
   });
   await app.request("/", { headers: { cookie } });
@@ -97,14 +123,8 @@ requestTest(
 );
 
 Deno.test("sessions that a request opens besides its own see what its user has written", async () => {
-  const setup = "create table kept (n int)";
-  await using database = await testDatabase({ setup });
-  await using behind = await testDatabase({ setup });
-  await using engine = createEngine({
-    primary: postgres(database.url),
-    replicas: [postgres(behind.url)],
-  });
-  const Session = sessionmaker(engine);
+  await using pair = await laggingPair();
+  const { engine, Session } = pair;
   const scope = scopedSession(Session);
   const app = new Hono<{ Variables: SessionVariables }>();
   app.use(dbSession(scope, { readYourWrites: { secret } }));
@@ -129,7 +149,7 @@ Deno.test("sessions that a request opens besides its own see what its user has w
     return answer;
   });
   const stored = await app.request("/", { method: "POST" });
-  const cookie = stored.headers.getSetCookie()[0]?.split(";")[0] ?? "";
+  const cookie = cookieOf(stored);
   for (const [headers, expected] of [[{}, 0], [{ cookie }, 1]] as const) {
     const response = await app.request("/", { headers });
     await response.text();
@@ -144,16 +164,10 @@ Deno.test("sessions that a request opens besides its own see what its user has w
 });
 
 Deno.test("work behind a response sees what its request has written after it was asked for", async () => {
-  const setup = "create table kept (n int)";
-  await using database = await testDatabase({ setup });
-  await using behind = await testDatabase({ setup });
-  await using engine = createEngine({
-    primary: postgres(database.url),
-    replicas: [postgres(behind.url)],
-  });
-  const Session = sessionmaker(engine);
+  await using pair = await laggingPair();
+  const { engine, Session } = pair;
   for (const source of [Session, scopedSession(Session)]) {
-    await database.query("delete from kept");
+    await pair.empty();
     const app = new Hono<{ Variables: SessionVariables }>();
     app.use(dbSession(source, { readYourWrites: { secret } }));
     const seen: number[] = [];
@@ -178,6 +192,53 @@ Deno.test("work behind a response sees what its request has written after it was
     await engine.idle();
     assertEquals(seen, [1, 1]);
   }
+});
+
+Deno.test("what sessions commit that a request opens besides its own is seen by it, and told by its cookie", async () => {
+  await using pair = await laggingPair();
+  const { engine, Session } = pair;
+  const scope = scopedSession(Session);
+  const readYourWrites = { secret };
+  const works: Record<string, (c: Context) => unknown> = {
+    "a block of its own": () =>
+      scope.begin((db) => insert(db, 1), { propagation: "requiresNew" }),
+    "a stream, before it begins": (c) =>
+      streamSession(c, scope, async (db) => {
+        await insert(db, 1);
+        await db.commit();
+        return c.text("begun");
+      }),
+    "a task of its own": () =>
+      scope.run(async (db) => {
+        await insert(db, 1);
+        await db.commit();
+      }),
+  };
+  for (const [what, work] of Object.entries(works)) {
+    for (const status of [200, 404] as const) {
+      let seen: number | undefined;
+      const handle = async (c: Context) => {
+        await work(c);
+        seen = await scope.current.$count(kept);
+        return c.text("done", status);
+      };
+      const app = new Hono();
+      app.post("/run", transactional(scope, handle, { readYourWrites }));
+      app.use("/used", dbSession(scope, { readYourWrites }));
+      app.post("/used", handle);
+      app.get("/used", async (c) => c.json(await scope.db.$count(kept)));
+      for (const path of ["/used", "/run"]) {
+        await pair.empty();
+        const stored = await app.request(path, { method: "POST" });
+        await stored.text();
+        assertEquals([stored.status, seen], [status, 1], `${what}, ${path}`);
+        const headers = { cookie: cookieOf(stored) };
+        const next = await app.request("/used", { headers });
+        assertEquals(await next.json(), 1, `${what}, ${path}`);
+      }
+    }
+  }
+  await engine.idle();
 });
 
 requestTest("leaves an answer that cannot have the cookie", async (bed) => {

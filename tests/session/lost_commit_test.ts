@@ -135,8 +135,9 @@ for (const transport of Object.keys(TRANSPORTS)) {
       const random = seeded(seed);
       const told: Told[] = [];
       const heard: Told[] = [];
+      const bookmarked: boolean[] = [];
       for (let n = 0; n < COMMITS; n++) {
-        await using db = Session();
+        await using db = Session({ readYourWrites: true });
         heard.push("unknown");
         db.afterCommit(() => heard[n] = "committed");
         db.afterRollback(() => heard[n] = "rolled back");
@@ -148,9 +149,11 @@ for (const transport of Object.keys(TRANSPORTS)) {
         relay.arm(CUTS[random(CUTS.length)] ?? "before", later);
         told.push(await toldOf(db.commit()));
         relay.disarm();
+        bookmarked.push(db.bookmark !== undefined);
         await db.close();
       }
       assertEquals(heard, told);
+      assertEquals(bookmarked, told.map((outcome) => outcome === "committed"));
       const rows = await database.query("select n from kept");
       const stored = new Set(rows.map(({ n }) => Number(n)));
       const wrong = told.filter((outcome, n) =>

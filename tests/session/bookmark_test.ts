@@ -1,0 +1,75 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { Bookmark, createEngine, sessionmaker } from "../../mod.ts";
+import { recordingDriver } from "../../src/testing/mod.ts";
+
+Deno.test("a bookmark is as far as the furthest commit, in whatever order they are told", () => {
+  const bookmark = new Bookmark("0/FF");
+  assertEquals([bookmark.noted, bookmark.position], [undefined, "0/FF"]);
+  const told = [
+    ["0/A", "0/A"],
+    ["0/9", "0/A"],
+    ["0/10", "0/10"],
+    ["1/0", "1/0"],
+    ["0/FFFFFFFF", "1/0"],
+    ["A/0", "A/0"],
+    ["10/0", "10/0"],
+    ["9/FFFFFFFF", "10/0"],
+  ] as const;
+  for (const [position, furthest] of told) {
+    bookmark.note(position);
+    assertEquals(bookmark.noted, furthest);
+    assertEquals(bookmark.position, furthest);
+  }
+});
+
+Deno.test("a commit counts, also where a user was further in a log that is gone", () => {
+  const bookmark = new Bookmark("FF/0");
+  bookmark.note("1/0");
+  assertEquals(bookmark.position, "1/0");
+});
+
+Deno.test("what is no position of the log is refused, and not told", () => {
+  const engine = createEngine(recordingDriver());
+  const Session = sessionmaker(engine);
+  for (
+    const rubbish of [
+      "",
+      "m4rk3r",
+      "0",
+      "0/",
+      "/0",
+      "0/G",
+      "0/1 ",
+      "123456789/0",
+    ]
+  ) {
+    for (
+      const make of [
+        () => new Bookmark(rubbish),
+        () => Session({ bookmark: rubbish }),
+      ]
+    ) {
+      const error = assertThrows(make, RangeError, '"bookmark"');
+      assert(rubbish.length < 2 || !error.message.includes(rubbish));
+    }
+  }
+});
+
+Deno.test("sessions share a bookmark on one database only, because another has another log", () => {
+  const own = createEngine(recordingDriver());
+  const other = createEngine(recordingDriver());
+  const Session = sessionmaker(own);
+  const db = Session({ readYourWrites: true });
+  const beside = Session(db.identity);
+  const elsewhere = Session.on(other)(db.identity);
+  db.identity.bookmark?.note("0/1");
+  assertEquals(
+    [db.bookmark, beside.bookmark, elsewhere.bookmark],
+    ["0/1", "0/1", undefined],
+  );
+  elsewhere.identity.bookmark?.note("0/2");
+  assertEquals(
+    [db.bookmark, beside.bookmark, elsewhere.bookmark],
+    ["0/1", "0/1", "0/2"],
+  );
+});
