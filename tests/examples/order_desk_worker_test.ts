@@ -1,53 +1,20 @@
 import { createEngine } from "@nullpool/db";
-import { type NeonServer, serveNeon } from "@nullpool/db/dev";
 import { postgres } from "@nullpool/db/postgres";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { prepare } from "../../examples/order_desk/prepare.ts";
-import { bundleWorker } from "../support/bundle_worker.ts";
-import { type TestDatabase, testDatabase } from "../support/postgres.ts";
-import {
-  aroundTests,
-  type RunningWorker,
-  startWorkerd,
-} from "../support/workerd.ts";
+import { databaseWorker } from "../support/database_worker.ts";
 
-interface Worker extends RunningWorker {
-  readonly database: TestDatabase;
-  readonly endpoint: NeonServer;
-}
-
-async function startWorker(): Promise<Worker> {
-  const contents = await bundleWorker("tests/examples/order_desk_worker.ts", {
-    tcp: false,
-  });
-  const database = await testDatabase();
-  {
-    await using engine = createEngine(postgres(database.url));
+const shared = databaseWorker("tests/examples/order_desk_worker.ts", {
+  tcp: false,
+  async prepare({ url }) {
+    await using engine = createEngine(postgres(url));
     await prepare(engine);
-  }
-  // Nothing is kept between requests, so what is left was left by the Worker.
-  const endpoint = await serveNeon({
-    backend: database.url,
-    port: 0,
-    poolSize: 0,
-  });
-  const running = await startWorkerd(contents, {
+  },
+  runtime: ({ neon }) => ({
     compatibilityFlags: ["nodejs_compat", "enable_request_signal"],
-    bindings: { DATABASE_URL: endpoint.url, ORDER_DESK_SECRET: "of the test" },
-  });
-  return {
-    database,
-    endpoint,
-    fetch: running.fetch,
-    async [Symbol.asyncDispose]() {
-      await running[Symbol.asyncDispose]();
-      await endpoint.close();
-      await database.drop();
-    },
-  };
-}
-
-const shared = aroundTests(startWorker);
+    bindings: { DATABASE_URL: neon, ORDER_DESK_SECRET: "of the test" },
+  }),
+});
 
 Deno.test("the order desk as a Worker", async (t) => {
   const worker = shared();

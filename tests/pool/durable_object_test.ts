@@ -1,39 +1,15 @@
 import { assertEquals } from "@std/assert";
 import { asleep } from "../session/session_bed.ts";
-import { bundleWorker } from "../support/bundle_worker.ts";
-import { type TestDatabase, testDatabase } from "../support/postgres.ts";
-import {
-  aroundTests,
-  type RunningWorker,
-  startWorkerd,
-} from "../support/workerd.ts";
+import { databaseWorker } from "../support/database_worker.ts";
 
-/** A Worker and its database. */
-interface Worker extends RunningWorker {
-  readonly database: TestDatabase;
-}
-
-async function startWorker(): Promise<Worker> {
-  const database = await testDatabase();
-  const running = await startWorkerd(
-    await bundleWorker("tests/pool/durable_object_worker.ts", { tcp: true }),
-    {
-      compatibilityFlags: ["nodejs_compat"],
-      bindings: { POSTGRES_URL: database.url },
-      durableObjects: { ROOM: "Room" },
-    },
-  );
-  return {
-    database,
-    fetch: running.fetch,
-    async [Symbol.asyncDispose]() {
-      await running[Symbol.asyncDispose]();
-      await database.drop();
-    },
-  };
-}
-
-const shared = aroundTests(startWorker);
+const shared = databaseWorker("tests/pool/durable_object_worker.ts", {
+  tcp: true,
+  runtime: ({ tcp }) => ({
+    compatibilityFlags: ["nodejs_compat"],
+    bindings: { POSTGRES_URL: tcp },
+    durableObjects: { ROOM: "Room" },
+  }),
+});
 
 async function ask(path: string): Promise<string> {
   // workerd ends a block that takes longer than 30 seconds.

@@ -1,37 +1,13 @@
 import { assertEquals } from "@std/assert";
-import { bundleWorker } from "../support/bundle_worker.ts";
-import { type TestDatabase, testDatabase } from "../support/postgres.ts";
-import {
-  aroundTests,
-  type RunningWorker,
-  startWorkerd,
-} from "../support/workerd.ts";
+import { databaseWorker } from "../support/database_worker.ts";
 
-/** A Worker and its database. */
-interface Worker extends RunningWorker {
-  readonly database: TestDatabase;
-}
-
-async function startWorker(): Promise<Worker> {
-  const contents = await bundleWorker("tests/runtimes/kept_pool_worker.ts", {
-    tcp: true,
-  });
-  const database = await testDatabase();
-  const running = await startWorkerd(contents, {
+const shared = databaseWorker("tests/runtimes/kept_pool_worker.ts", {
+  tcp: true,
+  runtime: ({ tcp }) => ({
     compatibilityFlags: ["nodejs_compat"],
-    bindings: { POSTGRES_URL: database.url },
-  });
-  return {
-    database,
-    fetch: running.fetch,
-    async [Symbol.asyncDispose]() {
-      await running[Symbol.asyncDispose]();
-      await database.drop();
-    },
-  };
-}
-
-const shared = aroundTests(startWorker);
+    bindings: { POSTGRES_URL: tcp },
+  }),
+});
 
 Deno.test("workerd: a pool at module level hangs from the second request on, a session does not", async () => {
   const { fetch, database } = shared();

@@ -1,45 +1,15 @@
 import { assert, assertEquals } from "@std/assert";
-import { type NeonServer, serveNeon } from "../../src/dev/serve_neon.ts";
-import { bundleWorker } from "../support/bundle_worker.ts";
-import { type TestDatabase, testDatabase } from "../support/postgres.ts";
-import {
-  aroundTests,
-  type RunningWorker,
-  startWorkerd,
-} from "../support/workerd.ts";
+import { databaseWorker } from "../support/database_worker.ts";
 
-/** A Worker and its database. */
-interface Worker extends RunningWorker {
-  readonly database: TestDatabase;
-  readonly endpoint: NeonServer;
-}
-
-async function startWorker(): Promise<Worker> {
-  const contents = await bundleWorker("tests/runtimes/worker.ts", {
-    tcp: true,
-  });
-  const database = await testDatabase({
-    setup: "create table kept (n int primary key, note text)",
-  });
-  const endpoint = await serveNeon({ backend: database.url, port: 0 });
-  const running = await startWorkerd(contents, {
+const shared = databaseWorker("tests/runtimes/worker.ts", {
+  tcp: true,
+  setup: "create table kept (n int primary key, note text)",
+  runtime: ({ tcp, neon }) => ({
     compatibilityFlags: ["nodejs_compat", "enable_request_signal"],
-    bindings: { NEON_URL: endpoint.url, POSTGRES_URL: database.url },
-    hyperdrives: { HYPERDRIVE: database.url },
-  });
-  return {
-    database,
-    endpoint,
-    fetch: running.fetch,
-    async [Symbol.asyncDispose]() {
-      await running[Symbol.asyncDispose]();
-      await endpoint.close();
-      await database.drop();
-    },
-  };
-}
-
-const shared = aroundTests(startWorker);
+    bindings: { NEON_URL: neon, POSTGRES_URL: tcp },
+    hyperdrives: { HYPERDRIVE: tcp },
+  }),
+});
 
 Deno.test("workerd", async (t) => {
   const worker = shared();
