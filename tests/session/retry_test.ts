@@ -180,13 +180,20 @@ sessionTest("a lost connection is no reason to write again", async (bed) => {
   assertEquals(await lose(write), ["CONNECTION_LOST", 1]);
 });
 
+/** What writes, and is read from a table with one row. */
+const WRITING_FUNCTION =
+  `create table notes (id int); create table one as select 1 as id;
+  create function note_down(n int) returns int language sql volatile as
+    'insert into notes values (n) returning id'`;
+const one = pgTable("one", { id: integer() });
+
+/** Writes a note, in a read. */
+function noteDown(db: Pick<Session, "select">) {
+  return db.select({ id: sql`note_down(1)` }).from(one);
+}
+
 Deno.test("a select that calls a function which writes is not run twice", async () => {
-  await using database = await testDatabase({
-    setup: `create table notes (id int); create table one as select 1 as id;
-      create function note_down(n int) returns int language sql volatile as
-        'insert into notes values (n) returning id'`,
-  });
-  const one = pgTable("one", { id: integer() });
+  await using database = await testDatabase({ setup: WRITING_FUNCTION });
   const relay = cuttingRelay(database.url);
   const url = new URL(database.url);
   url.port = String(relay.port);
@@ -194,7 +201,6 @@ Deno.test("a select that calls a function which writes is not run twice", async 
     pool: (driver) => new QueuePool(driver),
   });
   const Session = sessionmaker(engine);
-  const log = (db: Session) => db.select({ id: sql`note_down(1)` }).from(one);
   const stored = async () =>
     (await database.query("select id from notes")).length;
   await Session.begin((db) => db.select().from(one));
@@ -202,7 +208,7 @@ Deno.test("a select that calls a function which writes is not run twice", async 
   relay.arm("after");
   await assertRejects(
     () =>
-      Session.begin(log, {
+      Session.begin(async (db) => await noteDown(db), {
         isolationLevel: "autocommit",
         retry: { times: 3, maxDelay: 1 },
       }),
@@ -215,7 +221,7 @@ Deno.test("a select that calls a function which writes is not run twice", async 
     await assertRejects(
       () =>
         Session.begin(async (db) => {
-          await log(db);
+          await noteDown(db);
           if (isolationLevel !== "autocommit") await db.commit();
           throw SERIALIZATION;
         }, { isolationLevel, retry: { times: 3, maxDelay: 1 } }),
@@ -225,26 +231,23 @@ Deno.test("a select that calls a function which writes is not run twice", async 
   }
   // In a transaction the server has undone it.
   relay.arm("after");
-  await Session.begin(log, { retry: { times: 3, maxDelay: 1 } });
+  await Session.begin(async (db) => await noteDown(db), {
+    retry: { times: 3, maxDelay: 1 },
+  });
   assertEquals([relay.cuts, await stored()], [2, 4]);
   await engine.dispose();
   await relay[Symbol.asyncDispose]();
 });
 
 Deno.test("what the hook afterBegin has written counts as done where it stays", async () => {
-  await using database = await testDatabase({
-    setup: `create table notes (id int); create table one as select 1 as id;
-      create function note_down(n int) returns int language sql volatile as
-        'insert into notes values (n) returning id'`,
-  });
-  const one = pgTable("one", { id: integer() });
+  await using database = await testDatabase({ setup: WRITING_FUNCTION });
   await using engine = createEngine(postgres(database.url));
   const writes: Record<
     string,
     (db: Pick<Session, "insert" | "select">) => unknown
   > = {
     statement: (db) => db.insert(notes).values({ id: 1 }),
-    function: (db) => db.select({ id: sql`note_down(1)` }).from(one),
+    function: noteDown,
   };
   for (const [what, write] of Object.entries(writes)) {
     const Session = sessionmaker(engine, {
