@@ -1,3 +1,7 @@
+import {
+  checkOptionNames,
+  type OptionNames,
+} from "../errors/check_option_names.ts";
 import type { SessionHandle } from "../session/session_core.ts";
 import type { CoreHooks } from "../session/session_core_options.ts";
 import type { Settings } from "../session/settings.ts";
@@ -54,6 +58,29 @@ export interface SessionHooks<
    * @param db The session.
    */
   afterRollback?(db: Db): unknown;
+}
+
+const HOOK_NAMES: OptionNames<SessionHooks<unknown>> = {
+  afterBegin: true,
+  beforeCommit: true,
+  afterCommit: true,
+  afterRollback: true,
+};
+
+/**
+ * Refuses hooks that would never run: what one of them sets may be all that
+ * keeps a user's rows from others.
+ *
+ * @param hooks What was given.
+ * @throws {TypeError} When one has another name, or is no function.
+ */
+export function checkHooks(hooks: object): void {
+  checkOptionNames("hooks", hooks, HOOK_NAMES);
+  for (const name of Object.keys(HOOK_NAMES)) {
+    const hook: unknown = Reflect.get(hooks, name);
+    if (hook === undefined || typeof hook === "function") continue;
+    throw new TypeError(`Cannot use option "${name}": it is a function`);
+  }
 }
 
 /**

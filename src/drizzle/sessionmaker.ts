@@ -10,7 +10,7 @@ import {
   checkOptionNames,
   type OptionNames,
 } from "../errors/check_option_names.ts";
-import { USUAL_ROLES } from "../session/claims.ts";
+import { checkRoles, USUAL_ROLES } from "../session/claims.ts";
 import { checkRetry, type RetryOptions } from "../session/retry_policy.ts";
 import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { MappedTable } from "./map_table.ts";
@@ -20,7 +20,7 @@ import { unboundRunner } from "./runner_for.ts";
 import { Session, type SessionParts } from "./session.ts";
 import { mergedOptions, type SessionOptions } from "./session_options.ts";
 import type { SessionContext } from "./session_context.ts";
-import type { SessionHooks } from "./session_hooks.ts";
+import { checkHooks, type SessionHooks } from "./session_hooks.ts";
 import { type Casing, sessionShape } from "./session_shape.ts";
 import type { SessionQueryResultHKT } from "./statement_runner.ts";
 
@@ -303,15 +303,18 @@ function sessionParts<Schema extends Record<string, unknown>>(
       "Cannot make sessions: expected an engine from createEngine()",
     );
   }
+  const { hooks = {}, roles = USUAL_ROLES } = options;
   checkTransactionOptions(options.transaction ?? {});
+  checkHooks(hooks);
+  checkRoles(roles);
   const shape = sessionShape(options, engine.pureFunctions);
   return {
     engine,
     shape,
     transaction: { ...engine.transaction, ...options.transaction },
-    hooks: options.hooks ?? {},
+    hooks,
     identityRules: {
-      roles: options.roles ?? USUAL_ROLES,
+      roles,
       requireClaims: options.requireClaims ?? false,
     },
   };

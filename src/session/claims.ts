@@ -21,6 +21,21 @@ export interface IdentityRules {
 export const USUAL_ROLES: readonly string[] = ["authenticated", "anon"];
 
 /**
+ * Refuses roles that are no list: of one name any part would be allowed.
+ *
+ * @param roles What was given.
+ * @throws {TypeError} When it is none.
+ */
+export function checkRoles(roles: unknown): void {
+  const isList = Array.isArray(roles) &&
+    roles.every((role) => typeof role === "string");
+  if (isList) return;
+  throw new TypeError(
+    'Cannot use option "roles": it is an array of the names of roles',
+  );
+}
+
+/**
  * What has to be set in every transaction of a session, so that policies know
  * for whom it speaks (PostgreSQL, `set_config(.., true)` and `SET LOCAL ROLE`).
  *

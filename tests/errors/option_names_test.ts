@@ -47,6 +47,7 @@ Deno.test("whatever takes options refuses one that it does not have", () => {
     sessionmaker: () => sessionmaker(engine, MISNAMED),
     "sessionmaker transaction": () =>
       sessionmaker(engine, { transaction: MISNAMED }),
+    hooks: () => sessionmaker(engine, { hooks: MISNAMED }),
     Session: () => Session(MISNAMED),
     "Session.with": () => Session.with(MISNAMED)(),
     scopedSession: () => scopedSession(Session, MISNAMED),

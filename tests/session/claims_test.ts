@@ -42,6 +42,7 @@ import { pgbouncerProgram, startPgBouncer } from "../support/pgbouncer.ts";
 import { testPGlite } from "../support/pglite.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres.ts";
 import { seeded, testSeed } from "../support/random.ts";
+import { recordingDriver } from "../../src/testing/mod.ts";
 
 const TENANTS = 50;
 /** Requests of each tenant; `deno task soak` sends 200. */
@@ -333,6 +334,19 @@ Deno.test("claims: they choose no role that is not allowed", () => {
       "claims",
     );
     assertFalse(told.message.includes("marker"), told.message);
+  }
+});
+
+Deno.test("claims: roles are a list, because of one name any part would be allowed", () => {
+  const engine = createEngine(recordingDriver());
+  const wrong: unknown[] = ["marker", null, [1], { 0: "marker" }, 7];
+  for (const roles of wrong) {
+    const error = assertThrows(
+      () => sessionmaker(engine, { roles: roles as string[] }),
+      TypeError,
+      '"roles"',
+    );
+    assertFalse(error.message.includes("marker"), error.message);
   }
 });
 

@@ -474,3 +474,19 @@ for (
     assertEquals(settings, "select set_config($1, $2, true)");
   });
 }
+
+Deno.test("a hook that is no function is refused when sessions are to be made", () => {
+  const engine = createEngine(recordingDriver());
+  for (
+    const name of ["afterBegin", "beforeCommit", "afterCommit", "afterRollback"]
+  ) {
+    for (const hook of ["marker", null, {}]) {
+      const hooks: object = { [name]: hook };
+      assertThrows(
+        () => sessionmaker(engine, { hooks }),
+        TypeError,
+        `"${name}"`,
+      );
+    }
+  }
+});
