@@ -46,6 +46,7 @@ export type {
 export type { UrlSource } from "./src/driver/url.ts";
 export type { EntityMethods } from "./src/drizzle/entity_methods.ts";
 export type {
+  AddOptions,
   AddValues,
   ColumnInput,
   EntityOf,
@@ -58,6 +59,7 @@ export type {
   Lock,
   NestedEntities,
   NestedValues,
+  OnConflict,
   SqlInput,
   TableColumn,
 } from "./src/drizzle/entity_types.ts";

@@ -21,7 +21,13 @@ import {
 import type { UnitOfWork } from "../unit_of_work/unit_of_work.ts";
 import { findQuery } from "./_find_query.ts";
 import { isAlias } from "./_internals.ts";
-import type { FindOptions, GetOptions, Lock } from "./entity_types.ts";
+import { conflictRule } from "./conflict_rule.ts";
+import type {
+  AddOptions,
+  FindOptions,
+  GetOptions,
+  Lock,
+} from "./entity_types.ts";
 import {
   addNested,
   type AnyValues,
@@ -50,23 +56,32 @@ export class Entities {
   }
 
   /** Makes an entity, and those of related rows; all of them or none. */
-  add(table: PgTable, values: AnyValues): Entity {
-    return this.addAll(table, [values])[0] ?? {};
+  add(
+    table: PgTable,
+    values: AnyValues,
+    options?: AddOptions<PgTable>,
+  ): Entity {
+    return this.addAll(table, [values], options)[0] ?? {};
   }
 
   /** Makes entities; all of them or none. */
-  addAll(table: PgTable, rows: readonly AnyValues[]): Entity[] {
+  addAll(
+    table: PgTable,
+    rows: readonly AnyValues[],
+    { onConflict }: AddOptions<PgTable> = {},
+  ): Entity[] {
     const work = this.#begin();
     const { relational } = this.#shape;
     const info = this.#infoOf(table);
+    const rule = onConflict && conflictRule(table, info, onConflict);
     const made: Entity[] = [];
     const parts: NestedParts = {
       relational,
       isEntity: (value) => work.has(value),
-      add: (own, row) => {
+      add: (own, row, isRelated) => {
         // Mostly it is the same for thousands of rows.
         const ofRow = own === table ? info : this.#infoOf(own);
-        const entity = work.add(ofRow, row);
+        const entity = work.add(ofRow, row, isRelated ? undefined : rule);
         made.push(entity);
         return entity;
       },

@@ -3,6 +3,7 @@ import {
   type OptionNames,
 } from "../errors/check_option_names.ts";
 import type {
+  AddOptions,
   AddValues,
   EntityOf,
   EntityTable,
@@ -53,15 +54,52 @@ export interface EntityMethods<Schema extends Record<string, unknown>> {
    * await db.commit();
    * ```
    *
+   * @example An upsert: a stock that is counted up
+   * ```ts
+   * import { createEngine, sessionmaker } from "@nullpool/db";
+   * import { pglite } from "@nullpool/db/pglite";
+   * import { sql } from "drizzle-orm";
+   * import { integer, pgTable, serial, text } from "drizzle-orm/pg-core";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const stock = pgTable("stock", {
+   *   id: serial().primaryKey(),
+   *   sku: text().notNull().unique(),
+   *   count: integer().notNull(),
+   * });
+   * await using engine = createEngine(pglite());
+   * const Session = sessionmaker(engine);
+   * await Session.begin((db) =>
+   *   db.execute("create table stock (id serial primary key, sku text unique, count int)")
+   * );
+   * const arrives = (count: number) =>
+   *   Session.begin(async (db) =>
+   *     db.add(stock, { sku: "MUG", count }, {
+   *       onConflict: {
+   *         target: stock.sku,
+   *         set: { count: sql`${stock.count} + excluded.count` },
+   *       },
+   *     })
+   *   );
+   * assertEquals(await arrives(3), { id: 1, sku: "MUG", count: 3 });
+   * assertEquals(await arrives(4), { id: 1, sku: "MUG", count: 7 });
+   * ```
+   *
    * @typeParam T The table.
    * @param table The table.
    * @param values What `insert(table).values()` takes, and references.
+   * @param options What becomes of a row that is there already. Its key, and
+   * what else it has, is known when the flush is answered.
    * @returns The entity: a plain object.
    * @throws {StateError} When the table has no primary key, a value is
    * missing, a reference leads nowhere, or another entity has the same key.
    * @throws {TypeError} When a property is no column.
    */
-  add<T extends EntityTable>(table: T, values: InsertValues<T>): EntityOf<T>;
+  add<T extends EntityTable>(
+    table: T,
+    values: InsertValues<T>,
+    options?: AddOptions<T>,
+  ): EntityOf<T>;
   /**
    * Makes an entity with related rows, along Drizzle's `relations()`.
    *
@@ -70,6 +108,8 @@ export interface EntityMethods<Schema extends Record<string, unknown>> {
    * @param table The table.
    * @param values Its columns, and related rows by relation: their columns that
    * the relation gives may be left out.
+   * @param options What becomes of a row that is there already, but for related
+   * ones.
    * @returns The entity; those of the related rows are in it.
    * @throws {StateError} When a value is missing.
    * @throws {TypeError} When a property is no column and no relation.
@@ -77,6 +117,7 @@ export interface EntityMethods<Schema extends Record<string, unknown>> {
   add<T extends EntityTable, const Values extends AddValues<Schema, T>>(
     table: T,
     values: Exactly<Values, AddValues<Schema, T>>,
+    options?: AddOptions<T>,
   ): EntityOf<T> & NestedEntities<Schema, T, Values>;
 
   /**
@@ -85,6 +126,7 @@ export interface EntityMethods<Schema extends Record<string, unknown>> {
    * @typeParam T The table.
    * @param table The table.
    * @param values What `add` takes, for each.
+   * @param options What becomes of rows that are there already.
    * @returns The entities, in the same order.
    * @throws {StateError} When `add` would throw for one of them.
    * @throws {TypeError} When a property is no column.
@@ -92,6 +134,7 @@ export interface EntityMethods<Schema extends Record<string, unknown>> {
   addAll<T extends EntityTable>(
     table: T,
     values: readonly AddValues<Schema, T>[],
+    options?: AddOptions<T>,
   ): EntityOf<T>[];
 
   /**
@@ -226,6 +269,11 @@ export interface EntityMethods<Schema extends Record<string, unknown>> {
 /** Any of the methods, as it is called. */
 type Method = (this: HandleDatabase, ...args: never[]) => unknown;
 
+/** Thousands may be added one by one. */
+const NO_OPTIONS: AddOptions<EntityTable> = {};
+
+const ADD_OPTIONS: OptionNames<AddOptions<EntityTable>> = { onConflict: true };
+
 const GET_OPTIONS: OptionNames<GetOptions> = { lock: true };
 
 const FIND_OPTIONS: OptionNames<FindOptions> = {
@@ -237,11 +285,21 @@ const FIND_OPTIONS: OptionNames<FindOptions> = {
 
 /** Written once for both classes, which extend different ones of Drizzle's. */
 export const ENTITY_METHODS = {
-  add(table: EntityTable, values: AnyValues) {
-    return runnerOf(this).entities.add(table, values);
+  add(
+    table: EntityTable,
+    values: AnyValues,
+    options: AddOptions<EntityTable> = NO_OPTIONS,
+  ) {
+    checkOptionNames("add()", options, ADD_OPTIONS);
+    return runnerOf(this).entities.add(table, values, options);
   },
-  addAll(table: EntityTable, values: readonly AnyValues[]) {
-    return runnerOf(this).entities.addAll(table, values);
+  addAll(
+    table: EntityTable,
+    values: readonly AnyValues[],
+    options: AddOptions<EntityTable> = NO_OPTIONS,
+  ) {
+    checkOptionNames("addAll()", options, ADD_OPTIONS);
+    return runnerOf(this).entities.addAll(table, values, options);
   },
   async get(table: EntityTable, key: unknown, options: GetOptions = {}) {
     checkOptionNames("get()", options, GET_OPTIONS);

@@ -46,6 +46,45 @@ export type InsertValues<T extends EntityTable> = {
 };
 
 /**
+ * How `add` treats a row that is there already.
+ *
+ * @typeParam T The table.
+ */
+export interface AddOptions<T extends EntityTable> {
+  /**
+   * What becomes of a row that is there already: it is updated (an upsert).
+   * Without it the database refuses the new one.
+   *
+   * @default {nothing}
+   */
+  readonly onConflict?: OnConflict<T>;
+}
+
+/**
+ * By what a row is known that is there already, and what it gets.
+ *
+ * @typeParam T The table.
+ */
+export interface OnConflict<T extends EntityTable> {
+  /**
+   * The columns of a unique constraint, or of the primary key. Where a trigger
+   * changes them, the table needs `keys: "trigger"` (`mapTable`).
+   */
+  readonly target: TableColumn | readonly TableColumn[];
+  /**
+   * What the row gets, by property: values, and SQL in which `excluded` is the
+   * row that was to be added.
+   *
+   * @default {what was given, but the target and the primary key}
+   */
+  readonly set?: {
+    readonly [Key in keyof T["$inferInsert"]]?:
+      | T["$inferInsert"][Key]
+      | SqlInput;
+  };
+}
+
+/**
  * Properties of the primary key, where it is one column.
  *
  * @internal

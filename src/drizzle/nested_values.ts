@@ -14,8 +14,12 @@ export interface NestedParts {
   readonly relational: RelationalConfig | undefined;
   /** Whether a row is an entity already: it is only referred to. */
   readonly isEntity: (value: object) => boolean;
-  /** Adds one row. */
-  readonly add: (table: PgTable, values: AnyValues) => Entity;
+  /** Adds one row, be it that of the call or one that is related to it. */
+  readonly add: (
+    table: PgTable,
+    values: AnyValues,
+    isRelated: boolean,
+  ) => Entity;
 }
 
 /**
@@ -25,15 +29,17 @@ export interface NestedParts {
  * @param table The table.
  * @param values Its columns, and related rows by relation.
  * @param parts What they are added with.
+ * @param isRelated Whether it is inside of another one.
  * @returns The entity; those of related rows are in it.
  */
 export function addNested(
   table: PgTable,
   values: AnyValues,
   parts: NestedParts,
+  isRelated = false,
 ): Entity {
   const relations = relationsOf(table, values, parts.relational);
-  if (relations.length === 0) return parts.add(table, values);
+  if (relations.length === 0) return parts.add(table, values, isRelated);
   const own: Record<string, unknown> = { ...values };
   const related: Record<string, unknown> = {};
   for (const { key } of relations) delete own[key];
@@ -45,14 +51,14 @@ export function addNested(
     const row = rowOf(values[key], key);
     const target = parts.isEntity(row)
       ? row
-      : addNested(tableOf(relation), row, parts);
+      : addNested(tableOf(relation), row, parts, IS_RELATED);
     for (const [column, referenced] of links) {
       const targetKey = keyIn(tableOf(relation), referenced);
       own[keyIn(table, column)] = ref(target)[targetKey];
     }
     related[key] = target;
   }
-  const entity = parts.add(table, own);
+  const entity = parts.add(table, own, isRelated);
   for (const { key, relation, links } of given) {
     if (isOwning(relation)) continue;
     const value = values[key];
@@ -68,12 +74,15 @@ export function addNested(
         child[keyIn(tableOf(relation), referencing)] =
           ref(entity)[keyIn(table, column)];
       }
-      return addNested(tableOf(relation), child, parts);
+      return addNested(tableOf(relation), child, parts, IS_RELATED);
     });
     related[key] = is(relation, Many) ? targets : targets[0];
   }
   return Object.assign(entity, related);
 }
+
+/** Of a row inside of another one. */
+const IS_RELATED = true;
 
 /** A relation that rows were given for. */
 interface GivenRelation {

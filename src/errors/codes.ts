@@ -241,8 +241,10 @@ export interface ErrorCodes {
    */
   ENTITY_REMOVED: "StateError";
   /**
-   * Two entities of a session would have the same primary key. Change the one
-   * that `get()` returns, or remove it before the other is added.
+   * Two entities of a session would have the same primary key, or be one row by
+   * the columns of `onConflict`. Change the one that is there, or remove it
+   * before the other is added; `enqueue()` an upsert of Drizzle's where one row
+   * is meant several times.
    */
   ENTITY_DUPLICATE: "StateError";
   /**
@@ -251,8 +253,8 @@ export interface ErrorCodes {
    */
   NO_PRIMARY_KEY: "StateError";
   /**
-   * A column that refuses NULL, without a default, was left out. Give it a
-   * value.
+   * A column that refuses NULL, without a default, was left out, or one by which
+   * `onConflict` knows rows that are there. Give it a value.
    */
   VALUE_MISSING: "StateError";
   /**

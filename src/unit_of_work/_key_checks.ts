@@ -2,7 +2,8 @@ import { duplicateError } from "./_refusals.ts";
 import type { Change } from "./change_set.ts";
 import type { Entity, Entry } from "./entry.ts";
 import { entityKey, type IdentityMap } from "./identity_map.ts";
-import type { TableInfo } from "./table_info.ts";
+import { hasValue, keyText } from "./row_key.ts";
+import type { ColumnInfo, TableInfo } from "./table_info.ts";
 
 /**
  * Refuses a key that another entity has, unless that one leaves it.
@@ -47,6 +48,54 @@ export function takeKeys(map: IdentityMap, changes: readonly Change[]): void {
     taken.set(table, ofTable.set(key, entity));
     if (key !== entry.key) checkFree(map, entry, { call: "flush", key });
     if (kind === "insert") map.move(entry, key);
+  }
+}
+
+/**
+ * Refuses to upsert a row that the session has an entity of: there would be two
+ * of it.
+ *
+ * @param map Knows them.
+ * @param changes What is flushed.
+ * @throws {StateError} When it has one.
+ */
+export function checkTargets(
+  map: IdentityMap,
+  changes: readonly Change[],
+): void {
+  const checked = new Map<TableInfo, Set<string>>();
+  for (const { entry: { table }, conflict } of changes) {
+    if (conflict === undefined) continue;
+    const ofTable = checked.get(table) ?? new Set();
+    const name = conflict.target.map(({ at }) => at).join();
+    if (ofTable.has(name)) continue;
+    checked.set(table, ofTable.add(name));
+    checkTarget(map, table, conflict.target);
+  }
+}
+
+function checkTarget(
+  map: IdentityMap,
+  table: TableInfo,
+  target: readonly ColumnInfo[],
+): void {
+  const taken = new Map<string, Entry>();
+  for (const entry of map.entries) {
+    if (entry.table !== table || entry.state === "removed") continue;
+    const { entity } = entry;
+    const text = keyText(
+      target,
+      ({ key }) => hasValue(entity, key) ? entity[key] : undefined,
+    );
+    if (text === undefined) continue;
+    const twin = taken.get(text);
+    const isUpsert = [twin, entry].some((each) =>
+      each?.state === "new" && each.upsert !== undefined
+    );
+    if (twin !== undefined && isUpsert) {
+      throw duplicateError("flush", table, [twin.entity, entity], target);
+    }
+    taken.set(text, entry);
   }
 }
 

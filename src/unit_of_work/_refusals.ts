@@ -1,5 +1,5 @@
 import { StateError } from "../errors/state_error.ts";
-import { tableAndKey, type TableInfo } from "./table_info.ts";
+import { type ColumnInfo, tableAndKey, type TableInfo } from "./table_info.ts";
 
 /** An entity that the session does not know. */
 export function unknownEntityError(
@@ -55,6 +55,17 @@ export function missingValueError(
   );
 }
 
+/** A column by which a row would be known that is there already. */
+export function missingTargetError(
+  { name }: TableInfo,
+  key: string,
+): StateError {
+  return new StateError(
+    "VALUE_MISSING",
+    `Cannot add to "${name}": a row that is there is known by column "${key}", which was left out`,
+  );
+}
+
 /** A generated column that was given a value. */
 export function generatedError(
   { name }: Pick<TableInfo, "name">,
@@ -65,17 +76,19 @@ export function generatedError(
   );
 }
 
-/** Two entities with one key. */
+/** Two entities with one key, or for one row because of other columns. */
 export function duplicateError(
   call: string,
   table: TableInfo,
   entities: readonly object[],
+  columns: readonly ColumnInfo[] = [],
 ): StateError {
+  const names = columns.map(({ key }) => `"${key}"`).join(", ");
   return new StateError(
     "ENTITY_DUPLICATE",
     `Cannot ${call}: the session has another entity of ${
       tableAndKey(table)
-    } with the same key; change that one`,
+    } with the same ${names || "key"}; change that one`,
     { entities },
   );
 }

@@ -51,6 +51,8 @@ export interface Source {
   readonly valueOf: (row: number) => unknown;
   /** Whether it says which row is meant: a column may be both, key and value. */
   readonly isKey: boolean;
+  /** Whether rows are compared by it: it has the precision of its column. */
+  readonly isExact: boolean;
 }
 
 /** A source as it is written. */
@@ -88,7 +90,7 @@ export function rowList(
     const name = quoteName(source.alias);
     const { reference } = source;
     if (reference === undefined) {
-      return `${exact(from.value(at), source, table)} as ${name}`;
+      return `${exact(from.value(at), source)} as ${name}`;
     }
     const alias = `r${at + 1}`;
     joins.push(
@@ -119,14 +121,9 @@ export function namedRows(name: string, list: string, count: number): string {
   return `${name} as ${count === 1 ? "" : "materialized "}(${list})`;
 }
 
-/** A key as the column will hold it: with its precision, and its scale. */
-function exact(
-  value: string,
-  { column }: Source,
-  { primaryKey }: TableInfo,
-): string {
-  const isRounded = column?.exactType !== undefined &&
-    primaryKey.includes(column);
+/** A value as the column will hold it: with its precision, and its scale. */
+function exact(value: string, { column, isExact }: Source): string {
+  const isRounded = isExact && column?.exactType !== undefined;
   return isRounded ? `${value}::${column.exactType}` : value;
 }
 
@@ -144,7 +141,7 @@ function typed(
 }
 
 function writtenSource(source: Source): WrittenSource {
-  const { alias, column, isKey, valueOf } = source;
+  const { alias, column, isKey, isExact, valueOf } = source;
   const first = valueOf(0);
   // No spread: V8 forgets the hidden class of a copy when none is left.
   if (first instanceof KeyReference) {
@@ -152,6 +149,7 @@ function writtenSource(source: Source): WrittenSource {
       alias,
       column,
       isKey,
+      isExact,
       valueOf: (row) => {
         const value = valueOf(row);
         return value instanceof KeyReference ? value.place : null;
@@ -161,7 +159,15 @@ function writtenSource(source: Source): WrittenSource {
     };
   }
   const listType = column === undefined ? "text" : column.listType;
-  return { alias, column, isKey, valueOf, reference: undefined, listType };
+  return {
+    alias,
+    column,
+    isKey,
+    isExact,
+    valueOf,
+    reference: undefined,
+    listType,
+  };
 }
 
 /** What a list of rows is read from, and how its values are named there. */

@@ -18,6 +18,8 @@ import type { Ref } from "./ref.ts";
 import { hasValue } from "./row_key.ts";
 import { SqlExpression } from "./sql_expression.ts";
 import { type ColumnInfo, columnOf, XMIN } from "./table_info.ts";
+import type { Conflict } from "./conflict.ts";
+import { conflictOf } from "./upsert.ts";
 
 /** What is to be done to one row. */
 export interface Change {
@@ -31,6 +33,8 @@ export interface Change {
   readonly values: readonly unknown[];
   /** Columns that the database computes. */
   readonly expressions: ReadonlyMap<ColumnInfo, SqlExpression> | undefined;
+  /** What becomes of a row that is there, where one may be: of an insert. */
+  readonly conflict?: Conflict | undefined;
   /** Whether the row has to be as it was loaded. */
   readonly isVersioned: boolean;
 }
@@ -106,11 +110,13 @@ export function changeOf(
  * @param change The change.
  */
 export function mayCascade(
-  { kind, entry: { table }, columns, expressions }: Change,
+  { kind, entry: { table }, columns, expressions, conflict }: Change,
 ): boolean {
-  if (kind !== "update") return kind === "delete";
+  if (kind === "delete") return true;
   const isWritten = (column: ColumnInfo) =>
-    columns.includes(column) || expressions?.has(column) === true;
+    kind === "insert"
+      ? conflict?.sets.has(column) === true
+      : columns.includes(column) || expressions?.has(column) === true;
   // PostgreSQL lets nothing else be referred to.
   return table.primaryKey.some(isWritten) ||
     table.uniqueKeys.some(({ keys }) =>
@@ -118,12 +124,19 @@ export function mayCascade(
     );
 }
 
-function insertOf(
-  entry: Entry,
-  { columns, values, expressions }: Written,
-): Change {
-  const isVersioned = false;
-  return { kind: "insert", entry, columns, values, expressions, isVersioned };
+function insertOf(entry: Entry, written: Written): Change {
+  const { columns, values, expressions } = written;
+  const { upsert } = entry;
+  const conflict = upsert && conflictOf(entry, upsert, written);
+  return {
+    kind: "insert",
+    entry,
+    columns,
+    values,
+    expressions,
+    conflict,
+    isVersioned: false,
+  };
 }
 
 /** Whether an entity was changed after it was removed. */

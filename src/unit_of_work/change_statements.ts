@@ -59,6 +59,7 @@ export function updateStatement(group: UpdateGroup): Statement {
     alias: `n${at + 1}`,
     column,
     isKey: false,
+    isExact: table.primaryKey.includes(column),
     valueOf: (row) => rows[row]?.[at],
   }));
   const sources = [...values, ...selection.sources];
@@ -149,6 +150,7 @@ function rowSelection({ table, keys, versions }: RowSelection): {
     alias: `k${at + 1}`,
     column,
     isKey: true,
+    isExact: true,
     valueOf: (row) => keys[row]?.[at],
   }));
   const conditions = table.primaryKey.map(({ sql }, at) =>
@@ -163,6 +165,7 @@ function rowSelection({ table, keys, versions }: RowSelection): {
       alias: "version",
       column,
       isKey: true,
+      isExact: false,
       valueOf: (row) => versions[row],
     });
     conditions.push(

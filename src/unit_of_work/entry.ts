@@ -3,6 +3,7 @@ import type { KeptValue } from "./kept_value.ts";
 import type { Ref } from "./ref.ts";
 import type { SqlExpression } from "./sql_expression.ts";
 import type { TableInfo } from "./table_info.ts";
+import type { Upsert } from "./conflict.ts";
 
 /** An entity as its user sees it: a plain object, by property. */
 export type Entity = Record<string, unknown>;
@@ -48,6 +49,8 @@ export interface Entry {
   readonly refs: Map<string, Ref<unknown>> | undefined;
   /** By property: values that the database computes. */
   readonly expressions: ReadonlyMap<string, SqlExpression> | undefined;
+  /** What a row gets that is there already, where one may be. */
+  readonly upsert: Upsert | undefined;
   /** By property: where later statements find what the database makes. */
   published: ReadonlyMap<string, KeyReference> | undefined;
 }
@@ -67,7 +70,7 @@ export function newEntry(
   table: TableInfo,
   entity: Entity,
   state: EntryState,
-  given: Partial<Pick<Entry, "refs" | "expressions">> = {},
+  given: Partial<Pick<Entry, "refs" | "expressions" | "upsert">> = {},
 ): Entry {
   return {
     entity,
@@ -84,6 +87,7 @@ export function newEntry(
     readIn: -1,
     refs: given.refs,
     expressions: given.expressions,
+    upsert: given.upsert,
     published: undefined,
   };
 }

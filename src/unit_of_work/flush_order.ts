@@ -228,6 +228,7 @@ function insertInTwo(
     ...partOf(from, (column) => columns.includes(column)),
     kind: "update",
     expressions: undefined,
+    conflict: undefined,
     isVersioned: false,
   };
   return {

@@ -4,6 +4,7 @@ import {
   type RowSelection,
   updateStatement,
 } from "./change_statements.ts";
+import { inLockOrder } from "./_lock_order.ts";
 import { notFlushedError } from "./_refusals.ts";
 import { type Change, versionOf } from "./change_set.ts";
 import type { Entry } from "./entry.ts";
@@ -14,10 +15,11 @@ import {
   type Publication,
 } from "./insert_statement.ts";
 import { KeyReference } from "./key_reference.ts";
-import { type KeptValue, restored, UNKNOWN } from "./kept_value.ts";
+import { type KeptValue, UNKNOWN } from "./kept_value.ts";
 import { Ref } from "./ref.ts";
 import { hasValue, storedValue } from "./row_key.ts";
 import { type ColumnInfo, columnOf, columnsToRead } from "./table_info.ts";
+import { conflictShape } from "./conflict.ts";
 
 /**
  * Rows of a statement: while the server works on one, the answer to the one
@@ -113,12 +115,16 @@ function belongs(
     first.columns === change.columns && first.kind === change.kind &&
     first.entry.table === change.entry.table &&
     first.isVersioned === change.isVersioned &&
-    !first.expressions && !change.expressions;
+    !first.expressions && !change.expressions &&
+    !first.conflict && !change.conflict;
 }
 
 /** What changes of one statement have in common. */
-function shapeOf({ kind, columns, expressions, isVersioned }: Change): string {
+function shapeOf(
+  { kind, columns, expressions, conflict, isVersioned }: Change,
+): string {
   let shape = `${kind} ${isVersioned}`;
+  if (conflict !== undefined) shape += ` ${conflictShape(conflict)}`;
   for (const { at } of columns) shape += ` ${at}`;
   for (const [{ at }, { signature }] of expressions ?? []) {
     shape += ` ${at}=${signature}`;
@@ -156,9 +162,7 @@ class Planner {
   plan(group: readonly Change[]): PlannedStatement[] {
     const [first] = group;
     if (first === undefined) return [];
-    const { kind } = first;
-    // Deadlocks are for those who lock in another order.
-    const changes = kind === "insert" ? group : group.toSorted(byKey);
+    const changes = inLockOrder(first, group);
     const size = pageSize(first);
     return this.#byReference(changes).flatMap(({ changes, rows, keys }) =>
       starts(changes.length, size).map((start) => {
@@ -228,12 +232,14 @@ class Planner {
   ): PlannedStatement {
     const [first] = changes;
     if (first === undefined) throw new TypeError("A statement needs changes");
-    const { entry: { table }, kind, columns, expressions, isVersioned } = first;
+    const { entry: { table }, kind, columns, expressions } = first;
+    const { conflict, isVersioned } = first;
     const unknown = [
       ...expressions?.keys() ?? [],
       ...columns.filter((_, at) => rows[0]?.[at] instanceof KeyReference),
     ];
-    const read = columnsToRead(table, unknown);
+    // A row that was there has values of its own.
+    const read = columnsToRead(table, conflict ? table.columns : unknown);
     if (kind === "insert") {
       const published = this.#publish(changes);
       const statement = insertStatement({
@@ -242,6 +248,7 @@ class Planner {
         rows,
         read,
         expressions,
+        conflict,
         publications: published,
       });
       const publications = new Map(
@@ -299,12 +306,12 @@ class Planner {
 }
 
 function pageSize(
-  { kind, entry: { table }, columns, expressions }: Change,
+  { kind, entry: { table }, columns, expressions, conflict }: Change,
 ): number {
   // Rows that refer to each other go together, and their keys are short.
   if (kind === "delete") return Infinity;
   const isAlone = kind === "insert" &&
-    !isCountable({ table, columns, expressions });
+    !isCountable({ table, columns, expressions, conflict });
   return isAlone ? 1 : PAGE;
 }
 
@@ -339,23 +346,4 @@ function starts(length: number, size: number): number[] {
   const found = [0];
   for (let start = size; start < length; start += size) found.push(start);
   return found;
-}
-
-function byKey({ entry: a }: Change, { entry: b }: Change): number {
-  for (const column of a.table.primaryKey) {
-    const order = compare(
-      restored(storedValue(a, column)),
-      restored(storedValue(b, column)),
-    );
-    if (order !== 0) return order;
-  }
-  return 0;
-}
-
-function compare(a: unknown, b: unknown): number {
-  const isNumber = (typeof a === "number" || typeof a === "bigint") &&
-    (typeof b === "number" || typeof b === "bigint");
-  if (isNumber) return a < b ? -1 : a > b ? 1 : 0;
-  const [x, y] = [String(a), String(b)];
-  return x < y ? -1 : x > y ? 1 : 0;
 }

@@ -3,6 +3,7 @@ import { ORD, Parameters, rowList, type Source } from "./_row_list.ts";
 import type { SqlExpression } from "./sql_expression.ts";
 import { countCheck, writeStatement } from "./_write_statement.ts";
 import { type ColumnInfo, type TableInfo, XMIN } from "./table_info.ts";
+import type { Conflict } from "./conflict.ts";
 
 /** A column, and under what its values are put for later statements. */
 export interface Publication {
@@ -20,6 +21,8 @@ export interface RowShape {
   readonly columns: readonly ColumnInfo[];
   /** Columns that the database computes, the same way in all rows. */
   readonly expressions?: ReadonlyMap<ColumnInfo, SqlExpression> | undefined;
+  /** What becomes of rows that are there already. */
+  readonly conflict?: Conflict | undefined;
 }
 
 /** Rows of one table that give the same columns. */
@@ -45,21 +48,23 @@ export interface InsertGroup extends RowShape {
  * the columns that are read.
  */
 export function insertStatement(group: InsertGroup): Statement {
-  const { table, read, publications = [] } = group;
+  const { table, read, conflict, publications = [] } = group;
   const parameters = new Parameters();
   const isRead = read.length > 0 || publications.length > 0;
   const made = isRead ? madeKeys(group, parameters) : [];
   const list = newRows(group, made, parameters);
-  const unknown = unknownKeys(group);
+  const unknown = conflict ? [] : unknownKeys(group);
   // Whose key is known is found by it; a sequence counts in the order given.
-  const isFound = isRead && unknown.length === 0 && !table.hasTriggerKeys;
+  const isFound = isRead && isTold(group);
   const insert = insertion(group, made, {
     from: isFound ? "v" : `(${list}) as v`,
     parameters,
   });
   if (!isRead) return writeStatement(insert, parameters);
+  const found = foundBy(group);
   const returned = new Set([
     ...table.primaryKey,
+    ...found,
     ...read,
     ...publications.map(({ column }) => column),
   ]);
@@ -74,7 +79,7 @@ export function insertStatement(group: InsertGroup): Statement {
   if (isFound) {
     ctes.unshift(`v as materialized (${list})`);
     ctes.push(
-      `n as (select v.${ORD}, i.* from i join v on ${keyMatch(table)})`,
+      `n as (select v.${ORD}, i.* from i join v on ${matchOf(found)})`,
     );
   }
   const order = isFound
@@ -111,25 +116,42 @@ export function insertStatement(group: InsertGroup): Statement {
  */
 export function isCountable(group: RowShape): boolean {
   const unknown = unknownKeys(group);
-  const [only] = unknown;
-  return !group.table.hasTriggerKeys &&
-    (only === undefined || (unknown.length === 1 && only.maker === "sequence"));
+  // A row that is there was counted before.
+  const isInOrder = group.conflict === undefined &&
+    !group.table.hasTriggerKeys && unknown.length === 1 &&
+    unknown[0]?.maker === "sequence";
+  return isInOrder || isTold(group);
 }
 
-function keyMatch({ primaryKey }: TableInfo): string {
-  return primaryKey.map(({ sql }) => `v.${sql} = i.${sql}`).join(" and ");
+/** Whether rows are told apart by values that are known ahead. */
+function isTold(group: RowShape): boolean {
+  const { table, conflict } = group;
+  if (table.hasTriggerKeys) return false;
+  return conflict?.isTold ?? unknownKeys(group).length === 0;
+}
+
+/** The columns that they are told apart by. */
+function foundBy({ table, conflict }: RowShape): readonly ColumnInfo[] {
+  return conflict?.target ?? table.primaryKey;
+}
+
+function matchOf(columns: readonly ColumnInfo[]): string {
+  return columns.map(({ sql }) => `v.${sql} = i.${sql}`).join(" and ");
 }
 
 /** The rows that are given, with the keys that an expression makes. */
 function newRows(
-  { table, columns, rows }: InsertGroup,
+  group: InsertGroup,
   made: readonly MadeKey[],
   parameters: Parameters,
 ): string {
+  const { table, columns, rows } = group;
+  const found = foundBy(group);
   const sources = columns.map((column, at): Source => ({
     alias: column.name,
     column,
     isKey: false,
+    isExact: found.includes(column),
     valueOf: (row) => rows[row]?.[at],
   }));
   const list = rowList(table, sources, rows.length, parameters);
@@ -139,7 +161,7 @@ function newRows(
 }
 
 function insertion(
-  { table, columns, expressions = NO_EXPRESSIONS }: InsertGroup,
+  { table, columns, expressions = NO_EXPRESSIONS, conflict }: InsertGroup,
   made: readonly MadeKey[],
   { from, parameters }: {
     readonly from: string;
@@ -164,7 +186,23 @@ function insertion(
   const into = names.length === 0 ? "" : ` (${names.join(", ")})${overriding}`;
   return `insert into ${table.sql}${into} select ${
     values.join(", ")
-  } from ${from} order by v.${ORD}`;
+  } from ${from} order by v.${ORD}${
+    conflict ? onConflict(conflict, parameters) : ""
+  }`;
+}
+
+/** PostgreSQL, "INSERT": the row that was to be inserted is `excluded`. */
+function onConflict(
+  { target, sets }: Conflict,
+  parameters: Parameters,
+): string {
+  const known = target.map(({ sql }) => sql).join(", ");
+  const assignments = [...sets].map(([{ sql }, expression]) =>
+    `${sql} = ${
+      expression?.render((value) => parameters.add(value)) ?? `excluded.${sql}`
+    }`
+  );
+  return ` on conflict (${known}) do update set ${assignments.join(", ")}`;
 }
 
 const NO_EXPRESSIONS: ReadonlyMap<ColumnInfo, SqlExpression> = new Map();
@@ -181,10 +219,11 @@ interface MadeKey {
  * ascending order by themselves, and need no right to use it.
  */
 function madeKeys(
-  { table, columns, expressions = NO_EXPRESSIONS }: InsertGroup,
+  { table, columns, expressions = NO_EXPRESSIONS, conflict }: InsertGroup,
   parameters: Parameters,
 ): MadeKey[] {
-  if (table.hasTriggerKeys) return [];
+  // Those of rows that are there are others.
+  if (table.hasTriggerKeys || conflict !== undefined) return [];
   const made: MadeKey[] = [];
   for (const column of table.primaryKey) {
     const expression = expressions.get(column);

@@ -4,6 +4,7 @@ import { UNKNOWN } from "./kept_value.ts";
 import { Ref } from "./ref.ts";
 import { SqlExpression } from "./sql_expression.ts";
 import type { ColumnInfo, TableInfo } from "./table_info.ts";
+import type { Upsert } from "./conflict.ts";
 
 /** An entity that is to be inserted. */
 export interface NewEntity {
@@ -13,6 +14,8 @@ export interface NewEntity {
   readonly refs: Map<string, Ref<unknown>> | undefined;
   /** By property: values that the database computes. */
   readonly expressions: Map<string, SqlExpression> | undefined;
+  /** What a row gets that is there already, where one may be. */
+  readonly upsert?: Upsert | undefined;
   /** Whether its key is known. */
   readonly hasKey: boolean;
 }

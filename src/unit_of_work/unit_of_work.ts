@@ -1,4 +1,4 @@
-import { checkFree, takeKeys } from "./_key_checks.ts";
+import { checkFree, checkTargets, takeKeys } from "./_key_checks.ts";
 import { OtherWrites } from "./_other_writes.ts";
 import {
   notFlushedError,
@@ -24,6 +24,8 @@ import type { Ref } from "./ref.ts";
 import { hasValue, keyText, requireKey } from "./row_key.ts";
 import { columnOf, type TableInfo } from "./table_info.ts";
 import { NEVER, UndoLog } from "./undo_log.ts";
+import type { ConflictRule } from "./conflict.ts";
+import { prepareUpsert } from "./upsert.ts";
 import { type Refusal, WrittenRows } from "./written_rows.ts";
 
 /** How a row is taken in. */
@@ -143,17 +145,24 @@ export class UnitOfWork {
    *
    * @param table Its table.
    * @param values What is given, by property.
+   * @param rule What becomes of a row that is there; without it that is an
+   * error of the database.
    * @returns The entity.
    * @throws {StateError} When the table has no key, a value is missing, a
    * reference leads nowhere, or another entity has its key.
    * @throws {TypeError} When a property is no column, or a part of the key NaN.
    */
-  add(table: TableInfo, values: Readonly<Record<string, unknown>>): Entity {
+  add(
+    table: TableInfo,
+    values: Readonly<Record<string, unknown>>,
+    rule?: ConflictRule,
+  ): Entity {
     requireKey("add to", table);
-    const made = this.#maker.make(table, values);
-    const { entity, refs, expressions } = made;
+    const plain = this.#maker.make(table, values);
+    const made = rule ? prepareUpsert(rule, table, values, plain) : plain;
+    const { entity } = made;
     const key = made.hasKey ? entityKey(table, entity) : undefined;
-    const entry = newEntry(table, entity, "new", { refs, expressions });
+    const entry = newEntry(table, entity, "new", made);
     entry.key = key;
     if (key !== undefined) checkFree(this.#map, entry, { call: "add", key });
     this.#log.note(entry);
@@ -308,6 +317,7 @@ export class UnitOfWork {
     }
     if (changes.length === 0) return [];
     takeKeys(this.#map, changes);
+    checkTargets(this.#map, changes);
     const planned = planFlush(changes, {
       ...options,
       newName: () => `nullpool.k${++this.#publications}`,
