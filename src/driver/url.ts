@@ -37,6 +37,7 @@ export function parseConnectionUrl(url: string): ConnectionTarget {
       "Cannot use the database URL: expected postgres://user:password@host/database",
     );
   }
+  refuseUnencoded(parsed);
   const host = parsed.hostname.replace(/^\[(.*)\]$/, "$1");
   const user = decodePart("user", parsed.username);
   if (host === "" || user === "") {
@@ -54,6 +55,17 @@ export function parseConnectionUrl(url: string): ConnectionTarget {
       : decodePart("password", parsed.password),
     params: new Map(parsed.searchParams),
   };
+}
+
+/**
+ * A password with "/", "?" or "#" in it ends the part of the host: the rest of
+ * it would be told as the name of a host, a database or a parameter.
+ */
+function refuseUnencoded({ pathname, search, hash }: URL): void {
+  if (hash === "" && !`${pathname}${search}`.includes("@")) return;
+  throw new TypeError(
+    'Cannot use the database URL: there is a "#", or an "@" behind its host; in its parts write "#", "/", "?" and "@" as %23, %2F, %3F and %40',
+  );
 }
 
 /**

@@ -44,6 +44,24 @@ Deno.test("parseConnectionUrl() names what is wrong, not the URL", () => {
   }
 });
 
+Deno.test("parseConnectionUrl() tells no part of a password that is not encoded", () => {
+  for (const end of ["/marker", "?marker", "?marker=1", "#marker", "#"]) {
+    const error = assertThrows(
+      () => parseConnectionUrl(`postgres://u:se@marker${end}@host/d`),
+      TypeError,
+      "%23, %2F, %3F and %40",
+    );
+    assert(!error.message.includes("marker"), error.message);
+  }
+  const told = parseConnectionUrl(
+    "postgres://u:p%23%2F%3F%40@host/d%23%40?application_name=a%40b",
+  );
+  assertEquals(
+    [told.password, told.database, told.params.get("application_name")],
+    ["p#/?@", "d#@", "a@b"],
+  );
+});
+
 Deno.test("resolveUrl() asks functions and checks parameters", async () => {
   const url = "postgres://u:p@h/d?one=1";
   assertEquals((await resolveUrl(url, ["one"])).user, "u");
