@@ -38,6 +38,10 @@ export function parseConnectionUrl(url: string): ConnectionTarget {
     );
   }
   refuseUnencoded(parsed);
+  // It would end its part of the login; what follows would be settings of it.
+  if (parsed.href.includes("%00")) {
+    throw new TypeError("Cannot use the database URL: it has a %00");
+  }
   const host = parsed.hostname.replace(/^\[(.*)\]$/, "$1");
   const user = decodePart("user", parsed.username);
   if (host === "" || user === "") {

@@ -62,6 +62,20 @@ Deno.test("parseConnectionUrl() tells no part of a password that is not encoded"
   );
 });
 
+Deno.test("parseConnectionUrl() refuses what would end a part of the login", () => {
+  const smuggled = "%00options%00-c role=postgres";
+  for (
+    const url of [
+      `postgres://u${smuggled}:p@h/d`,
+      `postgres://u:p${smuggled}@h/d`,
+      `postgres://u:p@h/d${smuggled}`,
+      `postgres://u:p@h/d?application_name=a${smuggled}`,
+      "postgres://u:p@h/d\0x",
+    ]
+  ) assertThrows(() => parseConnectionUrl(url), TypeError, "%00");
+  assertEquals(parseConnectionUrl("postgres://u@h/%2500").database, "%00");
+});
+
 Deno.test("resolveUrl() asks functions and checks parameters", async () => {
   const url = "postgres://u:p@h/d?one=1";
   assertEquals((await resolveUrl(url, ["one"])).user, "u");
