@@ -34,7 +34,9 @@ export async function cancelRequest(
     connection.ssl ? () => connection.requestSsl() : send,
   );
   connection.on("sslconnect", send);
-  connection.connect(port, host);
+  // As `pg` reaches a server by a socket in a folder.
+  if (host.startsWith("/")) connection.connect(`${host}/.s.PGSQL.${port}`);
+  else connection.connect(port, host);
   try {
     await orGivenUp(ended, { timeout: CANCEL_DEADLINE });
   } catch {

@@ -35,8 +35,8 @@ export interface BareConnection extends ClientConnection {
   emit(event: "error", error: Error): unknown;
   /** Its TLS settings, if it speaks TLS. */
   ssl: unknown;
-  /** Opens the socket. */
-  connect(port: number, host: string): unknown;
+  /** Opens the socket, which may be one that is a file. */
+  connect(portOrPath: number | string, host?: string): unknown;
   /** Asks for TLS. */
   requestSsl(): unknown;
   /** Asks the server to stop what another connection runs. */

@@ -8,6 +8,7 @@ import {
 import { ConnectionError, createEngine, sessionmaker } from "../../mod.ts";
 import { postgres, type PostgresOptions } from "../../src/postgres/mod.ts";
 import { testDatabase } from "../support/postgres.ts";
+import { unixSocket } from "../support/unix_socket.ts";
 import { wireCounter } from "../support/wire_counter.ts";
 
 const isOff = false;
@@ -148,6 +149,21 @@ Deno.test("postgres() gives up on a silent server", async () => {
   );
   assertEquals(engine.status().checkedOut, 0);
   (await accepted).close();
+});
+
+Deno.test("postgres() cancels what it gives up by a socket in a folder, too", async () => {
+  await using database = await testDatabase();
+  await using socket = await unixSocket(database.url);
+  await using engine = createEngine(postgres(socket.url));
+  await using db = sessionmaker(engine)({
+    transaction: { statementTimeout: 100 },
+  });
+  const error = await assertRejects(
+    () => db.execute("select pg_sleep(60)"),
+    ConnectionError,
+  );
+  assertEquals(error.code, "STATEMENT_TIMEOUT");
+  await database.waitFor(async () => await database.connections() === 0);
 });
 
 Deno.test("postgres() without pipelining does the same, a statement at a time", async () => {
