@@ -104,7 +104,7 @@ function makeClient(
     user: target.user,
     // Named, as the environment may ask for another one.
     sslnegotiation: "postgres",
-    ssl: tlsFor(target, options),
+    ssl: ownTls(tlsFor(target, options)),
   });
 }
 
@@ -128,6 +128,11 @@ function tlsFor({ params }: ConnectionTarget, options: PostgresOptions): Tls {
     );
   }
   return tls;
+}
+
+/** A copy: `pg` hides the key in what it is given. */
+function ownTls(tls: Tls): Tls {
+  return typeof tls === "object" ? { ...tls } : tls;
 }
 
 function tlsOf(sslmode = "disable"): Tls {

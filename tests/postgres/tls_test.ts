@@ -1,0 +1,121 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { ConnectionError, createEngine, sessionmaker } from "../../mod.ts";
+import { postgres, type PostgresOptions } from "../../src/postgres/mod.ts";
+import { connectAdmin } from "../support/admin_client.ts";
+import { CERTIFICATE } from "../support/certificate.ts";
+import {
+  controlPostgres,
+  startPostgres,
+} from "../support/embedded_postgres.ts";
+import { waitFor } from "../support/wait_for.ts";
+
+const { authority, cert, key } = CERTIFICATE;
+
+/** A server that speaks TLS, whose role `localhost` logs in by certificate. */
+async function withTls(run: (url: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  await Deno.chmod(folder, 0o777);
+  const files = {
+    "server.crt": cert,
+    "server.key": key,
+    "ca.crt": authority,
+    "hba.conf": `hostssl all localhost all cert
+      host all all all scram-sha-256`,
+  };
+  for (const [name, text] of Object.entries(files)) {
+    await Deno.writeTextFile(`${folder}/${name}`, text, { mode: 0o600 });
+    if (Deno.uid() === 0) await Deno.chown(`${folder}/${name}`, 65534, 65534);
+  }
+  const server = await startPostgres(
+    folder,
+    `ssl = on
+      ssl_cert_file = '${folder}/server.crt'
+      ssl_key_file = '${folder}/server.key'
+      ssl_ca_file = '${folder}/ca.crt'
+      hba_file = '${folder}/hba.conf'
+    `,
+  );
+  try {
+    await run(server.url);
+  } finally {
+    await controlPostgres(server, "stop").catch(() => {});
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Whether it speaks TLS, and as whom. */
+async function login(url: string, options?: PostgresOptions): Promise<unknown> {
+  await using engine = createEngine(postgres(url, options));
+  return await sessionmaker(engine).begin(async (db) => {
+    const { rows } = await db.execute(
+      `select current_user as role, ssl from pg_stat_ssl
+        where pid = pg_backend_pid()`,
+    );
+    return rows[0];
+  });
+}
+
+const YES = true;
+const NO = false;
+
+Deno.test("postgres() verifies a server that speaks TLS, and shows it a certificate", async () => {
+  await withTls(async (url) => {
+    const own = { role: "nullpool", ssl: YES };
+    assertEquals(await login(url), { ...own, ssl: NO });
+    assertEquals(await login(`${url}?sslmode=no-verify`), own);
+    const bound = `${url}?channel_binding=require`;
+    assertEquals(await login(bound, { tls: { ca: authority } }), own);
+    const refusals: readonly (readonly [string, PostgresOptions, string])[] = [
+      [`${url}?sslmode=verify-full`, {}, "SELF_SIGNED_CERT_IN_CHAIN"],
+      [
+        url,
+        { tls: { ca: authority, servername: "elsewhere.example" } },
+        "ERR_TLS_CERT_ALTNAME_INVALID",
+      ],
+    ];
+    for (const [url, options, reason] of refusals) {
+      const error = await assertRejects(
+        () => login(url, options),
+        ConnectionError,
+      );
+      assertEquals(
+        [error.code, error.maybeExecuted],
+        ["CONNECT_FAILED", NO],
+      );
+      assert(error.message.endsWith(`: ${reason}`), error.message);
+    }
+
+    await using admin = await connectAdmin(url);
+    await admin.query("create role localhost login");
+    const { host } = new URL(url);
+    const byCertificate = `postgres://localhost@${host}/postgres`;
+    // What was given stays as it was: it is used again, also by others.
+    const tls = Object.freeze({ ca: authority, cert, key });
+    for (let time = 0; time < 2; time++) {
+      assertEquals(await login(byCertificate, { tls }), {
+        role: "localhost",
+        ssl: YES,
+      });
+    }
+    assertEquals({ ...tls }, { ca: authority, cert, key });
+  });
+});
+
+Deno.test("postgres() cancels over TLS what it gives up", async () => {
+  await withTls(async (url) => {
+    await using engine = createEngine(
+      postgres(url, { tls: { ca: authority } }),
+    );
+    await using db = sessionmaker(engine)({
+      transaction: { statementTimeout: 100 },
+    });
+    await assertRejects(() => db.execute("select pg_sleep(60)"));
+    await using admin = await connectAdmin(url);
+    await waitFor(async () => {
+      const rows = await admin.query(
+        "select from pg_stat_activity where query ~ '^select pg_sleep'",
+      );
+      return rows.length === 0;
+    });
+  });
+});
