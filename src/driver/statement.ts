@@ -88,11 +88,12 @@ export interface FlightResult {
    */
   readonly failure?: unknown;
   /**
-   * Whether the failure refuses the login that has travelled ahead: nothing was
-   * run. Drivers say so that send a flight before they are logged in.
+   * Whether the failure refuses the login that has travelled ahead, or there is
+   * nobody to log in to: nothing was run. Drivers say so that send a flight
+   * before they are logged in.
    */
   readonly isLoginRefused?: boolean;
-  /** Whether nothing was sent: the connection was known to be lost. */
+  /** Whether nothing was sent: the connection was known to be lost, or there is none. */
   readonly isUnsent?: boolean;
 }
 

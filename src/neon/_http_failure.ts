@@ -62,6 +62,17 @@ function isRedirect(status: number): boolean {
 }
 
 /**
+ * An error that came ahead of anything that could be executed.
+ *
+ * @param error What was thrown, or why it was not waited for.
+ */
+export function unexecuted(error: unknown): unknown {
+  if (!(error instanceof ConnectionError)) return error;
+  const { code, message, cause } = error;
+  return new ConnectionError(code, message, { cause });
+}
+
+/**
  * What it means that there was no answer, or only a part of one.
  *
  * @param attempt Names the database.

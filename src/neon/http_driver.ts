@@ -12,7 +12,7 @@ import { NullpoolError } from "../errors/error.ts";
 import { StateError } from "../errors/state_error.ts";
 import { typeParsers } from "../wire/type_parsers.ts";
 import { readAnswer } from "./_http_answer.ts";
-import { httpFailure, noAnswer } from "./_http_failure.ts";
+import { httpFailure, noAnswer, unexecuted } from "./_http_failure.ts";
 import {
   type HttpEndpoint,
   httpEndpoint,
@@ -131,6 +131,9 @@ export function httpTransport(
   };
 }
 
+/** Without a URL there is nobody to ask, and nothing was sent. */
+const UNREACHED = { results: [], isLoginRefused: true, isUnsent: true };
+
 /** Sends transactions to a database, each as one request. */
 class HttpSender {
   readonly #target: LazyTarget;
@@ -149,9 +152,9 @@ class HttpSender {
   ): Promise<FlightResult> {
     let endpoint: HttpEndpoint;
     try {
-      endpoint = this.#endpoint ??= httpEndpoint(await this.#target.find());
-    } catch (failure) {
-      return { results: [], failure };
+      endpoint = this.#endpoint ??= await this.#find(send);
+    } catch (error) {
+      return { ...UNREACHED, failure: unexecuted(error) };
     }
     const { attempt } = endpoint;
     const request = httpRequest(endpoint, statements, send);
@@ -169,6 +172,11 @@ class HttpSender {
       }
       return { results: [], failure: noAnswer(attempt, error) };
     }
+  }
+
+  /** The URL is the caller's to find, and that may take for ever. */
+  async #find({ signal }: SendOptions): Promise<HttpEndpoint> {
+    return httpEndpoint(await orGivenUp(this.#target.find(), { signal }));
   }
 
   async #ask({ url, init }: HttpRequest): Promise<HttpAnswer> {

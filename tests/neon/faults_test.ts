@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { inArray } from "drizzle-orm";
 import { integer, pgTable, serial, text } from "drizzle-orm/pg-core";
 import {
@@ -416,3 +422,36 @@ for (const transport of ["http", "websocket"] as const) {
     assert(far - again >= 119, String(far - again));
   });
 }
+
+Deno.test("without a URL nothing was sent, and it is not waited for longer than for an answer", async () => {
+  const never = Promise.withResolvers<string>().promise;
+  const cases = [
+    [() => undefined, "CONNECT_FAILED", "the database URL is missing"],
+    ["postgres://u:p@h/d?options=x", "CONNECT_FAILED", '"options"'],
+    [() => Promise.reject(new Error("no vault")), "CONNECT_FAILED", "no vault"],
+    [() => never, "STATEMENT_TIMEOUT", "statementTimeout"],
+  ] as const;
+  for (const [url, code, reason] of cases) {
+    await using engine = createEngine(neon(url), {
+      transaction: { statementTimeout: 50 },
+    });
+    const Session = sessionmaker(engine, { schema });
+    await using reader = Session();
+    const read = await assertRejects(
+      () => reader.get(notes, 1),
+      ConnectionError,
+    );
+    await using writer = Session();
+    writer.add(notes, { name: "a" });
+    const write = await assertRejects(() => writer.commit(), ConnectionError);
+    assertEquals([read.code, write.code, write.maybeExecuted], [
+      code,
+      code,
+      isDone,
+    ]);
+    assertStringIncludes(read.message, reason);
+    assertStringIncludes(write.message, reason);
+  }
+});
+
+const isDone = false;
