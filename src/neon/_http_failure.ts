@@ -73,6 +73,18 @@ export function unexecuted(error: unknown): unknown {
 }
 
 /**
+ * What it means that there was nothing to be sent.
+ *
+ * @param attempt Names the database.
+ */
+export function noRequest(attempt: string): ConnectionError {
+  return failure("CONNECT_FAILED", {
+    message:
+      `Cannot connect to ${attempt}: there is no request for it; the host, or the session's "authToken", has characters that no URL, or header, can have`,
+  });
+}
+
+/**
  * What it means that there was no answer, or only a part of one.
  *
  * @param attempt Names the database.
@@ -91,7 +103,7 @@ export function noAnswer(attempt: string, error: unknown): ConnectionError {
 
 /** As the runtimes say that nobody was there who could have run anything. */
 const UNSENT =
-  /connection refused|dns error|peer certificate|\b(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|CERT_\w+|UNABLE_TO_\w+)\b/i;
+  /connection refused|dns error|peer certificate|bad port|port \d+ are blocked|\b(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|CERT_\w+|UNABLE_TO_\w+)\b/i;
 
 /** The URL is in it, and a host may be called anything. */
 function transportReason(error: unknown): string {

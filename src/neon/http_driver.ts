@@ -12,7 +12,12 @@ import { NullpoolError } from "../errors/error.ts";
 import { StateError } from "../errors/state_error.ts";
 import { typeParsers } from "../wire/type_parsers.ts";
 import { readAnswer } from "./_http_answer.ts";
-import { httpFailure, noAnswer, unexecuted } from "./_http_failure.ts";
+import {
+  httpFailure,
+  noAnswer,
+  noRequest,
+  unexecuted,
+} from "./_http_failure.ts";
 import {
   type HttpEndpoint,
   httpEndpoint,
@@ -170,7 +175,10 @@ class HttpSender {
       if (error instanceof NullpoolError) {
         return { results: [], failure: error };
       }
-      return { results: [], failure: noAnswer(attempt, error) };
+      const failure = isRequest(request)
+        ? noAnswer(attempt, error)
+        : noRequest(attempt);
+      return { results: [], failure };
     }
   }
 
@@ -184,6 +192,16 @@ class HttpSender {
     const ask = this.#ownFetch ?? fetch;
     const response = await ask(url, init);
     return { status: response.status, body: await response.text() };
+  }
+}
+
+/** Whether `fetch` had anything to send: it throws of a header that is none. */
+function isRequest({ url, init: { headers = {} } }: HttpRequest): boolean {
+  try {
+    new Request(url, { headers });
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -455,3 +455,26 @@ Deno.test("without a URL nothing was sent, and it is not waited for longer than 
 });
 
 const isDone = false;
+
+Deno.test("what no request can carry was not sent, and is not told", async () => {
+  await using bed = await faultyBed();
+  await using engine = createEngine(neonHttp(bed.url));
+  await using nowhere = createEngine(neonHttp("postgres://u:p@[::1]/d"));
+  const Session = sessionmaker(engine, { schema });
+  const cases = [
+    Session({ authToken: "marker\nmarker: 1" }),
+    Session({ authToken: "marker\u2192" }),
+    Session.on(nowhere)({ name: "a host" }),
+  ];
+  for (const db of cases) {
+    db.add(notes, { name: "a" });
+    const error = await assertRejects(() => db.commit(), ConnectionError);
+    assertEquals([error.code, error.maybeExecuted], ["CONNECT_FAILED", isDone]);
+    assertStringIncludes(error.message, '"authToken"');
+    const told = [error.stack, JSON.stringify(error), String(error.cause)];
+    assertFalse(told.join().includes("marker"), told.join());
+    await db.close();
+  }
+  const rows = await bed.database.query("select name from notes order by id");
+  assertEquals(rows, [{ name: "a" }, { name: "b" }]);
+});

@@ -4,6 +4,8 @@ import { httpFailure, noAnswer } from "../../src/neon/_http_failure.ts";
 
 /** What runtimes throw, and whether the server may have run something. */
 const REASONS: readonly (readonly [Error, boolean])[] = [
+  [new TypeError("Fetch failed: Requests to port 6667 are blocked"), false],
+  [new TypeError("fetch failed", { cause: new Error("bad port") }), false],
   [
     new TypeError(
       "error sending request for url (https://api.refused-dns.resolve.example/sql): connection closed before message completed",
