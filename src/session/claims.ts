@@ -45,7 +45,8 @@ export function checkRoles(roles: unknown): void {
  * @param identity For whom it speaks.
  * @param rules For whom it may.
  * @returns Settings by name; nothing where claims are missing.
- * @throws {TypeError} When the claims are no object that JSON can hold.
+ * @throws {TypeError} When the claims are no object that JSON can hold, or a
+ * promise.
  * @throws {RangeError} When the role is none that is allowed.
  */
 export function identitySettings(
@@ -78,10 +79,13 @@ function allowedRole(
   return roles.find((role) => role === claims.role) ?? roles[0];
 }
 
-/** No part of them is repeated where they are none. */
+/**
+ * No part of them is repeated where they are none. A promise of them would be
+ * an object without any, in the role of who is logged in.
+ */
 function claimsText(claims: Readonly<Record<string, unknown>>): string {
   const isObject = typeof claims === "object" && claims !== null &&
-    !Array.isArray(claims);
+    !Array.isArray(claims) && typeof claims.then !== "function";
   try {
     const text = isObject ? JSON.stringify(claims) : undefined;
     if (text?.startsWith("{")) return text;
@@ -89,7 +93,7 @@ function claimsText(claims: Readonly<Record<string, unknown>>): string {
     // A ring, or a bigint.
   }
   throw new TypeError(
-    'Cannot use option "claims": it is an object that JSON can hold',
+    'Cannot use option "claims": it is an object that JSON can hold, and no promise of one',
   );
 }
 

@@ -3,6 +3,7 @@ import {
   assertEquals,
   assertFalse,
   assertRejects,
+  assertStringIncludes,
   assertThrows,
 } from "@std/assert";
 import { entityKind, sql } from "drizzle-orm";
@@ -304,6 +305,20 @@ Deno.test("claims: a factory, tasks and retries keep them", async () => {
   });
 });
 
+Deno.test("claims: a request whose claims are promised is refused", async () => {
+  await withClaims(async ({ Sessions, database }) => {
+    const app = new Hono<{ Variables: SessionVariables<typeof schema> }>();
+    app.use(dbSession(Sessions, { claims: () => Promise.resolve(CLAIMS) }));
+    app.get("/", async (c) => c.json(await whoIs(c.var.db)));
+    app.onError((error, c) => c.text(`${error.name}: ${error.message}`, 500));
+    const before = (await database.log()).length;
+    const response = await app.request("/");
+    assertEquals(response.status, 500);
+    assertStringIncludes(await response.text(), "no promise of one");
+    assertEquals((await database.log()).length, before);
+  });
+});
+
 Deno.test("claims: they choose no role that is not allowed", () => {
   const rules = { roles: USUAL_ROLES, requireClaims: false };
   const roleOf = (
@@ -326,7 +341,16 @@ Deno.test("claims: they choose no role that is not allowed", () => {
   assertFalse(error.message.includes("postgres"), error.message);
   const ring: Record<string, unknown> = { secret: "marker" };
   ring.ring = ring;
-  const wrong: unknown[] = [ring, { n: 1n }, "marker", ["marker"], null];
+  const promise = Promise.resolve({ sub: "marker" });
+  const wrong: unknown[] = [
+    ring,
+    { n: 1n },
+    "marker",
+    ["marker"],
+    null,
+    promise,
+    { then: () => {} },
+  ];
   for (const claims of wrong) {
     const told = assertThrows(
       () => roleOf({ claims: claims as Record<string, unknown> }),
