@@ -104,12 +104,15 @@ function makeClient(
     user: target.user,
     // Named, as the environment may ask for another one.
     sslnegotiation: "postgres",
-    ssl: ownTls(tlsFor(target, options)),
+    ssl: tlsFor(target, options),
   });
 }
 
-/** TLS settings as `node:tls` takes them; `true` are its own. */
-type Tls = boolean | Readonly<Record<string, unknown>>;
+/** TLS settings as `node:tls` takes them, or none. */
+type Tls = false | Readonly<Record<string, unknown>>;
+
+/** Said, as the environment may ask for the contrary. */
+const VERIFIED = { rejectUnauthorized: true };
 
 function tlsFor({ params }: ConnectionTarget, options: PostgresOptions): Tls {
   const tls = options.tls ?? tlsOf(params.get("sslmode"));
@@ -119,20 +122,14 @@ function tlsFor({ params }: ConnectionTarget, options: PostgresOptions): Tls {
       `Cannot use the database URL: channel_binding "${binding}" is none of disable, prefer, require`,
     );
   }
-  const isVerified = typeof tls === "object"
-    ? tls.rejectUnauthorized !== false
-    : tls;
+  const isVerified = tls && tls.rejectUnauthorized !== false;
   if (binding === "require" && !isVerified) {
     throw new TypeError(
       'Cannot use the database URL: channel_binding "require" needs verified TLS; add sslmode=require',
     );
   }
-  return tls;
-}
-
-/** A copy: `pg` hides the key in what it is given. */
-function ownTls(tls: Tls): Tls {
-  return typeof tls === "object" ? { ...tls } : tls;
+  // A copy, too: `pg` hides the key in what it is given.
+  return tls && { ...VERIFIED, ...tls };
 }
 
 function tlsOf(sslmode = "disable"): Tls {
@@ -144,7 +141,7 @@ function tlsOf(sslmode = "disable"): Tls {
     case "require":
     case "verify-ca":
     case "verify-full":
-      return true;
+      return VERIFIED;
     default:
       throw new TypeError(
         `Cannot use the database URL: sslmode "${sslmode}" is none of disable, no-verify, require, verify-ca, verify-full`,

@@ -101,6 +101,26 @@ Deno.test("postgres() verifies a server that speaks TLS, and shows it a certific
   });
 });
 
+Deno.test("postgres() verifies a server also where the environment says not to", async () => {
+  const variable = "NODE_TLS_REJECT_UNAUTHORIZED";
+  await withTls(async (url) => {
+    Deno.env.set(variable, "0");
+    try {
+      const verified = `${url}?sslmode=verify-full`;
+      for (const each of [verified, `${verified}&channel_binding=require`]) {
+        const error = await assertRejects(() => login(each), ConnectionError);
+        assert(error.message.includes("SELF_SIGNED"), error.message);
+      }
+      const tls = { servername: "localhost" };
+      await assertRejects(() => login(url, { tls }), ConnectionError);
+      // Who asks for it by name gets it.
+      await login(`${url}?sslmode=no-verify`);
+    } finally {
+      Deno.env.delete(variable);
+    }
+  });
+});
+
 Deno.test("postgres() cancels over TLS what it gives up", async () => {
   await withTls(async (url) => {
     await using engine = createEngine(
