@@ -101,9 +101,12 @@ export function noAnswer(attempt: string, error: unknown): ConnectionError {
   });
 }
 
-/** As the runtimes say that nobody was there who could have run anything. */
+/**
+ * As the runtimes say that nobody was there who could have run anything, or
+ * nobody who is trusted. What Deno says of `(Connect)` ends with the handshake.
+ */
 const UNSENT =
-  /connection refused|dns error|peer certificate|bad port|port \d+ are blocked|\b(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|CERT_\w+|UNABLE_TO_\w+)\b/i;
+  /client error \(Connect\)|connection refused|dns error|bad port|port \d+ are blocked|\b(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|UNABLE_TO_\w+|\w*CERT_\w+|\w+_CERT)\b/i;
 
 /** The URL is in it, and a host may be called anything. */
 function transportReason(error: unknown): string {

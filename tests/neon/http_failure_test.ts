@@ -41,7 +41,44 @@ const REASONS: readonly (readonly [Error, boolean])[] = [
     ),
     false,
   ],
+  ...[
+    "invalid peer certificate: UnknownIssuer",
+    "received corrupt message of type InvalidContentType",
+    "tcp connect error: Connection timed out (os error 110)",
+    "Connection reset by peer (os error 104)",
+  ].map((reason) =>
+    [
+      new TypeError("fetch failed", {
+        cause: new Error(
+          `error sending request for url (https://api.example/sql): client error (Connect): ${reason}`,
+        ),
+      }),
+      false,
+    ] as const
+  ),
+  [
+    new TypeError("fetch failed", {
+      cause: new Error("Connection reset by peer (os error 104)"),
+    }),
+    true,
+  ],
+  ...[
+    "SELF_SIGNED_CERT_IN_CHAIN",
+    "DEPTH_ZERO_SELF_SIGNED_CERT",
+    "ERR_TLS_CERT_ALTNAME_INVALID",
+    "CERT_HAS_EXPIRED",
+    "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+    "UND_ERR_CONNECT_TIMEOUT",
+  ].map((code) => [coded(code), false] as const),
+  ...["ECONNRESET", "UND_ERR_HEADERS_TIMEOUT", "UND_ERR_SOCKET"]
+    .map((code) => [coded(code), true] as const),
 ];
+
+/** As Node and Bun tell it. */
+function coded(code: string): Error {
+  const cause = Object.assign(new Error("it failed"), { code });
+  return new TypeError("fetch failed", { cause });
+}
 
 Deno.test("noAnswer() takes a host's name for no reason", () => {
   for (const [reason, maybeExecuted] of REASONS) {
