@@ -177,6 +177,28 @@ export function mergedOptions(
   };
 }
 
+/**
+ * Options of a session that is opened inside of another: whoever speaks there
+ * does so here, unless somebody is named by claims, or by a token. Nothing of
+ * the other one is left then: the role could be one that they may not have.
+ *
+ * @param outer For whom the other speaks.
+ * @param own What is said.
+ */
+export function optionsInside(
+  outer: SessionOptions,
+  own: SessionOptions,
+): SessionOptions {
+  const isNamed = own.claims !== undefined || own.authToken !== undefined;
+  return mergedOptions(isNamed ? { ...outer, ...NOBODY } : outer, own);
+}
+
+const NOBODY: SessionOptions = {
+  claims: undefined,
+  role: undefined,
+  authToken: undefined,
+};
+
 /** Where the runtime cannot join them, the nearer one counts. */
 function anySignal(usual: AbortSignal, own: AbortSignal): AbortSignal {
   return typeof AbortSignal.any === "function"

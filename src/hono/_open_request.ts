@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { Session } from "../drizzle/session.ts";
 import {
-  mergedOptions,
+  optionsInside,
   type SessionOptions,
 } from "../drizzle/session_options.ts";
 import type { OptionNames } from "../errors/check_option_names.ts";
@@ -109,7 +109,7 @@ export class OpenRequest<Schema extends Record<string, unknown>> {
   ) {
     this.#source = source;
     this.session = source.open(c, {
-      ...mergedOptions(usual, sessionOptions(c, options)),
+      ...optionsInside(usual, sessionOptions(c, options)),
       whenUsed: () => this.#keepAlive(c),
     });
   }

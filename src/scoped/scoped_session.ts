@@ -1,7 +1,7 @@
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { Session } from "../drizzle/session.ts";
 import {
-  mergedOptions,
+  optionsInside,
   type SessionOptions,
 } from "../drizzle/session_options.ts";
 import type {
@@ -281,7 +281,7 @@ export class ScopedSession<
     const session: Session<Schema> = this.Session({
       parent: outer?.holder,
       // Whoever is current is so here as well, unless somebody else is named.
-      ...mergedOptions(outer?.identity ?? {}, options),
+      ...optionsInside(outer?.identity ?? {}, options),
       context: {
         ...this.#context,
         // Its own blocks, whoever is current when one is opened.

@@ -467,6 +467,56 @@ Deno.test("claims: what a factory says holds behind every entry point", async ()
   });
 });
 
+Deno.test("claims: who is named inside of another's session has nothing of theirs", async () => {
+  await withClaims(async ({ Sessions }) => {
+    const scope = scopedSession(Sessions);
+    const inside: unknown[] = [];
+    const app = new Hono();
+    app.use(dbSession(scope, { claims: () => CLAIMS, role: () => "anon" }));
+    const other = { sub: "u2", tenant: 2 };
+    app.get("/", async (c) => {
+      inside.push(
+        await scope.run(whoIs),
+        await scope.run(whoIs, { role: "authenticated" }),
+        await scope.run(whoIs, { claims: other }),
+      );
+      background(c, scope, async (db) => inside.push(await whoIs(db)), {
+        claims: () => other,
+      });
+      return await streamSession(
+        c,
+        scope,
+        async (db) => c.json(await whoIs(db)),
+        { claims: () => other },
+      );
+    });
+    const theirs = { role: "authenticated", claims: other };
+    assertEquals(await (await app.request("/")).json(), theirs);
+    await Sessions.engine.idle();
+    assertEquals(inside, [
+      { role: "anon", claims: CLAIMS },
+      { role: "authenticated", claims: CLAIMS },
+      theirs,
+      theirs,
+    ]);
+
+    const mine = { claims: CLAIMS, authToken: "mine" };
+    await scope.run(() => {
+      const identities = [{}, { claims: other }, { authToken: "theirs" }]
+        .map((options) => scope.open(options).identity);
+      assertEquals(
+        identities.map(({ claims, authToken }) => ({ claims, authToken })),
+        [
+          mine,
+          { claims: other, authToken: undefined },
+          { claims: undefined, authToken: "theirs" },
+        ],
+      );
+      return Promise.resolve();
+    }, mine);
+  });
+});
+
 Deno.test("claims: work behind an answer finds its request by any name", async () => {
   await withClaims(async ({ Sessions }) => {
     const behind: Record<string, unknown> = {};
