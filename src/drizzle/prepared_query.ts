@@ -111,10 +111,7 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
     const params = this.#filledParams(placeholderValues);
     const statement = this.#statement(rowMode, params);
     const run = (own: Statement) => send(issuer, own, () => this.#tables);
-    // What one user may see is nobody else's.
-    if (shape.cache === undefined || issuer.core.isPersonal) {
-      return await run(statement);
-    }
+    if (shape.cache === undefined) return await run(statement);
     issuer.core.checkUse(issuer);
     return await throughCache(shape.cache, issuer.core, {
       statement,

@@ -58,7 +58,9 @@ export async function throughCache(
     return result;
   }
   const config = effectiveConfig(cache, query.config);
-  if (config === undefined || !core.readsCommitted) return await run();
+  // What one user may see is nobody else's.
+  const isOwn = core.isPersonal || !core.readsCommitted;
+  if (config === undefined || isOwn) return await run();
   const isTag = config.tag !== undefined;
   const key = config.tag ?? await hashQuery(statement.text, [...query.params]);
   const { autoInvalidate } = config;

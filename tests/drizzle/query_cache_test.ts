@@ -125,6 +125,27 @@ cacheTest("hears of writes after the commit", async (Session, cache) => {
 });
 
 cacheTest(
+  "hears of writes of a user, who is not answered",
+  async (Session, cache) => {
+    const User = Session.with({ role: "authenticated" });
+    await Session.begin(async (db) => {
+      await db.execute(
+        `do $$ begin create role authenticated; exception
+        when duplicate_object or unique_violation then null; end $$`,
+      );
+      await db.execute("grant all on numbers to authenticated");
+    });
+    await Session.begin(all);
+    assertEquals(cache.notes.splice(0), ["get", "put"]);
+    await User.begin((db) => db.insert(numbers).values({ n: 1 }));
+    assertEquals(cache.notes.splice(0), ["stale"]);
+    assertEquals(await User.begin(all), [{ n: 1 }]);
+    assertEquals(cache.notes, []);
+    assertEquals(await Session.begin(all), [{ n: 1 }]);
+  },
+);
+
+cacheTest(
   "forgets the hooks of a savepoint that was rolled back",
   async (Session, cache) => {
     await Session.begin(async (db) => {
