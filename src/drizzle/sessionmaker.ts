@@ -70,7 +70,8 @@ export interface SessionmakerOptions<
   readonly logger?: boolean | Logger;
   /**
    * Drizzle's cache. What is put there or called stale happens after the
-   * commit; a transaction that has written is not answered from it.
+   * commit; a transaction that has written is not answered from it, nor is a
+   * session that has claims, a role or a token, or a hook `afterBegin`.
    *
    * @default {none}
    */

@@ -158,10 +158,16 @@ export class SessionCore implements SessionHandle {
     return this.#current.begin("execute");
   }
 
-  /** Whether it speaks for somebody in particular. */
+  /**
+   * Whether it speaks for somebody in particular, or may: the hook `afterBegin`
+   * sets what policies read, and who needs claims and has none speaks for
+   * nobody at all.
+   */
   get isPersonal(): boolean {
-    const { identity = {}, authToken } = this.#options;
-    return authToken !== undefined || Object.keys(identity).length > 0;
+    const { identity, authToken } = this.#options;
+    const isPlain = identity !== undefined && authToken === undefined &&
+      Object.keys(identity).length === 0;
+    return !isPlain || this.#hooks.hearsBegin;
   }
 
   /**

@@ -567,6 +567,34 @@ Deno.test("claims: what one user has read is no cached answer for another", asyn
       await db.commit();
       await db.close();
     }
+    // A hook sets the same, at a time when a cache has answered already.
+    for (const tenant of [1, 2]) {
+      const Hooked = sessionmaker(Sessions.engine, {
+        schema,
+        cache: new Shared(),
+        hooks: {
+          afterBegin: () => ({
+            role: "authenticated",
+            "request.jwt.claims": JSON.stringify({ tenant }),
+          }),
+        },
+      });
+      const rows = await Hooked.begin((db) => db.query.docs.findMany());
+      assertEquals(new Set(rows.map((row) => row.tenant)), new Set([tenant]));
+      const selected = await Hooked.begin((db) =>
+        db.select().from(docs).then((all) => all)
+      );
+      assertEquals(selected, rows);
+    }
+    // What everybody may see is not for who has to say who asks.
+    await Cached.begin((db) => db.select().from(docs).then(() => {}));
+    assertEquals(store.size, 1);
+    await using nobody = Cached({ requireClaims: true });
+    await assertRejects(
+      () => nobody.select().from(docs).then(() => {}),
+      StateError,
+      "claims",
+    );
   });
 });
 
