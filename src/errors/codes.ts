@@ -79,7 +79,8 @@ export interface ErrorCodes {
   /**
    * A session without claims was about to send something, and `requireClaims`
    * is on: row-level security would not know for whom it speaks. Give it
-   * claims; those who are not logged in have some as well.
+   * claims; those who are not logged in have some as well. Or `dbSession` asks
+   * for an `authToken`, and the request has none: answer it with 401 before.
    */
   CLAIMS_REQUIRED: "StateError";
   /**

@@ -56,7 +56,9 @@ export interface RequestOptions<Key extends string = "db"> {
   readonly role?: (c: Context) => string | undefined;
   /**
    * Who asks, as a JSON Web Token, where the endpoint takes one (Neon over HTTP
-   * with row-level security): of this request's session alone.
+   * with row-level security): of this request's session alone. A request
+   * without a token is refused as soon as it would send anything: the password
+   * of the URL is another's.
    *
    * @default {none}
    */
@@ -141,6 +143,9 @@ const CLOSED_HINT =
 /** Who forgets them would see what everybody may not. */
 const IS_REQUIRED = true;
 
+/** A session that has none would be somebody else: whose password it is. */
+const NO_TOKEN = "";
+
 function sessionOptions(
   c: Context,
   options: RequestOptions<string>,
@@ -153,7 +158,7 @@ function sessionOptions(
     atomic: true,
     name,
     closedHint: CLOSED_HINT,
-    authToken: authToken?.(c),
+    authToken: authToken && (authToken(c) ?? NO_TOKEN),
     role: role?.(c),
     // The session refuses what is no object.
     ...(claims && {

@@ -12,7 +12,7 @@ import {
   tokenError,
 } from "./_refusals.ts";
 import { runInTurn } from "./_run_in_turn.ts";
-import { claimsRequiredError } from "./claims.ts";
+import { claimsRequiredError, tokenRequiredError } from "./claims.ts";
 import type { CommitTerms } from "./_commit_proof.ts";
 import type { ServerTransaction } from "./_server_transaction.ts";
 import { countWrites } from "./session_stats.ts";
@@ -101,8 +101,9 @@ export class Opening {
    */
   async start(): Promise<void> {
     if (this.#hasStarted) return;
-    const { identity, placeOf } = this.#parts.owner;
+    const { authToken, identity, placeOf } = this.#parts.owner;
     if (identity === undefined) throw claimsRequiredError(placeOf("execute"));
+    if (authToken === "") throw tokenRequiredError(placeOf("execute"));
     this.#check(this.settings);
     const { afterBegin } = this.#parts.owner;
     if (afterBegin !== undefined) {

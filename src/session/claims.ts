@@ -104,3 +104,11 @@ export function claimsRequiredError(place: string): StateError {
     `Cannot execute${place}: the session has no claims, and "requireClaims" is on; give it some, such as Session({ claims }), also to those who are not logged in`,
   );
 }
+
+/** Anything that would be sent under the password, as there is no token. */
+export function tokenRequiredError(place: string): StateError {
+  return new StateError(
+    "CLAIMS_REQUIRED",
+    `Cannot execute${place}: the session has no "authToken", and is to have one; refuse those who are not logged in before`,
+  );
+}

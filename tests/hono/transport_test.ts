@@ -71,6 +71,7 @@ Deno.test("dbSession() sends each request's own token, 50 at once", async () => 
     .use(dbSession(sessionmaker(engine), {
       authToken: (c) => c.req.header("x-token"),
     }))
+    .onError((error, c) => c.text("code" in error ? `${error.code}` : ""))
     .get("/:n", async (c) => {
       await c.var.db.get(kept, Number(c.req.param("n")));
       const refused = await c.var.db.execute("select 1").catch((e) => e.code);
@@ -84,6 +85,11 @@ Deno.test("dbSession() sends each request's own token, 50 at once", async () => 
     }),
   );
   assertEquals(new Set(answers), new Set(["NO_CONNECTION"]));
+  // Without one it would be sent under the password.
+  for (const headers of [{}, { "x-token": "" }]) {
+    const response = await app.request("/51", { headers });
+    assertEquals(await response.text(), "CLAIMS_REQUIRED");
+  }
   assertEquals(seen.length, 50);
   for (const [url, authorization, connection, n] of seen) {
     assertEquals([url, authorization, connection], [
