@@ -114,6 +114,7 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
     if (shape.cache === undefined) return await run(statement);
     issuer.core.checkUse(issuer);
     return await throughCache(shape.cache, issuer.core, {
+      scope: shape.cacheScope,
       statement,
       params,
       metadata: queryMetadata,

@@ -7,6 +7,8 @@ import type { QueryMetadata } from "./statement_access.ts";
 
 /** A query that may be answered by the cache, or makes answers stale. */
 export interface CachedQuery {
+  /** Whose database it is asked of, where a cache has answers of several. */
+  readonly scope: string | undefined;
   /** What to run. */
   readonly statement: Statement;
   /** Its parameters, as Drizzle has them. */
@@ -39,7 +41,7 @@ export async function throughCache(
   query: CachedQuery,
   execute: (statement: Statement) => Promise<Result>,
 ): Promise<Result> {
-  const { metadata, statement } = query;
+  const { metadata, scope, statement } = query;
   const run = () => execute(statement);
   if (metadata === undefined) return await run();
   const { tables } = metadata;
@@ -62,7 +64,12 @@ export async function throughCache(
   const isOwn = core.isPersonal || !core.readsCommitted;
   if (config === undefined || isOwn) return await run();
   const isTag = config.tag !== undefined;
-  const key = config.tag ?? await hashQuery(statement.text, [...query.params]);
+  // A tag is a key that its user knows: it cannot say which database is meant.
+  if (isTag && scope !== undefined) return await run();
+  const text = scope === undefined
+    ? statement.text
+    : `${JSON.stringify(scope)} ${statement.text}`;
+  const key = config.tag ?? await hashQuery(text, [...query.params]);
   const { autoInvalidate } = config;
   const found: unknown = await cache.get(key, tables, isTag, autoInvalidate);
   if (isResult(found)) return found;

@@ -35,6 +35,8 @@ export interface SessionShape {
   readonly logger: Logger | undefined;
   /** Answers selects, and hears of writes. */
   readonly cache: Cache | undefined;
+  /** Which of the databases it is whose answers are in there, if several are. */
+  readonly cacheScope: string | undefined;
 }
 
 /** How column keys become names in the database. */
@@ -52,6 +54,8 @@ export interface ShapeOptions {
   readonly logger?: boolean | Logger | undefined;
   /** Answers selects, and hears of writes. */
   readonly cache?: Cache | undefined;
+  /** Which database it is, where the cache has answers of several. */
+  readonly cacheScope?: string | undefined;
 }
 
 /**
@@ -76,6 +80,7 @@ export function sessionShape(
       ? new DefaultLogger()
       : options.logger || undefined,
     cache: options.cache,
+    cacheScope: options.cacheScope,
   };
 }
 

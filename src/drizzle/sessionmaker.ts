@@ -154,7 +154,8 @@ export interface Sessionmaker<
 
   /**
    * Makes the same kind of sessions on another engine: another tenant's, or
-   * that of a test.
+   * that of a test. Where that is another database it is asked past the `cache`,
+   * which knows an answer by its query alone.
    *
    * @param engine Lends the connections.
    * @returns A factory with the same schema and options.
@@ -217,12 +218,17 @@ export function sessionmaker<
   return makeSessionmaker(engine, options);
 }
 
-/** The same, with options that may be part of something else. */
+/**
+ * The same, with options that may be part of something else.
+ *
+ * @param cacheScope Which database it is, where there are several.
+ */
 export function makeSessionmaker<Schema extends Record<string, unknown>>(
   engine: Engine,
   options: SessionmakerOptions<Schema>,
+  cacheScope?: string,
 ): Sessionmaker<Schema> {
-  const parts = sessionParts(engine, options);
+  const parts = sessionParts(engine, options, cacheScope);
   const { shape } = parts;
   const contexts: SessionContext[] = [];
   function unbound(context: SessionContext): SessionDatabase<Schema> {
@@ -263,11 +269,24 @@ export function makeSessionmaker<Schema extends Record<string, unknown>>(
       begin,
       engine,
       unbound,
-      on: (other: Engine) => makeSessionmaker(other, options).with(usual),
+      on: (other: Engine) =>
+        makeSessionmaker(other, optionsOn(other, engine, options), cacheScope)
+          .with(usual),
       with: (more: SessionOptions) => makerWith(mergedOptions(usual, more)),
     });
   }
   return makerWith({});
+}
+
+/** A cache has the answers of one database, and no other's. */
+function optionsOn<Schema extends Record<string, unknown>>(
+  other: Engine,
+  own: Engine,
+  options: SessionmakerOptions<Schema>,
+): SessionmakerOptions<Schema> {
+  if (other?.driver === own.driver) return options;
+  const { cache: _, ...rest } = options;
+  return rest;
 }
 
 /** The session in whose scope another one is made: it waits for that one. */
@@ -298,6 +317,7 @@ export const SESSIONMAKER_OPTIONS: OptionNames<SessionmakerOptions> = {
 function sessionParts<Schema extends Record<string, unknown>>(
   engine: Engine,
   options: SessionmakerOptions<Schema>,
+  cacheScope: string | undefined,
 ): SessionParts<Schema> {
   if (typeof engine?.connect !== "function") {
     throw new TypeError(
@@ -308,7 +328,10 @@ function sessionParts<Schema extends Record<string, unknown>>(
   checkTransactionOptions(options.transaction ?? {});
   checkHooks(hooks);
   checkRoles(roles);
-  const shape = sessionShape(options, engine.pureFunctions);
+  const shape = sessionShape(
+    { ...options, cacheScope },
+    engine.pureFunctions,
+  );
   return {
     engine,
     shape,

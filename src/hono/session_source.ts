@@ -27,7 +27,10 @@ export interface EngineSource<
 > extends SessionmakerOptions<Schema> {
   /** Makes the engine; called once per key of this object. */
   readonly engine: (c: Context) => Engine;
-  /** Tells engines apart, such as the tenant's name. */
+  /**
+   * Tells engines apart, such as the tenant's name, and what a `cache` keeps of
+   * each; a query with a tag of its own is not kept.
+   */
   readonly key: (c: Context) => string;
 }
 
@@ -111,7 +114,7 @@ function engineSource<Schema extends Record<string, unknown>>(
     open(c, options) {
       const key = source.key(c);
       const maker = makers.get(key) ??
-        makeSessionmaker(source.engine(c), source);
+        makeSessionmaker(source.engine(c), source, key);
       makers.set(key, maker);
       return maker(options);
     },

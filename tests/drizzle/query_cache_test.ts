@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Cache } from "drizzle-orm/cache/core";
 import { integer, pgTable } from "drizzle-orm/pg-core";
+import { Hono } from "hono";
 import {
   ConnectionError,
   createEngine,
@@ -10,6 +11,7 @@ import {
   sessionmaker,
   StateError,
 } from "../../mod.ts";
+import { dbSession, type SessionVariables } from "../../src/hono/mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { cuttingRelay } from "../support/cutting_relay.ts";
 import { testDatabase } from "../support/postgres.ts";
@@ -98,6 +100,42 @@ Deno.test("cache keeps nothing that a replica has answered, which may be behind"
   );
   assertEquals(uncached, []);
 });
+
+Deno.test("cache answers no other database, where a factory or a source has several", async () => {
+  const cache = new NotingCache();
+  await using one = await testDatabase({ setup: tenantOf(1) });
+  await using two = await testDatabase({ setup: tenantOf(2) });
+  await using first = createEngine(postgres(one.url));
+  await using second = createEngine(postgres(two.url));
+  const Session = sessionmaker(first, { cache });
+  assertEquals(await Session.begin(all), [{ n: 1 }]);
+  assertEquals(await Session.on(second).begin(all), [{ n: 2 }]);
+  cache.notes.length = 0;
+  assertEquals(await Session.on(first.with({})).begin(all), [{ n: 1 }]);
+  assertEquals(cache.notes, ["get"]);
+
+  const app = new Hono<{ Variables: SessionVariables }>();
+  app.use(dbSession({
+    engine: (c) => c.req.path === "/1" ? first : second,
+    key: (c) => c.req.path,
+    cache,
+  }));
+  app.get("/:tenant", async (c) => {
+    const tagged = await c.var.db.select().from(numbers)
+      .$withCache({ tag: "numbers" });
+    return c.json([await all(c.var.db), tagged]);
+  });
+  for (const n of [1, 2, 1, 2]) {
+    const response = await app.request(`/${n}`);
+    assertEquals(await response.json(), [[{ n }], [{ n }]]);
+  }
+  // Once for each of them, besides the first of all.
+  assertEquals(cache.notes.filter((note) => note === "put").length, 2);
+});
+
+function tenantOf(n: number): string {
+  return `create table numbers (n int not null); insert into numbers values (${n})`;
+}
 
 cacheTest("never keeps a row that was rolled back", async (Session, cache) => {
   await assertRejects(() =>
