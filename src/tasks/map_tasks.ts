@@ -203,6 +203,8 @@ class TaskRun<Item, Output, Schema extends Record<string, unknown>> {
   /** What ends the call; a worker may rethrow what it was told by its signal. */
   readonly #failures = new Set<unknown>();
   readonly #abort = new AbortController();
+  /** Each has its own: of one for all, Node would warn as of a leak. */
+  readonly #workers: AbortController[] = [];
   #done = 0;
   #failed = 0;
 
@@ -243,21 +245,25 @@ class TaskRun<Item, Output, Schema extends Record<string, unknown>> {
 
   /** It never rejects: siblings must not be left behind. */
   async #work(): Promise<void> {
-    const { signal } = this.#abort;
+    const abort = new AbortController();
+    const { signal } = abort;
+    this.#workers.push(abort);
+    if (this.#abort.signal.aborted) return;
     while (!signal.aborted) {
       try {
         const next = await this.#source.nextUntil(signal);
         if (next === undefined || signal.aborted) return;
-        await this.#settle(next.value, next.index);
+        await this.#settle(next.value, { index: next.index, signal });
       } catch (error) {
         this.#fail(error);
       }
     }
   }
 
-  async #settle(item: Item, index: number): Promise<void> {
+  async #settle(item: Item, context: TaskContext): Promise<void> {
+    const { index } = context;
     try {
-      const value = await this.#runOne(item, index);
+      const value = await this.#runOne(item, context);
       this.#outcomes[index] = { status: "fulfilled", value };
     } catch (reason) {
       this.#failed++;
@@ -271,12 +277,9 @@ class TaskRun<Item, Output, Schema extends Record<string, unknown>> {
     });
   }
 
-  async #runOne(item: Item, index: number): Promise<Output> {
-    const context = { index, signal: this.#abort.signal };
-    const session = this.#makeSession({
-      name: `task ${index}`,
-      signal: this.#abort.signal,
-    });
+  async #runOne(item: Item, context: TaskContext): Promise<Output> {
+    const { index, signal } = context;
+    const session = this.#makeSession({ name: `task ${index}`, signal });
     try {
       const output = await this.#worker(session, item, context);
       const isWanted = this.#options.commit !== "none";
@@ -296,6 +299,7 @@ class TaskRun<Item, Output, Schema extends Record<string, unknown>> {
       error.code === "ABORTED" && error.cause === signal.reason;
     if (!isEcho) this.#failures.add(error);
     this.#abort.abort(error);
+    for (const worker of this.#workers) worker.abort(signal.reason);
   }
 }
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { sql } from "drizzle-orm";
+import { getEventListeners } from "node:events";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import {
@@ -436,6 +437,41 @@ taskTest("lets a worker end its own session", async (Session, database) => {
   });
   assertEquals(await database.query("select n from done"), [{ n: 1 }]);
 });
+
+/** Node warns of a signal with more of them, as of a leak. */
+const LISTENERS = 10;
+
+Deno.test("mapTasks gives many workers no signal that all of them listen to", async () => {
+  const Session = sessionmaker(createEngine(recordingDriver()));
+  let most = 0;
+  let running = 0;
+  let allRun = () => {};
+  const all = new Promise<void>((resolve) => allRun = resolve);
+  const outcomes = await mapTasks(
+    Session,
+    Array.from({ length: 100 }, (_, n) => n),
+    async (db, n, { signal }) => {
+      await db.execute("insert into done values (1)");
+      if (++running === 20) allRun();
+      await all;
+      most = Math.max(most, getEventListeners(signal, "abort").length);
+      if (n < 50) return n;
+      if (n === 50) throw new Error("m4rk3r");
+      await orAborted(signal);
+    },
+    { concurrency: 20 },
+  ).catch((error) => error);
+  assertEquals([outcomes.message, outcomes.suppressed], ["m4rk3r", undefined]);
+  assert(most > 0 && most <= LISTENERS, `${most} listeners`);
+});
+
+/** Rejects with what another worker failed with. */
+function orAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason));
+  });
+}
 
 Deno.test("mapTasks takes the characters of a string, as of any iterable", async () => {
   const Session = sessionmaker(createEngine(recordingDriver()));
