@@ -125,7 +125,7 @@ export class Session<
     checkSignal(signal);
     const holder: PoolHolder = { name, parent };
     const { shape } = parts;
-    const bookmark = bookmarkOf(options)?.on(parts.engine);
+    const bookmark = bookmarkOf(options)?.on(parts.engine.driver);
     const core = new SessionCore(parts.engine, {
       transaction: { ...parts.transaction, ...options.transaction },
       atomic: options.atomic ?? false,

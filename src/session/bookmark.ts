@@ -68,7 +68,7 @@ export class Bookmark {
    * What sessions on a database share: another one has another log, and nobody
    * there has written what this one tells of.
    *
-   * @param database Its engine.
+   * @param database What connects to it, on whichever engine.
    * @returns This one, or one that knows of nothing.
    */
   on(database: object): Bookmark {

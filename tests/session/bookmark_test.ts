@@ -73,3 +73,13 @@ Deno.test("sessions share a bookmark on one database only, because another has a
     ["0/1", "0/1", "0/2"],
   );
 });
+
+Deno.test("sessions share a bookmark on engines with other options, because their database is the same", () => {
+  const own = createEngine(recordingDriver());
+  const variant = own.with({ settings: { search_path: "other" } });
+  const Session = sessionmaker(own);
+  const db = Session({ readYourWrites: true });
+  const beside = Session.on(variant)(db.identity);
+  beside.identity.bookmark?.note("0/1");
+  assertEquals([db.bookmark, beside.bookmark], ["0/1", "0/1"]);
+});
