@@ -113,24 +113,27 @@ export function transactional<
     const inside = insideOf(c);
     const bookmark = cookie && await cookie.open(c);
     let runs = 0;
-    await runAgain({
-      open() {
-        if (runs++ > 0) startAnew();
-        return new OpenRequest(c, opened, options, {
-          ...inside,
-          ...(bookmark && { readYourWrites: true, bookmark }),
-        });
-      },
-      async run(request) {
-        await inRequest(c, request, options, async () => {
-          const response = await handler(c, next);
-          // What Hono calls a typed response is one, with types besides.
-          if (response !== undefined) c.res = response as Response;
-        });
-        if (bookmark) await cookie.write(c, bookmark);
-      },
-      refusal: () => refusal(c, streams),
-    }, { retry, signal: signal(c) });
+    try {
+      await runAgain({
+        open() {
+          if (runs++ > 0) startAnew();
+          return new OpenRequest(c, opened, options, {
+            ...inside,
+            ...(bookmark && { readYourWrites: true, bookmark }),
+          });
+        },
+        async run(request) {
+          await inRequest(c, request, options, async () => {
+            const response = await handler(c, next);
+            // What Hono calls a typed response is one, with types besides.
+            if (response !== undefined) c.res = response as Response;
+          });
+        },
+        refusal: () => refusal(c, streams),
+      }, { retry, signal: signal(c) });
+    } finally {
+      if (bookmark) await cookie.write(c, bookmark);
+    }
     return c.res;
   }
   // It returns what the handler has returned.

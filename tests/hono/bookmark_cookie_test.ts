@@ -241,6 +241,31 @@ Deno.test("what sessions commit that a request opens besides its own is seen by 
   await engine.idle();
 });
 
+Deno.test("the cookie of a request that fails tells what a block of its own has committed", async () => {
+  await using pair = await laggingPair();
+  const scope = scopedSession(pair.Session);
+  const readYourWrites = { secret };
+  const handle = async () => {
+    const propagation = "requiresNew";
+    await scope.begin((db) => insert(db, 1), { propagation });
+    throw new Error("failed");
+  };
+  const app = new Hono();
+  app.onError((error, c) => c.text(error.message, 500));
+  app.post("/run", transactional(scope, handle, { readYourWrites }));
+  app.use("/used", dbSession(scope, { readYourWrites }));
+  app.post("/used", handle);
+  app.get("/used", async (c) => c.json(await scope.db.$count(kept)));
+  for (const path of ["/used", "/run"]) {
+    await pair.empty();
+    const stored = await app.request(path, { method: "POST" });
+    assertEquals([stored.status, await stored.text()], [500, "failed"]);
+    const headers = { cookie: cookieOf(stored) };
+    const next = await app.request("/used", { headers });
+    assertEquals(await next.json(), 1, path);
+  }
+});
+
 requestTest("leaves an answer that cannot have the cookie", async (bed) => {
   const app = new Hono<{ Variables: SessionVariables }>();
   app.onError((error, c) => c.text(`failed: ${error.message}`, 500));
