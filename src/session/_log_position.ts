@@ -88,7 +88,8 @@ export class LogPosition {
    * @param whole How the transaction ran.
    */
   async askAlone(whole: WholeOptions): Promise<void> {
-    const own = { ...whole, onDone: undefined };
+    const options = { ...whole.options, statementTimeout: POSITION_DEADLINE };
+    const own = { ...whole, options, onDone: undefined };
     const { results } = await sendWhole(this.behind(), own, this.#parts);
     this.hear(results[0]);
   }

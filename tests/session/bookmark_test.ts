@@ -1,6 +1,12 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { integer, pgTable } from "drizzle-orm/pg-core";
 import { Bookmark, createEngine, sessionmaker } from "../../mod.ts";
+import { serveNeon } from "../../src/dev/mod.ts";
+import { neon } from "../../src/neon/mod.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";
+import { testDatabase } from "../support/postgres.ts";
+
+const kept = pgTable("kept", { n: integer().primaryKey() });
 
 Deno.test("a bookmark is as far as the furthest commit, in whatever order they are told", () => {
   const bookmark = new Bookmark("0/FF");
@@ -82,4 +88,28 @@ Deno.test("sessions share a bookmark on engines with other options, because thei
   const beside = Session.on(variant)(db.identity);
   beside.identity.bookmark?.note("0/1");
   assertEquals([db.bookmark, beside.bookmark], ["0/1", "0/1"]);
+});
+
+Deno.test("a commit over HTTP does not wait for ever for its position", async () => {
+  await using database = await testDatabase({
+    setup: "create table kept (n int)",
+  });
+  await using server = await serveNeon({
+    backend: database.url,
+    port: 0,
+    faults: ({ text }) =>
+      text.includes("pg_current_wal_insert_lsn")
+        ? { kind: "stall" }
+        : undefined,
+  });
+  await using engine = createEngine(neon(server.url), {
+    transaction: { statementTimeout: 0 },
+  });
+  const Session = sessionmaker(engine, { schema: { kept } });
+  await using db = Session({ readYourWrites: true });
+  db.add(kept, { n: 1 });
+  await db.commit();
+  assertEquals(db.stats.requests, 2);
+  assertEquals(db.bookmark, undefined);
+  assertEquals(await database.query("select n from kept"), [{ n: 1 }]);
 });
