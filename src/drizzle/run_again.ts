@@ -26,13 +26,22 @@ export interface WithSession {
 export interface Repeatable<Run extends WithSession, T> {
   /** Opens a session. */
   readonly open: () => Run;
-  /** Does the work. */
-  readonly run: (run: Run) => Promise<T>;
+  /**
+   * Does the work. Who closes the session, and not `close`, says ahead of that
+   * what it failed with: nobody is told of a session that has ended.
+   */
+  readonly run: (run: Run, onFailure: OnFailure) => Promise<T>;
   /** Closes its session, unless `run` has seen to that. */
   readonly close?: (run: Run) => Promise<void>;
   /** Why it cannot be run again, if it cannot. */
   readonly refusal?: () => string | undefined;
 }
+
+/** Told why a run has failed, when all that it did is undone. */
+export type OnFailure = (error: unknown) => void;
+
+/** What follows a run that has failed. */
+type Verdict = { readonly delay: number } | { readonly failure: unknown };
 
 /** How often a unit of work is run. */
 export interface RunAgainOptions {
@@ -59,28 +68,41 @@ export async function runAgain<Run extends WithSession, T>(
   { retry, signal }: RunAgainOptions,
 ): Promise<T> {
   const times = retry === undefined ? 0 : retry.times ?? 3;
+  function judge(
+    { session }: Run,
+    failures: number,
+    error: unknown,
+  ): Verdict {
+    if (failures > times || !isRetryable(error, session.stats)) {
+      return { failure: error };
+    }
+    const reason = refusal?.();
+    if (reason !== undefined) return { failure: refusedError(reason, error) };
+    const delay = retryDelay(failures, retry ?? {}, Math.random());
+    const code = error instanceof NullpoolError ? error.code : undefined;
+    session.engine.emit({
+      type: "retry",
+      session: session.holder,
+      failures,
+      delay,
+      error: code,
+    });
+    return { delay };
+  }
   for (let failures = 1;; failures++) {
     const one = open();
-    const { session } = one;
+    let verdict: Verdict | undefined;
+    const onFailure = (error: unknown) =>
+      verdict ??= judge(one, failures, error);
     try {
-      return await run(one);
+      return await run(one, onFailure);
     } catch (error) {
-      if (failures > times || !isRetryable(error, session.stats)) throw error;
-      const reason = refusal?.();
-      if (reason !== undefined) throw refusedError(reason, error);
-      const delay = retryDelay(failures, retry ?? {}, Math.random());
-      const code = error instanceof NullpoolError ? error.code : undefined;
-      session.engine.emit({
-        type: "retry",
-        session: session.holder,
-        failures,
-        delay,
-        error: code,
-      });
+      const next = onFailure(error);
+      if ("failure" in next) throw next.failure;
       // Its locks would be in the way.
-      await session.close();
-      await session.closed;
-      await pause(delay, signal, error);
+      await one.session.close();
+      await one.session.closed;
+      await pause(next.delay, signal, error);
     } finally {
       await close?.(one);
     }

@@ -44,6 +44,13 @@ export interface CommitOptions {
   ) => Response | Promise<Response>;
 }
 
+/** How a request is run. */
+interface InRequestOptions<Key extends string>
+  extends CommitOptions, Pick<RequestOptions<Key>, "key"> {
+  /** Told why it failed, when all is undone and its session still there. */
+  readonly onFailure?: (error: unknown) => void;
+}
+
 /** Their names. */
 export const COMMIT_OPTIONS: OptionNames<CommitOptions> = {
   commitWhen: true,
@@ -68,16 +75,17 @@ export async function inRequest<
 >(
   c: Context,
   request: OpenRequest<Schema>,
-  options: CommitOptions & Pick<RequestOptions<Key>, "key">,
+  options: InRequestOptions<Key>,
   handle: () => Promise<void>,
 ): Promise<void> {
   const { session } = request;
-  const { key = "db", commitWhen, onError } = options;
+  const { key = "db", commitWhen, onError, onFailure } = options;
   const isTimed = options.serverTiming ?? session.engine.mode === "development";
   const tellClient = isTimed ? serverTiming(c) : undefined;
   const outer = c.get(key);
   c.set(key, session);
   let reason: string | undefined = "the handler threw";
+  let tellFailure = () => {};
   try {
     // Hono keeps an Error in `c.error`; any other thrown value rejects.
     await request.enter(handle);
@@ -86,11 +94,17 @@ export async function inRequest<
     reason = "commitWhen threw";
     reason = rollbackReason(c, session, commitWhen);
     if (reason === undefined) await commit(c, session, onError);
+  } catch (error) {
+    tellFailure = () => onFailure?.(error);
+    throw error;
   } finally {
     tellRequest(c, request, tellClient);
     // Mounted twice: the outer one's session is the request's again.
     if (outer !== undefined) c.set(key, outer);
-    const closing = session.rollback({ reason }).then(() => session.close());
+    const closing = session.rollback({ reason }).then(() => {
+      tellFailure();
+      return session.close();
+    });
     if (request.background) request.background(closing);
     else await keepAnswer(c, closing);
   }

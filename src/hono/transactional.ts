@@ -122,8 +122,8 @@ export function transactional<
             ...(bookmark && { readYourWrites: true, bookmark }),
           });
         },
-        async run(request) {
-          await inRequest(c, request, options, async () => {
+        async run(request, onFailure) {
+          await inRequest(c, request, { ...options, onFailure }, async () => {
             const response = await handler(c, next);
             // What Hono calls a typed response is one, with types besides.
             if (response !== undefined) c.res = response as Response;

@@ -8,7 +8,7 @@ import {
   type Sessionmaker,
   sessionmaker,
 } from "../../mod.ts";
-import { background, dbSession } from "../../src/hono/mod.ts";
+import { background, dbSession, transactional } from "../../src/hono/mod.ts";
 import { instrument } from "../../src/otel/mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { type ScopedSession, scopedSession } from "../../src/scoped/mod.ts";
@@ -162,3 +162,30 @@ honoTest("links work behind the response to its request", async (bed) => {
     [request.spanContext().spanId],
   );
 });
+
+honoTest(
+  "says of the runs of transactional() which were repeated",
+  async (bed) => {
+    const { app, scope, spans } = bed;
+    let runs = 0;
+    app.post(
+      "/again",
+      transactional(scope, async (c) => {
+        await scope.db.insert(things).values({ n: ++runs });
+        if (runs === 1) {
+          await scope.db.execute("do $$ begin raise sqlstate '40001'; end $$");
+        }
+        return c.text("done");
+      }, { retry: { maxDelay: 1 }, key: "own" }),
+    );
+    await bed.ask("POST /again");
+    assertEquals(runs, 2);
+    assertEquals(
+      spans.named("database session").map(({ attributes }) => [
+        attributes["nullpool.retry.failures"],
+        attributes["nullpool.retry.reason"],
+      ]),
+      [[1, "SERIALIZATION_FAILURE"], [undefined, undefined]],
+    );
+  },
+);
