@@ -4,7 +4,7 @@ const STACK_DEPTH = 40;
 /** Code between the user's call and the session. */
 const BETWEEN = /drizzle-orm|\bnode:|\bext:|<anonymous>/;
 
-/** Where this library's own files are, unless it was bundled. */
+/** Where this library's own files are; in a bundle nobody can tell. */
 const OWN = /(\S+)\/session\/_call_site\.[cm]?[jt]s/.exec(stack())?.[1]
   ?.replace(/^\(/, "");
 
@@ -28,12 +28,13 @@ export class CallSites {
  * Finds the line of the user's code that has led here. A stack costs 4 to
  * 20 µs, so it is asked for in development mode only.
  *
- * @returns `file:line:column`, or nothing where the stack does not reach it.
+ * @returns `file:line:column`, or nothing where the stack does not reach it,
+ * and in a bundle, where it could be a line of this library.
  */
 function callSite(): string | undefined {
+  if (OWN === undefined) return undefined;
   for (const line of stack().split("\n").slice(1)) {
-    const isOwn = OWN !== undefined && line.includes(`${OWN}/`);
-    if (isOwn || BETWEEN.test(line)) continue;
+    if (line.includes(`${OWN}/`) || BETWEEN.test(line)) continue;
     const place = /\(?(\S+:\d+:\d+)\)?\s*$/.exec(line)?.[1];
     if (place !== undefined) return place;
   }

@@ -1,6 +1,8 @@
-import { assert, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { createEngine, sessionmaker, StateError } from "../../mod.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";
+import { bundleNode } from "../support/bundle_node.ts";
+import { runProgram } from "../support/node.ts";
 
 const HERE = /call_site_test\.ts:\d+:\d+/;
 
@@ -24,6 +26,21 @@ Deno.test("Development mode names both call sites", async () => {
   await db.close();
   const closed = await assertRejects(() => db.begin(), StateError);
   assertMatch(closed.message, HERE);
+});
+
+Deno.test("Development mode names no place in a bundle, where each would be this library's own", async () => {
+  const output = await Deno.makeTempFile({ suffix: ".mjs" });
+  try {
+    await bundleNode("tests/session/bundled_call.ts", output);
+    const program = await runProgram(Deno.execPath(), ["run", "-A", output]);
+    assertEquals(program, {
+      code: 0,
+      output:
+        "opened\nStateError: Cannot execute: the session is closed; open another one\n",
+    });
+  } finally {
+    await Deno.remove(output);
+  }
 });
 
 Deno.test("Production mode takes no stack", async () => {
