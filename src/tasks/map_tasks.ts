@@ -2,7 +2,7 @@ import {
   checkOptionNames,
   type OptionNames,
 } from "../errors/check_option_names.ts";
-import { ConnectionError } from "../errors/connection_error.ts";
+import { NullpoolError } from "../errors/error.ts";
 import type { Session } from "../drizzle/session.ts";
 import type { Sessionmaker } from "../drizzle/sessionmaker.ts";
 import { type Items, ItemSource } from "./_item_source.ts";
@@ -294,13 +294,22 @@ class TaskRun<Item, Output, Schema extends Record<string, unknown>> {
 
   #fail(error: unknown): void {
     const { signal } = this.#abort;
-    // What a session says of that is no failure of its own.
-    const isEcho = signal.aborted && error instanceof ConnectionError &&
-      error.code === "ABORTED" && error.cause === signal.reason;
+    const isEcho = signal.aborted && tellsOf(signal.reason, error);
     if (!isEcho) this.#failures.add(error);
     this.#abort.abort(error);
     for (const worker of this.#workers) worker.abort(signal.reason);
   }
+}
+
+/**
+ * Whether a session says that it was ended for a reason, or what that has kept
+ * it from: neither is a failure of its own.
+ */
+function tellsOf(reason: unknown, error: unknown): boolean {
+  for (let each = error; each instanceof NullpoolError; each = each.cause) {
+    if (each.code === "ABORTED" && each.cause === reason) return true;
+  }
+  return false;
 }
 
 function sizeOf(items: object | string): number | undefined {

@@ -438,6 +438,29 @@ taskTest("lets a worker end its own session", async (Session, database) => {
   assertEquals(await database.query("select n from done"), [{ n: 1 }]);
 });
 
+taskTest(
+  "takes a session that was ended for another's sake for no failure",
+  async (Session) => {
+    let begun = () => {};
+    const hasBegun = new Promise<void>((resolve) => begun = resolve);
+    const error = await assertRejects(() =>
+      mapTasks(Session, ["waits", "fails"], async (db, item, { signal }) => {
+        if (item === "fails") {
+          await hasBegun;
+          throw new Error("m4rk3r");
+        }
+        await db.execute("insert into done values (1)");
+        begun();
+        // It does not look why, and returns as if all were well.
+        await orAborted(signal).catch(() => {});
+      }, { concurrency: 2 })
+    );
+    assert(error instanceof Error && error.message === "m4rk3r");
+    assertEquals(Object.keys(error), []);
+    assert(!("suppressed" in error));
+  },
+);
+
 /** Node warns of a signal with more of them, as of a leak. */
 const LISTENERS = 10;
 
