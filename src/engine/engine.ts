@@ -1,6 +1,7 @@
 import type { Deadline } from "../driver/deadline.ts";
 import { Deadlines } from "../driver/deadlines.ts";
 import type { Driver, SendOptions } from "../driver/driver.ts";
+import { orGivenUp } from "../driver/give_up.ts";
 import type { Statement } from "../driver/statement.ts";
 import {
   checkSettings,
@@ -74,6 +75,8 @@ export interface EngineParts {
 interface Work {
   /** What nobody waits for. */
   readonly settling: Set<Promise<void>>;
+  /** Such as takes its time, behind a response. */
+  readonly tasks: Set<Promise<void>>;
   /** What is sent without a connection. */
   readonly requests: Requests;
   /** Of answers that somebody waits for. */
@@ -112,6 +115,7 @@ export class Engine {
     this.#parts = parts;
     this.#work = WORK.get(parts.pool) ?? {
       settling: new Set(),
+      tasks: new Set(),
       requests: new Requests(),
       deadlines: new Deadlines(),
     };
@@ -369,8 +373,16 @@ export class Engine {
     return this.#work.deadlines.start(patience, onLate);
   }
 
-  /** Resolves when no connection is being given back or closed. */
+  /**
+   * Resolves when no connection is being given back or closed, and no work runs
+   * behind a response.
+   */
   async idle(): Promise<void> {
+    await Promise.all(this.#work.tasks);
+    await this.#settled();
+  }
+
+  async #settled(): Promise<void> {
     await Promise.all(this.#work.settling);
     await this.#parts.pool.idle();
     for (const reader of this.readers) await reader.idle();
@@ -383,9 +395,17 @@ export class Engine {
    * @param work What is going on; it never rejects.
    */
   settle(work: Promise<void>): void {
-    const { settling } = this.#work;
-    settling.add(work);
-    void work.then(() => settling.delete(work));
+    keepUntilDone(this.#work.settling, work);
+  }
+
+  /**
+   * Makes `idle()` wait for work that takes its time, and `dispose()` until its
+   * deadline; `background()` calls it.
+   *
+   * @param work What is going on; it never rejects.
+   */
+  attend(work: Promise<void>): void {
+    keepUntilDone(this.#work.tasks, work);
   }
 
   /**
@@ -393,8 +413,9 @@ export class Engine {
    * itself has started. Call it when the process ends (on SIGINT); a Worker has
    * no such moment and needs none.
    *
-   * @param options How long holders of connections have, and requests until they
-   * are answered; without it nobody is waited for.
+   * @param options How long holders of connections have, work behind a response,
+   * and requests until they are answered; without it that work alone is waited
+   * for, however long it takes.
    */
   async dispose(options: DisposeOptions = {}): Promise<void> {
     checkOptionNames("dispose()", options, DISPOSE_OPTIONS);
@@ -402,9 +423,18 @@ export class Engine {
       this.#parts.pool.dispose(options),
       this.#work.requests.dispose(options),
       ...this.readers.map((reader) => reader.dispose(options)),
+      this.#tasksDone(options),
     ]);
-    await this.idle();
+    await this.#settled();
     await this.#parts.driver.dispose?.();
+  }
+
+  async #tasksDone({ deadline = Infinity }: DisposeOptions): Promise<void> {
+    const done = Promise.all(this.#work.tasks);
+    if (deadline === Infinity) await done;
+    else if (deadline > 0) {
+      await orGivenUp(done, { timeout: deadline }).catch(() => {});
+    }
   }
 
   /** Disposes the engine at the end of an `await using` block. */
@@ -416,4 +446,9 @@ export class Engine {
   status(): PoolStatus {
     return this.#parts.pool.status();
   }
+}
+
+function keepUntilDone(all: Set<Promise<void>>, work: Promise<void>): void {
+  all.add(work);
+  void work.then(() => all.delete(work));
 }

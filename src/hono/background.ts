@@ -97,7 +97,7 @@ export function background<
   }
   const running = run().then(() => session.closed);
   backgroundOf(c)?.(running);
-  session.engine.settle(running);
+  session.engine.attend(running);
 }
 
 /**

@@ -178,6 +178,37 @@ requestTest(
   },
 );
 
+for (const deadline of [0, 1]) {
+  requestTest(
+    `background() is not waited for behind a deadline of ${deadline} ms`,
+    async (bed) => {
+      const { Session, engine } = bed;
+      const { promise: released, resolve: release } = Promise
+        .withResolvers<void>();
+      const { promise: written, resolve: write } = Promise
+        .withResolvers<void>();
+      const errors: unknown[] = [];
+      const app = appOf();
+      app.post("/", (c) => {
+        background(c, Session, async (db) => {
+          await insert(db, 1);
+          write();
+          await released;
+        }, { onError: (error) => errors.push(error) });
+        return c.text("ok");
+      });
+      await post(app, "/");
+      await written;
+      await engine.dispose({ deadline });
+      assertEquals(errors, []);
+      release();
+      await engine.idle();
+      assertEquals(errors.length, 1);
+      assertEquals(await bed.stored(), []);
+    },
+  );
+}
+
 requestTest(
   "background() and streamSession() make no engine of their own",
   async ({ engine }) => {
