@@ -32,6 +32,16 @@ const COOKIE_OPTIONS: OptionNames<ReadYourWritesOptions> = {
 
 const MIN_SECRET_LENGTH = 32;
 
+/** What the middlewares of a request share, which may be one around another. */
+interface SharedBookmark {
+  readonly bookmark: Bookmark;
+  /** How many of them are running. */
+  users: number;
+}
+
+/** Of requests, by the cookie's name. */
+const SHARED = new WeakMap<Context, Map<string, SharedBookmark>>();
+
 /**
  * Carries the position of a user's last write from one request to the next. It
  * is signed: a forged one would send all of its bearer's reads to the primary.
@@ -63,9 +73,21 @@ export class BookmarkCookie {
     this.#maxAge = maxAge ?? 60;
   }
 
-  /** What the sessions of a request share: it knows what the cookie tells. */
+  /**
+   * What the sessions of a request share: it knows what the cookie tells. Who
+   * asks for it calls `write` at the end.
+   *
+   * @param c Context of the request.
+   */
   async open(c: Context): Promise<Bookmark> {
-    return new Bookmark(await this.#read(c));
+    const named = SHARED.get(c) ?? new Map<string, SharedBookmark>();
+    SHARED.set(c, named);
+    const given = await this.#read(c);
+    const shared = named.get(this.#name) ??
+      { bookmark: new Bookmark(given), users: 0 };
+    named.set(this.#name, shared);
+    shared.users++;
+    return shared.bookmark;
   }
 
   /** Nothing where a request has none, or somebody else has written it. */
@@ -83,12 +105,15 @@ export class BookmarkCookie {
   }
 
   /**
-   * Tells of it with the response, if that can have one more header.
+   * Tells with the response what its sessions have noted, when the last of its
+   * middlewares has ended, and if that can have one more header.
    *
    * @param c Context of the request.
-   * @param bookmark Where its sessions have noted what they have committed.
    */
-  async write(c: Context, { noted }: Bookmark): Promise<void> {
+  async write(c: Context): Promise<void> {
+    const shared = SHARED.get(c)?.get(this.#name);
+    if (shared === undefined || --shared.users > 0) return;
+    const { noted } = shared.bookmark;
     // The request has written nothing.
     if (noted === undefined) return;
     // The commit is done: it is no reason to take the answer back.

@@ -95,14 +95,14 @@ export function dbSession<
   return async function dbSession(c, next) {
     const inside = insideOf(c);
     const bookmark = cookie && await cookie.open(c);
-    const request = new OpenRequest(c, opened, options, {
-      ...inside,
-      ...(bookmark && { readYourWrites: true, bookmark }),
-    });
     try {
+      const request = new OpenRequest(c, opened, options, {
+        ...inside,
+        ...(bookmark && { readYourWrites: true, bookmark }),
+      });
       await inRequest(c, request, options, next);
     } finally {
-      if (bookmark) await cookie.write(c, bookmark);
+      await cookie?.write(c);
     }
   };
 }

@@ -132,7 +132,7 @@ export function transactional<
         refusal: () => refusal(c, streams),
       }, { retry, signal: signal(c) });
     } finally {
-      if (bookmark) await cookie.write(c, bookmark);
+      await cookie?.write(c);
     }
     return c.res;
   }

@@ -32,6 +32,14 @@ async function laggingPair() {
     engine,
     Session: sessionmaker(engine),
     empty: () => primary.query("delete from kept"),
+    /** How far the log is, in bytes; that of a position. */
+    async bytes(position?: string): Promise<number> {
+      const [row] = await primary.query(
+        "select (coalesce($1, pg_current_wal_insert_lsn()) - '0/0')::float8 as n",
+        [position],
+      );
+      return Number(row?.n);
+    },
     async [Symbol.asyncDispose]() {
       await engine.dispose();
       await replica[Symbol.asyncDispose]();
@@ -263,6 +271,39 @@ Deno.test("the cookie of a request that fails tells what a block of its own has 
     const headers = { cookie: cookieOf(stored) };
     const next = await app.request("/used", { headers });
     assertEquals(await next.json(), 1, path);
+  }
+});
+
+Deno.test("middlewares of one request share what is written, and its cookie", async () => {
+  await using pair = await laggingPair();
+  const scope = scopedSession(pair.Session);
+  const readYourWrites = { secret };
+  let seen: number | undefined;
+  let before = Infinity;
+  const handle = async (c: Context) => {
+    seen = await scope.current.$count(kept);
+    before = await pair.bytes();
+    await insert(scope.current, 2);
+    return c.text("done");
+  };
+  const app = new Hono();
+  app.use(dbSession(scope, { readYourWrites }));
+  app.use(async (_, next) => {
+    const propagation = "requiresNew";
+    await scope.begin((db) => insert(db, 1), { propagation });
+    await next();
+  });
+  app.post("/run", transactional(scope, handle, { readYourWrites }));
+  app.use("/used", dbSession(scope, { readYourWrites }));
+  app.post("/used", handle);
+  for (const path of ["/used", "/run"]) {
+    await pair.empty();
+    const stored = await app.request(path, { method: "POST" });
+    assertEquals([stored.status, seen], [200, 1], path);
+    const [cookie = "", ...others] = stored.headers.getSetCookie();
+    assertEquals(others, [], path);
+    const told = await bookmarkOf(cookie);
+    assert(told !== undefined && await pair.bytes(told) > before, path);
   }
 });
 
