@@ -1,8 +1,9 @@
 /** Frames that are read; Drizzle and this library take up to fifteen. */
 const STACK_DEPTH = 40;
 
-/** Code between the user's call and the session. */
-const BETWEEN = /drizzle-orm|\bnode:|\bext:|<anonymous>/;
+/** Code between the user's call and the session: Hono's is in `dist`, or has a version. */
+const BETWEEN =
+  /drizzle-orm|\bhono\/(?:dist|[\d.]+)\/|\bnode:|\bext:|<anonymous>/;
 
 /** Where this library's own files are; in a bundle nobody can tell. */
 const OWN = /(\S+)\/session\/_call_site\.[cm]?[jt]s/.exec(stack())?.[1]

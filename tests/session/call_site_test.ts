@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { Hono } from "hono";
 import { createEngine, sessionmaker, StateError } from "../../mod.ts";
+import { dbSession } from "../../src/hono/mod.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";
 import { bundleNode } from "../support/bundle_node.ts";
 import { runProgram } from "../support/node.ts";
@@ -26,6 +28,16 @@ Deno.test("Development mode names both call sites", async () => {
   await db.close();
   const closed = await assertRejects(() => db.begin(), StateError);
   assertMatch(closed.message, HERE);
+});
+
+Deno.test("Development mode names whoever asks an application, and not what leads to its middleware", async () => {
+  const engine = createEngine(recordingDriver(), { mode: "development" });
+  const places: string[] = [];
+  engine.on("sessionOpen", ({ place }) => places.push(place));
+  const app = new Hono().use(dbSession(sessionmaker(engine)))
+    .get("/", (c) => c.text("ok"));
+  await app.request("/");
+  assertMatch(places[0] ?? "", HERE);
 });
 
 Deno.test("Development mode names no place in a bundle, where each would be this library's own", async () => {
