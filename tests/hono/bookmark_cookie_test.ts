@@ -2,7 +2,12 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { integer, pgTable } from "drizzle-orm/pg-core";
 import { type Context, Hono } from "hono";
 import { streamText } from "hono/streaming";
-import { createEngine, type Session, sessionmaker } from "../../mod.ts";
+import {
+  createEngine,
+  mapTasks,
+  type Session,
+  sessionmaker,
+} from "../../mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { scopedSession } from "../../src/scoped/mod.ts";
 import { testDatabase } from "../support/postgres.ts";
@@ -221,6 +226,12 @@ Deno.test("what sessions commit that a request opens besides its own is seen by 
         await insert(db, 1);
         await db.commit();
       }),
+    "tasks of its user": () =>
+      mapTasks(
+        Session.with(scope.current.identity),
+        [1],
+        (db, n) => insert(db, n),
+      ),
   };
   for (const [what, work] of Object.entries(works)) {
     for (const status of [200, 404] as const) {
