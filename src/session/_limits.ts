@@ -1,6 +1,7 @@
 import { ExactDeadline } from "../driver/deadline.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import { abortedError } from "./_interruptions.ts";
+import { onAbort } from "./_on_abort.ts";
 
 /** What work is bound by. */
 export interface LimitOptions {
@@ -60,15 +61,4 @@ export class Limits {
     this.#fired = error;
     this.#interrupt(error);
   }
-}
-
-/** Calls back when a signal fires, also one that has. */
-function onAbort(
-  signal: AbortSignal,
-  callback: (reason: unknown) => void,
-): () => void {
-  const listener = () => callback(signal.reason);
-  if (signal.aborted) listener();
-  else signal.addEventListener("abort", listener);
-  return () => signal.removeEventListener("abort", listener);
 }

@@ -6,6 +6,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { sql } from "drizzle-orm";
+import { getEventListeners } from "node:events";
 import { integer, pgTable } from "drizzle-orm/pg-core";
 import {
   CommitOutcomeError,
@@ -22,6 +23,7 @@ import {
   StateError,
 } from "../../mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
+import { collectGarbage } from "../support/collect_garbage.ts";
 import { cuttingRelay } from "../support/cutting_relay.ts";
 import { driverBeds } from "../support/drivers.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres.ts";
@@ -163,6 +165,28 @@ deadlineTest("a signal ends what a session does", async (bed) => {
   assertEquals(later.code, "ABORTED");
   await db.close();
   assertEquals(await bed.database.query("select * from notes"), []);
+});
+
+deadlineTest("a signal ends many sessions, by one listener", async (bed) => {
+  const { database, Session } = bed;
+  const stop = new AbortController();
+  const { signal } = stop;
+  const listeners = () => getEventListeners(signal, "abort").length;
+  await Session.begin((db) => db.execute("select 1"), { signal });
+  assertEquals(listeners(), 0);
+  const ends = Array.from({ length: 12 }, () =>
+    assertRejects(
+      () => Session.begin((db) => db.execute(SLEEP), { signal }),
+      ConnectionError,
+      "the signal has fired",
+    ));
+  await database.waitFor(async () => await running(database) === ends.length);
+  assertEquals(listeners(), 1);
+  // Whoever runs is found all the same.
+  collectGarbage();
+  stop.abort();
+  await Promise.all(ends);
+  assertEquals(listeners(), 0);
 });
 
 deadlineTest("a COMMIT that has left is waited for", async (bed) => {
