@@ -13,6 +13,11 @@ export interface LimitOptions {
   readonly signals: readonly AbortSignal[];
 }
 
+/** Timers and listeners of whose work nobody knows any more. */
+const DROPPED = typeof FinalizationRegistry === "function"
+  ? new FinalizationRegistry<() => void>((stop) => stop())
+  : undefined;
+
 /** What ends work before its time: a deadline, or a signal. */
 export class Limits {
   readonly #interrupt: (error: NullpoolError) => void;
@@ -36,17 +41,24 @@ export class Limits {
    */
   watch({ timeout, lateError, signals }: LimitOptions): void {
     this.#stop?.();
+    const held = weakly(this);
+    function fire(error: NullpoolError): void {
+      const limits = held.deref();
+      if (limits !== undefined) limits.#fire(error);
+    }
     const deadline = new ExactDeadline(
       timeout,
-      () => this.#fire(lateError(timeout)),
+      () => fire(lateError(timeout)),
     );
     const unwatch = signals.map((each) =>
-      onAbort(each, (reason) => this.#fire(abortedError(reason)))
+      onAbort(each, (reason) => fire(abortedError(reason)))
     );
     const stop = () => {
       deadline.clear();
       for (const each of unwatch) each();
+      DROPPED?.unregister(stop);
     };
+    DROPPED?.register(this, stop, stop);
     this.#stop = stop;
   }
 
@@ -61,4 +73,15 @@ export class Limits {
     this.#fired = error;
     this.#interrupt(error);
   }
+}
+
+/**
+ * What is only kept by who else keeps it: a signal that outlives a session, or
+ * a timer, would hide that it was dropped. Some Workers have no such class, by
+ * their compatibility date.
+ */
+function weakly<T extends object>(kept: T): { deref(): T | undefined } {
+  return typeof WeakRef === "function"
+    ? new WeakRef(kept)
+    : { deref: () => kept };
 }

@@ -69,6 +69,25 @@ for (const driver of ["postgres", "neon"] as const) {
   }
 }
 
+for (const limit of ["signal", "transactionTimeout"] as const) {
+  Deno.test(`a session that is dropped is told, also where it has a ${limit} that outlives it`, async () => {
+    await using bed = await driverBeds.postgres?.();
+    assert(bed?.database !== undefined);
+    const { database } = bed;
+    const { signal } = new AbortController();
+    const transaction = limit === "signal"
+      ? { signal }
+      : { transactionTimeout: 60_000 };
+    await using engine = createEngine(bed.driver, { transaction });
+    let leaks = 0;
+    engine.on("leak", () => leaks++);
+    await forget(engine, database);
+    await collected(database, () => leaks === 1);
+    await database.waitFor(async () => await database.openTransactions() === 0);
+    assert(!signal.aborted);
+  });
+}
+
 /** Leaks that are reported to the runtime while something runs. */
 async function reported(
   mode: EngineMode,
