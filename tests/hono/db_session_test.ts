@@ -267,7 +267,8 @@ requestTest("a failed commit replaces the response", async (bed) => {
     );
   }
   assertEquals(await stored(), []);
-  assertEquals(await database.openTransactions(), 0);
+  // It says why it failed before it has ended.
+  await database.waitFor(async () => await database.openTransactions() === 0);
 });
 
 requestTest("a commitWhen that throws replaces the response", async (bed) => {
