@@ -19,7 +19,7 @@ import { hasValue } from "./row_key.ts";
 import { SqlExpression } from "./sql_expression.ts";
 import { type ColumnInfo, columnOf, XMIN } from "./table_info.ts";
 import type { Conflict } from "./conflict.ts";
-import { conflictOf } from "./upsert.ts";
+import { conflictOf, isUnsure } from "./upsert.ts";
 
 /** What is to be done to one row. */
 export interface Change {
@@ -159,9 +159,12 @@ function insertedValues(entry: Entry, entryOf: EntryFinder): Written {
     const { key } = column;
     const target = refs?.get(key);
     const expression = entry.expressions?.get(key);
-    const written = hasValue(entity, key)
-      ? column.express?.(entity[key]) ?? entity[key]
-      : UNKNOWN;
+    const value = hasValue(entity, key)
+      ? entity[key]
+      : entry.upsert?.made.get(column);
+    const written = value === undefined
+      ? UNKNOWN
+      : column.express?.(value) ?? value;
     if (written instanceof SqlExpression) {
       (expressions ??= new Map()).set(column, written);
     } else if (written !== UNKNOWN) {
@@ -178,8 +181,11 @@ function insertedValues(entry: Entry, entryOf: EntryFinder): Written {
 }
 
 /** Whether it gives all that is left to it, as values. */
-function isPlainInsert({ entity, table, refs, expressions }: Entry): boolean {
+function isPlainInsert(
+  { entity, table, refs, expressions, upsert }: Entry,
+): boolean {
   if (refs !== undefined || expressions !== undefined) return false;
+  if (upsert !== undefined && upsert.made.size > 0) return false;
   if (table.writesSql) return false;
   for (const { key } of table.madeColumns) {
     if (hasValue(entity, key)) return false;
@@ -214,9 +220,9 @@ function referenced(
 ): KeptValue | KeyReference | Ref<unknown> {
   const { entity, key } = target;
   const entry = entryOf(entity, `use a ref for ${place}`);
-  const { key: property } = columnOf(entry.table, key);
-  if (hasValue(entity, property)) {
-    const own = columnOf(entry.table, property);
+  const own = columnOf(entry.table, key);
+  const { key: property } = own;
+  if (hasValue(entity, property) && !isUnsure(entry, own)) {
     return keepWritten(own, entry.entity[property]);
   }
   if (entry.state === "new") return target;

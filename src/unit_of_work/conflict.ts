@@ -11,7 +11,10 @@ export interface ConflictRule {
 
 /** The same, for one entity. */
 export interface Upsert extends ConflictRule {
-  /** What nobody has given, and `add` has made: a row that is there keeps its own. */
+  /**
+   * What nobody has given, or is a key that rows are not known by: values, and
+   * SQL, of a new row. One that is there keeps its own.
+   */
   readonly made: ReadonlyMap<ColumnInfo, unknown>;
 }
 

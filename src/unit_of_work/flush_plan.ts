@@ -20,6 +20,7 @@ import { Ref } from "./ref.ts";
 import { hasValue, storedValue } from "./row_key.ts";
 import { type ColumnInfo, columnOf, columnsToRead } from "./table_info.ts";
 import { conflictShape } from "./conflict.ts";
+import { isLeftToRow } from "./upsert.ts";
 
 /**
  * Rows of a statement: while the server works on one, the answer to the one
@@ -289,16 +290,17 @@ class Planner {
   #publishedColumns(changes: readonly Change[]): ColumnInfo[] {
     const [first] = changes;
     if (first === undefined) return [];
-    const { entry: { table, entity }, columns } = first;
+    const { entry, columns } = first;
+    const { table, entity } = entry;
     const wanted = new Set<string>();
     for (const { entry } of this.#wanted.size === 0 ? [] : changes) {
       for (const key of this.#wanted.get(entry.entity) ?? []) wanted.add(key);
     }
     if (this.#options.publishAll && table.readBack !== "none") {
       for (const column of table.primaryKey) {
-        if (!columns.includes(column) && !hasValue(entity, column.key)) {
-          wanted.add(column.key);
-        }
+        const isKnown = hasValue(entity, column.key) ||
+          (columns.includes(column) && !isLeftToRow(entry, column));
+        if (!isKnown) wanted.add(column.key);
       }
     }
     return [...wanted].map((key) => columnOf(table, key));

@@ -25,7 +25,7 @@ import { hasValue, keyText, requireKey } from "./row_key.ts";
 import { columnOf, type TableInfo } from "./table_info.ts";
 import { NEVER, UndoLog } from "./undo_log.ts";
 import type { ConflictRule } from "./conflict.ts";
-import { prepareUpsert } from "./upsert.ts";
+import { isUnsure, prepareUpsert } from "./upsert.ts";
 import { type Refusal, WrittenRows } from "./written_rows.ts";
 
 /** How a row is taken in. */
@@ -429,8 +429,9 @@ export class UnitOfWork {
   }
 
   #valueOf({ entity, key }: Ref<unknown>, place: string): unknown {
-    const { table } = this.#entryOf(`use a ref for ${place}`, entity);
-    const { key: property } = columnOf(table, key);
-    return hasValue(entity, property) ? Reflect.get(entity, property) : UNKNOWN;
+    const entry = this.#entryOf(`use a ref for ${place}`, entity);
+    const column = columnOf(entry.table, key);
+    const isKnown = hasValue(entity, column.key) && !isUnsure(entry, column);
+    return isKnown ? Reflect.get(entity, column.key) : UNKNOWN;
   }
 }

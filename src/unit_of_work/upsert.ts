@@ -1,6 +1,6 @@
 import { missingTargetError } from "./_refusals.ts";
 import type { Conflict, ConflictRule, Upsert } from "./conflict.ts";
-import type { Entity, Entry } from "./entry.ts";
+import type { Entry } from "./entry.ts";
 import type { NewEntity } from "./new_entity.ts";
 import { hasValue } from "./row_key.ts";
 import { SqlExpression } from "./sql_expression.ts";
@@ -12,15 +12,15 @@ import {
 } from "./table_info.ts";
 
 /**
- * Prepares a new entity for a row that may be there. Its key is that row's then:
- * a key that is given, or made ahead, is none that others may refer to, unless
- * the row is known by it.
+ * Prepares a new entity for a row that may be there. Its key is that row's then,
+ * and so is what nobody has given: such values are of a new row only, and hidden
+ * until the database has told which one it is.
  *
  * @param rule What is asked for.
  * @param table The table.
  * @param values What was given, by property.
  * @param made The entity.
- * @returns It, its key hidden, and what is noted of it.
+ * @returns It, and what is noted of it.
  * @throws {StateError} When nobody gives a column that the row is known by.
  */
 export function prepareUpsert(
@@ -34,28 +34,53 @@ export function prepareUpsert(
       expressions?.has(key);
     if (!isGiven) throw missingTargetError(table, key);
   }
-  const made = table.columns.filter(({ key }) =>
-    values[key] === undefined && hasValue(entity, key)
-  );
-  const upsert = {
-    ...rule,
-    made: new Map(made.map((column) => [column, entity[column.key]])),
-  };
-  const unsure = table.primaryKey.filter((column) =>
-    !rule.target.includes(column) && hasValue(entity, column.key)
-  );
-  const all = new Map(expressions);
-  for (const column of unsure) {
-    all.set(column.key, writtenValue(column, entity[column.key]));
+  const made = new Map<ColumnInfo, unknown>();
+  for (const column of table.columns) {
+    const { key } = column;
+    const isKey = table.primaryKey.includes(column);
+    const isGiven = values[key] !== undefined && !isKey;
+    if (isGiven || rule.target.includes(column)) continue;
+    if (expressions?.has(key)) made.set(column, expressions.get(key));
+    if (!hasValue(entity, key)) continue;
+    made.set(column, entity[key]);
     table.shape.hide(entity, column);
   }
   return {
     entity,
     refs,
-    expressions: all.size === 0 ? undefined : all,
-    hasKey: hasKey && unsure.length === 0,
-    upsert,
+    expressions,
+    hasKey: hasKey && !table.primaryKey.some((column) => made.has(column)),
+    upsert: { ...rule, made },
   };
+}
+
+/**
+ * Whether a row that is there keeps its own value of a column, since nobody has
+ * given one.
+ *
+ * @param entry A new entity.
+ * @param column The column.
+ */
+export function isLeftToRow(
+  { entity, upsert }: Pick<Entry, "entity" | "upsert">,
+  column: ColumnInfo,
+): boolean {
+  return upsert?.made.has(column) === true && !hasValue(entity, column.key);
+}
+
+/**
+ * Whether a row that is there may have another value of a column than the
+ * entity, which is to be new.
+ *
+ * @param entry The entity's entry.
+ * @param column The column.
+ */
+export function isUnsure(
+  { state, upsert }: Entry,
+  column: ColumnInfo,
+): boolean {
+  if (state !== "new" || upsert?.set === undefined) return false;
+  return !upsert.target.includes(column) || upsert.set.has(column);
 }
 
 /**
@@ -81,17 +106,18 @@ export function writtenValue(
  * @param written What is inserted.
  */
 export function conflictOf(
-  { entity, table }: Pick<Entry, "entity" | "table">,
-  { target, set, made }: Upsert,
+  entry: Pick<Entry, "entity" | "table" | "upsert">,
+  { target, set }: Upsert,
   { columns, values, expressions }: {
     readonly columns: readonly ColumnInfo[];
     readonly values: readonly unknown[];
     readonly expressions: ReadonlyMap<ColumnInfo, SqlExpression> | undefined;
   },
 ): Conflict {
+  const { table } = entry;
   const given = [...columns, ...expressions?.keys() ?? []].filter((column) =>
     !target.includes(column) && !table.primaryKey.includes(column) &&
-    !(made.has(column) && holds(entity, column, made.get(column)))
+    !isLeftToRow(entry, column)
   );
   const sets = new Map<ColumnInfo, SqlExpression | undefined>(
     set ?? given.map((column) => [column, undefined]),
@@ -115,8 +141,4 @@ export function conflictOf(
     return at >= 0 && values[at] !== null;
   });
   return { target, sets, isTold };
-}
-
-function holds(entity: Entity, { key }: ColumnInfo, value: unknown): boolean {
-  return hasValue(entity, key) && entity[key] === value;
 }

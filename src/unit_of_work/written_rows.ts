@@ -22,6 +22,7 @@ import {
   XMIN,
 } from "./table_info.ts";
 import { NEVER } from "./undo_log.ts";
+import { isLeftToRow } from "./upsert.ts";
 
 /** What a column, or an entity that was frozen, has thrown at an answer. */
 export interface Refusal {
@@ -141,7 +142,11 @@ export class WrittenRows {
   ): void {
     for (let at = 0; at < columns.length; at++) {
       const column = columns[at];
-      if (column) row[column.at] = this.#known(entry, column, values[at]);
+      if (column === undefined) continue;
+      const isUnknown = kind === "insert" && isLeftToRow(entry, column);
+      row[column.at] = isUnknown
+        ? UNKNOWN
+        : this.#known(entry, column, values[at]);
     }
     for (const column of expressions?.keys() ?? []) {
       // A type that is written as SQL: the entity has the value.
@@ -178,6 +183,7 @@ function isMade(
   column: ColumnInfo,
 ): boolean {
   const { key } = column;
+  if (entry.upsert?.made.has(column)) return true;
   if (columns.includes(column)) return entry.refs?.has(key) ?? false;
   // A type that is written as SQL: the entity has the value.
   return !expressions?.has(column) || (entry.expressions?.has(key) ?? false);

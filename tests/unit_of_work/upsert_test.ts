@@ -92,6 +92,20 @@ const nodes = pgTable("nodes", {
   name: text().notNull().unique(),
   next: integer().references((): AnyPgColumn => nodes.id),
 });
+const owners = pgTable("owners", {
+  id: serial().primaryKey(),
+  email: text().notNull().unique(),
+  code: text().unique().$defaultFn(() => crypto.randomUUID()),
+  mark: text().$defaultFn(() => sql`upper('new')`),
+});
+const pets = pgTable("pets", {
+  id: serial().primaryKey(),
+  ownerCode: text("owner_code").references(() => owners.code),
+});
+const badges = pgTable("badges", {
+  id: integer().primaryKey().generatedAlwaysAsIdentity(),
+  name: text().notNull().unique(),
+});
 const told = pgTable("told", {
   id: serial().primaryKey(),
   n: integer().unique(),
@@ -110,6 +124,15 @@ const schema = {
   userPosts: relations(users, ({ many }) => ({ posts: many(posts) })),
   postUser: relations(posts, ({ one }) => ({
     user: one(users, { fields: [posts.userId], references: [users.id] }),
+  })),
+  owners,
+  pets,
+  ownerPets: relations(owners, ({ many }) => ({ pets: many(pets) })),
+  petOwner: relations(pets, ({ one }) => ({
+    owner: one(owners, {
+      fields: [pets.ownerCode],
+      references: [owners.code],
+    }),
   })),
   itemParts: relations(items, ({ many }) => ({ parts: many(parts) })),
   partItem: relations(parts, ({ one }) => ({
@@ -138,6 +161,11 @@ const test = entityTests("add() with onConflict", {
       at timestamp(0), value int, unique (weight, at))`,
     `create table nodes (id serial primary key, name text not null unique,
       next int references nodes)`,
+    `create table owners (id serial primary key, email text not null unique,
+      code text unique, mark text)`,
+    "create table pets (id serial primary key, owner_code text references owners (code))",
+    `create table badges (id int primary key generated always as identity,
+      name text not null unique)`,
     "create table told (id serial primary key, n int unique)",
     "create schema shop",
     `create table shop."Odd Shelf" (id serial primary key,
@@ -328,6 +356,81 @@ test("has the key of the row that is there, made ahead or not, and so have its c
   ]);
   const known = await db.get(items, id);
   assert(known === mug);
+});
+
+test("makes one statement of rows whose keys are made ahead", async ({ db, Session, flights, rows }) => {
+  const ids = [crypto.randomUUID(), crypto.randomUUID()];
+  await Session.begin((other) =>
+    other.insert(items).values(ids.map((id, at) => ({ id, sku: `${at}` })))
+  );
+  flights();
+  const added = db.addAll(
+    items,
+    ["3", "1", "2", "0"].map((sku) => ({ sku, price: 1 })),
+    { onConflict: { target: items.sku } },
+  );
+  await db.commit();
+  assertEquals(flights().flat().map(inShort), [
+    "begin",
+    "insert items",
+    "commit",
+  ]);
+  assertEquals([added[3]?.id, added[1]?.id], ids);
+  assertEquals(
+    await rows("select id, sku, price from items order by sku"),
+    added.toSorted((a, b) => Number(a.sku) - Number(b.sku)),
+  );
+});
+
+test("leaves what a function of the schema makes to the row, and refers to it", async ({ db, Session, rows }) => {
+  await Session.begin((other) =>
+    other.insert(owners).values({ email: "a@x", code: "old", mark: "own" })
+  );
+  const ada = db.add(owners, { email: "a@x", pets: [{}] }, {
+    onConflict: { target: owners.email },
+  });
+  const unknown = assertThrows(() => ada.code, StateError);
+  assertEquals(unknown.code, "NOT_FLUSHED");
+  const bob = db.add(owners, { email: "b@x" }, {
+    onConflict: { target: owners.email },
+  });
+  const pet = db.add(pets, { ownerCode: ref(bob).code });
+  await db.commit();
+  assertEquals([ada.code, ada.mark, ada.pets[0]?.ownerCode], [
+    "old",
+    "own",
+    "old",
+  ]);
+  assertEquals([bob.mark, pet.ownerCode], ["NEW", bob.code]);
+  const code = "other";
+  db.expunge(ada);
+  const same = db.add(owners, { email: "a@x", code, pets: [{}] }, {
+    onConflict: { target: owners.email, set: { mark: "set" } },
+  });
+  await db.commit();
+  assertEquals([same.code, same.mark], ["old", "set"]);
+  assertEquals(await rows("select owner_code from pets order by id"), [
+    { owner_code: "old" },
+    { owner_code: bob.code },
+    { owner_code: "old" },
+  ]);
+});
+
+test("gives a key that else the database alone makes", async ({ db, rows }) => {
+  // Drizzle's types leave such a column out.
+  const given: { name: string } = Object.assign({ name: "a" }, { id: 5 });
+  for (const _ of [1, 2]) {
+    const badge = db.add(badges, given, {
+      onConflict: { target: badges.name },
+    });
+    await db.flush();
+    assertEquals(badge, { id: 5, name: "a" });
+    db.expunge(badge);
+  }
+  await db.commit();
+  assertEquals(await rows("select id, name from badges"), [
+    { id: 5, name: "a" },
+  ]);
 });
 
 test("is of the row itself, and not of those that are nested in it", async ({ db, rows }) => {
