@@ -19,7 +19,7 @@ import { hasValue } from "./row_key.ts";
 import { SqlExpression } from "./sql_expression.ts";
 import { type ColumnInfo, columnOf, XMIN } from "./table_info.ts";
 import type { Conflict } from "./conflict.ts";
-import { conflictOf, isUnsure } from "./upsert.ts";
+import { conflictOf, isUnsure, type UpdateValues } from "./upsert.ts";
 
 /** What is to be done to one row. */
 export interface Change {
@@ -75,6 +75,7 @@ export function changedColumns(
  *
  * @param entry The entry.
  * @param entryOf Finds other entities.
+ * @param updates What was made for other upserts of the flush; it makes more.
  * @returns Nothing where it is so already.
  * @throws {StateError} When a removed one was changed, or it refers to one
  * that is not of this session.
@@ -83,10 +84,11 @@ export function changedColumns(
 export function changeOf(
   entry: Entry,
   entryOf: EntryFinder,
+  updates: UpdateValues,
 ): Change | undefined {
   switch (entry.state) {
     case "new":
-      return insertOf(entry, insertedValues(entry, entryOf));
+      return insertOf(entry, insertedValues(entry, entryOf), updates);
     case "stored":
       return updateOf(entry);
     case "removed":
@@ -124,10 +126,14 @@ export function mayCascade(
     );
 }
 
-function insertOf(entry: Entry, written: Written): Change {
+function insertOf(
+  entry: Entry,
+  written: Written,
+  updates: UpdateValues,
+): Change {
   const { columns, values, expressions } = written;
   const { upsert } = entry;
-  const conflict = upsert && conflictOf(entry, upsert, written);
+  const conflict = upsert && conflictOf(entry, upsert, { ...written, updates });
   return {
     kind: "insert",
     entry,

@@ -25,7 +25,7 @@ import { hasValue, keyText, requireKey } from "./row_key.ts";
 import { columnOf, type TableInfo } from "./table_info.ts";
 import { NEVER, UndoLog } from "./undo_log.ts";
 import type { ConflictRule } from "./conflict.ts";
-import { isUnsure, prepareUpsert } from "./upsert.ts";
+import { isUnsure, prepareUpsert, type UpdateValues } from "./upsert.ts";
 import { type Refusal, WrittenRows } from "./written_rows.ts";
 
 /** How a row is taken in. */
@@ -311,8 +311,9 @@ export class UnitOfWork {
     const changes: Change[] = [];
     const entryOf = (entity: object, call: string) =>
       this.#entryOf(call, entity);
+    const updates: UpdateValues = new Map();
     for (const entry of this.#map.entries) {
-      const change = changeOf(entry, entryOf);
+      const change = changeOf(entry, entryOf, updates);
       if (change !== undefined) changes.push(change);
     }
     if (changes.length === 0) return [];

@@ -98,20 +98,24 @@ export function writtenValue(
   return column.express?.(value) ?? new SqlExpression((add) => add(encoded));
 }
 
+/** What functions of the schema have made for the updates of a flush, once. */
+export type UpdateValues = Map<ColumnInfo, SqlExpression>;
+
 /**
  * How the INSERT of an entity treats a row that is there.
  *
  * @param entry A new one that was added with a rule.
  * @param rule That.
- * @param written What is inserted.
+ * @param written What is inserted, and what updates get beside it.
  */
 export function conflictOf(
   entry: Pick<Entry, "entity" | "table" | "upsert">,
   { target, set }: Upsert,
-  { columns, values, expressions }: {
+  { columns, values, expressions, updates }: {
     readonly columns: readonly ColumnInfo[];
     readonly values: readonly unknown[];
     readonly expressions: ReadonlyMap<ColumnInfo, SqlExpression> | undefined;
+    readonly updates: UpdateValues;
   },
 ): Conflict {
   const { table } = entry;
@@ -125,7 +129,9 @@ export function conflictOf(
   for (const column of table.columns) {
     // As Drizzle does at every update.
     const isDue = column.makeUpdate !== undefined && !sets.has(column);
-    if (isDue && !target.includes(column)) sets.set(column, undefined);
+    if (isDue && !target.includes(column)) {
+      sets.set(column, updateValue(column, updates));
+    }
   }
   const { version } = table;
   if (version !== undefined && version !== XMIN) {
@@ -141,4 +147,19 @@ export function conflictOf(
     return at >= 0 && values[at] !== null;
   });
   return { target, sets, isTold };
+}
+
+/** Another one for each row would make each row a statement of its own. */
+function updateValue(
+  column: ColumnInfo,
+  updates: UpdateValues,
+): SqlExpression {
+  const present = updates.get(column);
+  if (present !== undefined) return present;
+  const made = column.makeUpdate?.();
+  const value = made instanceof SqlExpression
+    ? made
+    : writtenValue(column, made);
+  updates.set(column, value);
+  return value;
 }

@@ -5,7 +5,7 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
-import { relations, sql } from "drizzle-orm";
+import { relations, type SQL, sql } from "drizzle-orm";
 import {
   type AnyPgColumn,
   integer,
@@ -106,6 +106,13 @@ const badges = pgTable("badges", {
   id: integer().primaryKey().generatedAlwaysAsIdentity(),
   name: text().notNull().unique(),
 });
+const edits = pgTable("edits", {
+  id: serial().primaryKey(),
+  name: text().unique(),
+  count: integer().default(1).$onUpdate((): SQL => sql`${edits.count} + 1`),
+  state: text().$default(() => "new").$onUpdate(() => "old"),
+  at: timestamp().defaultNow().$onUpdate(() => new Date(0)),
+});
 const told = pgTable("told", {
   id: serial().primaryKey(),
   n: integer().unique(),
@@ -166,6 +173,8 @@ const test = entityTests("add() with onConflict", {
     "create table pets (id serial primary key, owner_code text references owners (code))",
     `create table badges (id int primary key generated always as identity,
       name text not null unique)`,
+    `create table edits (id serial primary key, name text unique,
+      count int default 1, state text, at timestamp default now())`,
     "create table told (id serial primary key, n int unique)",
     "create schema shop",
     `create table shop."Odd Shelf" (id serial primary key,
@@ -279,6 +288,44 @@ test("sets what it is told to, and nothing else", async ({ db, rows }) => {
   await db.commit();
   assertEquals([bob.id, bob.name, bob.age], [2, 'Rob\'s "$1"', null]);
   assertEquals((await rows("select from users")).length, 2);
+});
+
+test("gives a row that is there what functions of the schema make for updates", async ({ db, flights }) => {
+  const onConflict = { target: edits.name };
+  const edited = async (
+    given: { state?: string },
+    options: { onConflict: OnConflict<typeof edits> },
+  ) => {
+    const rows = ["a", "b"].map((name) => ({ name, ...given }));
+    const added = rows.map((row) => db.add(edits, row, options));
+    await db.flush();
+    for (const entity of added) db.expunge(entity);
+    return added.map(({ count, state, at }) => [
+      count,
+      state,
+      at?.getTime() === 0,
+    ]);
+  };
+  assertEquals(await edited({}, { onConflict }), [
+    [1, "new", false],
+    [1, "new", false],
+  ]);
+  flights();
+  assertEquals(await edited({}, { onConflict }), [
+    [2, "old", true],
+    [2, "old", true],
+  ]);
+  assertEquals(flights().flat().map(inShort), ["insert edits"]);
+  assertEquals(await edited({ state: "given" }, { onConflict }), [
+    [3, "given", true],
+    [3, "given", true],
+  ]);
+  // As Drizzle: what is set is all that was given.
+  const set = { count: 9 };
+  assertEquals(
+    await edited({ state: "lost" }, { onConflict: { ...onConflict, set } }),
+    [[9, "old", true], [9, "old", true]],
+  );
 });
 
 test("takes what was assigned since, and leaves what nobody has given", async ({ db, rows }) => {
