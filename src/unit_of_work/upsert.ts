@@ -144,7 +144,7 @@ export function conflictOf(
   if (sets.size === 0 && first !== undefined) sets.set(first, undefined);
   const isTold = target.every((column) => {
     const at = columns.indexOf(column);
-    return at >= 0 && values[at] !== null;
+    return at >= 0 && values[at] !== null && !set?.has(column);
   });
   return { target, sets, isTold };
 }

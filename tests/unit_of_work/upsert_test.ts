@@ -290,6 +290,29 @@ test("sets what it is told to, and nothing else", async ({ db, rows }) => {
   assertEquals((await rows("select from users")).length, 2);
 });
 
+test("gives a row another value than it was known by", async ({ db, rows }) => {
+  const added = db.addAll(
+    users,
+    ["ada@x", "bob@x", "eve@x"].map((email) => ({ email, name: "new" })),
+    {
+      onConflict: {
+        target: users.email,
+        set: { email: sql`'old.' || excluded.email` },
+      },
+    },
+  );
+  await db.commit();
+  assertEquals(added.map(({ email }) => email), [
+    "old.ada@x",
+    "old.bob@x",
+    "eve@x",
+  ]);
+  assertEquals(
+    await rows("select email, name from users order by id"),
+    added.map(({ email, name }) => ({ email, name })),
+  );
+});
+
 test("gives a row that is there what functions of the schema make for updates", async ({ db, flights }) => {
   const onConflict = { target: edits.name };
   const edited = async (
