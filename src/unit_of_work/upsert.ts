@@ -136,12 +136,15 @@ export function conflictOf(
   const { version } = table;
   if (version !== undefined && version !== XMIN) {
     const column = columnOf(table, version);
-    const before = `${table.sql}.${column.sql}`;
+    const before = present(table, column);
     sets.set(column, new SqlExpression(() => `coalesce(${before}, 0) + 1`));
   }
-  const [first] = target;
-  // PostgreSQL returns no row that it has left alone.
-  if (sets.size === 0 && first !== undefined) sets.set(first, undefined);
+  if (sets.size === 0) {
+    // PostgreSQL returns no row that it has left alone.
+    const column = [...target, ...table.columns].find(isUpdatable);
+    const before = column && present(table, column);
+    if (before) sets.set(column, new SqlExpression(() => before));
+  }
   const isTold = target.every((column) => {
     const at = columns.indexOf(column);
     return at >= 0 && values[at] !== null && !set?.has(column);
@@ -149,13 +152,22 @@ export function conflictOf(
   return { target, sets, isTold };
 }
 
+/** The value that a row has. */
+function present(table: TableInfo, column: ColumnInfo): string {
+  return `${table.sql}.${column.sql}`;
+}
+
+function isUpdatable({ maker, isIdentityAlways }: ColumnInfo): boolean {
+  return maker !== "generated" && !isIdentityAlways;
+}
+
 /** Another one for each row would make each row a statement of its own. */
 function updateValue(
   column: ColumnInfo,
   updates: UpdateValues,
 ): SqlExpression {
-  const present = updates.get(column);
-  if (present !== undefined) return present;
+  const known = updates.get(column);
+  if (known !== undefined) return known;
   const made = column.makeUpdate?.();
   const value = made instanceof SqlExpression
     ? made

@@ -113,6 +113,10 @@ const edits = pgTable("edits", {
   state: text().$default(() => "new").$onUpdate(() => "old"),
   at: timestamp().defaultNow().$onUpdate(() => new Date(0)),
 });
+const weights = pgTable("weights", {
+  id: serial().primaryKey(),
+  weight: numeric().unique(),
+});
 const told = pgTable("told", {
   id: serial().primaryKey(),
   n: integer().unique(),
@@ -175,6 +179,7 @@ const test = entityTests("add() with onConflict", {
       name text not null unique)`,
     `create table edits (id serial primary key, name text unique,
       count int default 1, state text, at timestamp default now())`,
+    "create table weights (id serial primary key, weight numeric unique)",
     "create table told (id serial primary key, n int unique)",
     "create schema shop",
     `create table shop."Odd Shelf" (id serial primary key,
@@ -501,6 +506,28 @@ test("gives a key that else the database alone makes", async ({ db, rows }) => {
   assertEquals(await rows("select id, name from badges"), [
     { id: 5, name: "a" },
   ]);
+});
+
+test("leaves a row as it is where nothing is to be set", async ({ db, rows }) => {
+  const given: { name: string } = Object.assign({ name: "a" }, { id: 5 });
+  const badge = db.add(badges, given);
+  await db.commit();
+  db.expunge(badge);
+  const found = db.add(badges, { ...given, name: "b" }, {
+    onConflict: { target: badges.id, set: {} },
+  });
+  const weighed = async (weight: string) => {
+    const entity = db.add(weights, { weight }, {
+      onConflict: { target: weights.weight },
+    });
+    await db.flush();
+    db.expunge(entity);
+    return entity.weight;
+  };
+  assertEquals([await weighed("1.0"), await weighed("1.000")], ["1.0", "1.0"]);
+  await db.commit();
+  assertEquals(found, { id: 5, name: "a" });
+  assertEquals(await rows("select weight from weights"), [{ weight: "1.0" }]);
 });
 
 test("is of the row itself, and not of those that are nested in it", async ({ db, rows }) => {
