@@ -186,7 +186,7 @@ export class DependencyFinder {
   /** Who takes a value comes behind who gives it up. */
   #followUnique(changes: TableChanges): void {
     const { table, insert, update, delete: removed } = changes;
-    const keys = [
+    const keys: UniqueColumns[] = [
       {
         name: `${table.name}_pkey`,
         columns: table.primaryKey,
@@ -197,6 +197,7 @@ export class DependencyFinder {
         columns: keys.map((key) => columnOf(table, key)),
         nullText: nullsNotDistinct ? NULL_TEXT : undefined,
       })),
+      ...conflictKeys(insert),
     ];
     for (const { name, columns, nullText } of keys) {
       if (table.deferrable.has(name)) continue;
@@ -224,6 +225,26 @@ export class DependencyFinder {
       }
     }
   }
+}
+
+/** Columns that are unique. */
+interface UniqueColumns {
+  readonly name: string;
+  readonly columns: readonly ColumnInfo[];
+  /** What NULL is known by, where it is a value as any other. */
+  readonly nullText: string | undefined;
+}
+
+/** What an upsert names is unique, whether the schema says so or not. */
+function conflictKeys(inserts: readonly Change[]): UniqueColumns[] {
+  const found = new Map<string, UniqueColumns>();
+  for (const { conflict } of inserts) {
+    if (conflict === undefined) continue;
+    const columns = conflict.target;
+    const name = columns.map(({ key }) => key).join();
+    found.set(name, { name, columns, nullText: undefined });
+  }
+  return [...found.values()];
 }
 
 /** The changes of one table. */

@@ -117,6 +117,11 @@ const weights = pgTable("weights", {
   id: serial().primaryKey(),
   weight: numeric().unique(),
 });
+const bare = pgTable("bare", {
+  id: serial().primaryKey(),
+  name: text(),
+  value: integer(),
+});
 const told = pgTable("told", {
   id: serial().primaryKey(),
   n: integer().unique(),
@@ -180,6 +185,7 @@ const test = entityTests("add() with onConflict", {
     `create table edits (id serial primary key, name text unique,
       count int default 1, state text, at timestamp default now())`,
     "create table weights (id serial primary key, weight numeric unique)",
+    "create table bare (id serial primary key, name text unique, value int)",
     "create table told (id serial primary key, n int unique)",
     "create schema shop",
     `create table shop."Odd Shelf" (id serial primary key,
@@ -759,6 +765,17 @@ test("refuses a row that the session has an entity of, before anything is sent",
     ...await rows("select name from users where id > 2 order by id"),
   ]);
   assertEquals((await rows("select from users")).length, 3);
+});
+
+test("comes behind who leaves its row, though the schema does not say that it is unique", async ({ db, rows }) => {
+  const onConflict = { target: bare.name };
+  const a = db.add(bare, { name: "a" });
+  await db.flush();
+  db.remove(a);
+  const next = db.add(bare, { name: "a", value: 2 }, { onConflict });
+  await db.commit();
+  assertNotEquals(next.id, a.id);
+  assertEquals(await rows("select * from bare"), [next]);
 });
 
 test("is undone with its transaction", async ({ db, rows }) => {
