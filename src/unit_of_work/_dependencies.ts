@@ -2,7 +2,12 @@ import type { Change } from "./change_set.ts";
 import { encodeKept, type KeptValue, UNKNOWN } from "./kept_value.ts";
 import { KeyReference } from "./key_reference.ts";
 import { Ref } from "./ref.ts";
-import { keyText, storedOrPublished, storedValue } from "./row_key.ts";
+import {
+  keyText,
+  NULL_TEXT,
+  storedOrPublished,
+  storedValue,
+} from "./row_key.ts";
 import {
   type ColumnInfo,
   columnOf,
@@ -55,9 +60,6 @@ function keySource({ entry }: Change): string {
 
 /** What each change has to come behind; those that have to are listed only. */
 export type Dependencies = Map<Change, Dependency[]>;
-
-/** What NULL is known by: no text of the database has such a character. */
-const NULL_TEXT = "\0null";
 
 /** A list of columns that rows are looked up by. */
 type RowIndex = Map<string, Change>;

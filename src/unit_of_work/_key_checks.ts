@@ -2,7 +2,7 @@ import { duplicateError } from "./_refusals.ts";
 import type { Change } from "./change_set.ts";
 import type { Entity, Entry } from "./entry.ts";
 import { entityKey, type IdentityMap } from "./identity_map.ts";
-import { hasValue, keyText } from "./row_key.ts";
+import { hasValue, keyText, NULL_TEXT } from "./row_key.ts";
 import type { ColumnInfo, TableInfo } from "./table_info.ts";
 
 /**
@@ -80,12 +80,17 @@ function checkTarget(
   target: readonly ColumnInfo[],
 ): void {
   const taken = new Map<string, Entry>();
+  const isNullEqual = table.uniqueKeys.some(({ keys, nullsNotDistinct }) =>
+    nullsNotDistinct && keys.length === target.length &&
+    target.every(({ key }) => keys.includes(key))
+  );
   for (const entry of map.entries) {
     if (entry.table !== table || entry.state === "removed") continue;
     const { entity } = entry;
     const text = keyText(
       target,
       ({ key }) => hasValue(entity, key) ? entity[key] : undefined,
+      isNullEqual ? NULL_TEXT : undefined,
     );
     if (text === undefined) continue;
     const twin = taken.get(text);

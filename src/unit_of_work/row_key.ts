@@ -5,6 +5,12 @@ import { KeyReference } from "./key_reference.ts";
 import type { ColumnInfo, TableInfo } from "./table_info.ts";
 
 /**
+ * What NULL is known by, where it is a value as any other: no text of the
+ * database has such a character.
+ */
+export const NULL_TEXT = "\0null";
+
+/**
  * The text of some columns, to compare rows by: as the database would be given
  * them.
  *

@@ -1,4 +1,5 @@
 import type { Result } from "../driver/statement.ts";
+import { duplicateError } from "./_refusals.ts";
 import type { Change } from "./change_set.ts";
 import type { Entry } from "./entry.ts";
 import { fillIn } from "./entry_values.ts";
@@ -85,17 +86,28 @@ export class WrittenRows {
     if (first === undefined || first.kind === "delete") return undefined;
     let refusal: Refusal | undefined;
     for (let at = 0; at < changes.length; at++) {
-      const entry = changes[at]?.entry;
+      const change = changes[at];
       const raw = result.rows[at];
-      if (entry === undefined) continue;
+      if (change === undefined) continue;
+      const { entry } = change;
       entry.awaited--;
       if (!Array.isArray(raw)) continue;
       const refused = fillRow(entry, rows[at] ?? entry.row, { read, raw });
       if (refused !== undefined) entry.readIn = NEVER;
-      refusal ??= refused;
+      refusal ??= refused ?? this.#twin(change);
       if (read.length > 0) this.#map.follow(entry);
     }
     return refusal;
+  }
+
+  /** Two texts may be one value, so there may be an entity of that row. */
+  #twin({ entry, conflict }: Change): Refusal | undefined {
+    if (conflict === undefined) return undefined;
+    const { table, entity } = entry;
+    const key = rowKey(entry);
+    const present = key === undefined ? undefined : this.#map.at(table, key);
+    if (present === undefined || present === entry) return undefined;
+    return { error: duplicateError("flush", table, [present.entity, entity]) };
   }
 
   /**

@@ -122,6 +122,10 @@ const bare = pgTable("bare", {
   name: text(),
   value: integer(),
 });
+const single = pgTable("single", {
+  id: serial().primaryKey(),
+  name: text().unique("single_name", { nulls: "not distinct" }),
+});
 const told = pgTable("told", {
   id: serial().primaryKey(),
   n: integer().unique(),
@@ -186,6 +190,8 @@ const test = entityTests("add() with onConflict", {
       count int default 1, state text, at timestamp default now())`,
     "create table weights (id serial primary key, weight numeric unique)",
     "create table bare (id serial primary key, name text unique, value int)",
+    `create table single (id serial primary key,
+      name text unique nulls not distinct)`,
     "create table told (id serial primary key, n int unique)",
     "create schema shop",
     `create table shop."Odd Shelf" (id serial primary key,
@@ -776,6 +782,37 @@ test("comes behind who leaves its row, though the schema does not say that it is
   await db.commit();
   assertNotEquals(next.id, a.id);
   assertEquals(await rows("select * from bare"), [next]);
+});
+
+test("hears from the database of a row that the session has an entity of", async ({ db, rows }) => {
+  const onConflict = { target: weights.weight };
+  const weight = db.add(weights, { weight: "1.0" });
+  await db.flush();
+  const other = db.add(weights, { weight: "1.00" }, { onConflict });
+  const error = await assertRejects(() => db.flush(), StateError);
+  assertEquals([error.code, error.entities], ["ENTITY_DUPLICATE", [
+    weight,
+    other,
+  ]]);
+  await db.rollback();
+  assertEquals(await rows("select from weights"), []);
+});
+
+test("refuses NULL twice, where it equals itself", async ({ db, flights }) => {
+  const options = { onConflict: { target: single.name } };
+  const twins = db.addAll(single, [{ name: null }, { name: null }], options);
+  const error = await assertRejects(() => db.flush(), StateError);
+  assertEquals([error.code, error.entities], ["ENTITY_DUPLICATE", twins]);
+  assertEquals(flights(), []);
+  for (const twin of twins) db.expunge(twin);
+  const ids = new Set<number>();
+  for (const _ of [1, 2]) {
+    const one = db.add(single, { name: null }, options);
+    await db.flush();
+    ids.add(one.id);
+    db.expunge(one);
+  }
+  assertEquals(ids.size, 1);
 });
 
 test("is undone with its transaction", async ({ db, rows }) => {
