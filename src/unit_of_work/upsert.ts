@@ -29,9 +29,9 @@ export function prepareUpsert(
   values: Readonly<Record<string, unknown>>,
   { entity, refs, expressions, hasKey }: NewEntity,
 ): NewEntity {
-  for (const { key } of rule.target) {
+  for (const { key, maker } of rule.target) {
     const isGiven = hasValue(entity, key) || refs?.has(key) ||
-      expressions?.has(key);
+      expressions?.has(key) || maker === "generated";
     if (!isGiven) throw missingTargetError(table, key);
   }
   const made = new Map<ColumnInfo, unknown>();

@@ -126,6 +126,11 @@ const single = pgTable("single", {
   id: serial().primaryKey(),
   name: text().unique("single_name", { nulls: "not distinct" }),
 });
+const mails = pgTable("mails", {
+  id: serial().primaryKey(),
+  address: text().notNull(),
+  folded: text().generatedAlwaysAs(sql`lower(address)`).unique(),
+});
 const told = pgTable("told", {
   id: serial().primaryKey(),
   n: integer().unique(),
@@ -192,6 +197,8 @@ const test = entityTests("add() with onConflict", {
     "create table bare (id serial primary key, name text unique, value int)",
     `create table single (id serial primary key,
       name text unique nulls not distinct)`,
+    `create table mails (id serial primary key, address text not null,
+      folded text generated always as (lower(address)) stored unique)`,
     "create table told (id serial primary key, n int unique)",
     "create schema shop",
     `create table shop."Odd Shelf" (id serial primary key,
@@ -646,6 +653,27 @@ test("inserts where NULL is the value: it equals none", async ({ db, rows }) => 
     stored,
     added.map(({ id, name, value }) => ({ id, name, value })),
   );
+});
+
+test("knows rows by a column that the database generates", async ({ db, rows }) => {
+  const onConflict = { target: mails.folded };
+  const ids: number[][] = [];
+  for (const address of ["A@x", "a@X"]) {
+    const added = db.addAll(
+      mails,
+      [{ address }, { address: `b${address}` }],
+      { onConflict },
+    );
+    await db.flush();
+    ids.push(added.map(({ id }) => id));
+    for (const entity of added) db.expunge(entity);
+  }
+  await db.commit();
+  assertEquals(ids[0], ids[1]);
+  assertEquals(await rows("select address, folded from mails order by id"), [
+    { address: "a@X", folded: "a@x" },
+    { address: "ba@X", folded: "ba@x" },
+  ]);
 });
 
 test("takes SQL for what a row is known by", async ({ db }) => {
