@@ -2,12 +2,7 @@ import type { Change } from "./change_set.ts";
 import { encodeKept, type KeptValue, UNKNOWN } from "./kept_value.ts";
 import { KeyReference } from "./key_reference.ts";
 import { Ref } from "./ref.ts";
-import {
-  keyText,
-  NULL_TEXT,
-  storedOrPublished,
-  storedValue,
-} from "./row_key.ts";
+import { keyText, storedOrPublished, storedValue } from "./row_key.ts";
 import {
   type ColumnInfo,
   columnOf,
@@ -15,6 +10,7 @@ import {
   type TableInfo,
   XMIN,
 } from "./table_info.ts";
+import { uniqueColumns } from "./_unique_columns.ts";
 
 /** Why one change has to come behind another one. */
 export interface Dependency {
@@ -188,19 +184,7 @@ export class DependencyFinder {
   /** Who takes a value comes behind who gives it up. */
   #followUnique(changes: TableChanges): void {
     const { table, insert, update, delete: removed } = changes;
-    const keys: UniqueColumns[] = [
-      {
-        name: `${table.name}_pkey`,
-        columns: table.primaryKey,
-        nullText: undefined,
-      },
-      ...table.uniqueKeys.map(({ name, keys, nullsNotDistinct }) => ({
-        name,
-        columns: keys.map((key) => columnOf(table, key)),
-        nullText: nullsNotDistinct ? NULL_TEXT : undefined,
-      })),
-      ...conflictKeys(insert),
-    ];
+    const keys = uniqueColumns(table, insert);
     for (const { name, columns, nullText } of keys) {
       if (table.deferrable.has(name)) continue;
       const moved = update.filter((change) =>
@@ -227,26 +211,6 @@ export class DependencyFinder {
       }
     }
   }
-}
-
-/** Columns that are unique. */
-interface UniqueColumns {
-  readonly name: string;
-  readonly columns: readonly ColumnInfo[];
-  /** What NULL is known by, where it is a value as any other. */
-  readonly nullText: string | undefined;
-}
-
-/** What an upsert names is unique, whether the schema says so or not. */
-function conflictKeys(inserts: readonly Change[]): UniqueColumns[] {
-  const found = new Map<string, UniqueColumns>();
-  for (const { conflict } of inserts) {
-    if (conflict === undefined) continue;
-    const columns = conflict.target;
-    const name = columns.map(({ key }) => key).join();
-    found.set(name, { name, columns, nullText: undefined });
-  }
-  return [...found.values()];
 }
 
 /** The changes of one table. */
