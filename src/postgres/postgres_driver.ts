@@ -128,8 +128,8 @@ function tlsFor({ params }: ConnectionTarget, options: PostgresOptions): Tls {
       'Cannot use the database URL: channel_binding "require" needs verified TLS; add sslmode=require',
     );
   }
-  // A copy, too: `pg` hides the key in what it is given.
-  return tls && { ...VERIFIED, ...tls };
+  // A copy, too: `pg` hides the key in what it is given, and may have done so.
+  return tls && { ...VERIFIED, ...tls, ...("key" in tls && { key: tls.key }) };
 }
 
 function tlsOf(sslmode = "disable"): Tls {

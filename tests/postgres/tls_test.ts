@@ -98,6 +98,14 @@ Deno.test("postgres() verifies a server that speaks TLS, and shows it a certific
       });
     }
     assertEquals({ ...tls }, { ca: authority, cert, key });
+    // As a pool of `pg` leaves what it was given before.
+    const shared = Object.defineProperty({ ...tls }, "key", {
+      enumerable: NO,
+    });
+    assertEquals(await login(byCertificate, { tls: shared }), {
+      role: "localhost",
+      ssl: YES,
+    });
   });
 });
 
