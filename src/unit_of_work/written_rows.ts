@@ -122,6 +122,7 @@ export class WrittenRows {
       if (kind !== "insert" || entry.row !== rows[at]) continue;
       for (const column of read) {
         if (isMade(change, column)) this.#forgetMade(entry, column);
+        else if (change.conflict !== undefined) giveBack(change, column);
       }
     }
   }
@@ -187,6 +188,22 @@ export class WrittenRows {
     }
     return value;
   }
+}
+
+/** What was given is there again, in place of what the row had. */
+function giveBack(
+  { entry, columns, values }: Change,
+  column: ColumnInfo,
+): void {
+  const { entity, row } = entry;
+  const at = columns.indexOf(column);
+  const given = values[at];
+  const kept = row[column.at];
+  if (at < 0 || given instanceof Ref) return;
+  if (hasValue(entity, column.key) && isKept(kept, entity[column.key])) {
+    setValue(entity, column.key, restored(given));
+  }
+  row[column.at] = given;
 }
 
 /** Whether the entity had no value for a column before the insert was answered. */

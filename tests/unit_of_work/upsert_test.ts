@@ -865,6 +865,23 @@ test("is undone with its transaction", async ({ db, rows }) => {
   ]);
 });
 
+test("holds what it was given, and no more, when its flight has failed", async ({ db }) => {
+  const ada = db.add(users, { email: "ada@x", name: "Ada", age: 4 }, {
+    onConflict: {
+      target: users.email,
+      set: { age: sql`${users.age} + excluded.age` },
+    },
+  });
+  db.add(posts, { userId: 99, title: "of nobody" });
+  await assertRejects(() => db.commit(), IntegrityError);
+  await db.rollback();
+  assertEquals([ada.name, ada.age], ["Ada", 4]);
+  for (const key of ["id", "visits"] as const) {
+    const unknown = assertThrows(() => ada[key], StateError);
+    assertEquals(unknown.code, "NOT_FLUSHED");
+  }
+});
+
 test("says what is wrong with what it was asked", async ({ db }) => {
   const values = { email: "ada@x", name: "Ada" };
   const wrong: [unknown, string][] = [
