@@ -10,13 +10,13 @@ const SIZES: Readonly<Record<string, number>> = {
   ".": 168367,
   "./dev": 84988,
   "./hono": 144025,
-  "./neon": 26171,
+  "./neon": 26382,
   "./otel": 18353,
   "./pglite": 16108,
-  "./postgres": 12969,
+  "./postgres": 13178,
   "./scoped": 125733,
   "./testing": 33169,
-  "a Worker": 187531,
+  "a Worker": 187742,
 };
 
 /** What a change may add or take without saying so. */

@@ -17,6 +17,9 @@ import type { TypeParser } from "./type_parsers.ts";
  */
 const FAREWELL_DEADLINE = 2_000;
 
+/** Milliseconds that a word of the server is awaited, after each cancel request. */
+const CANCEL_PAUSES = [50, 150, 500];
+
 /** How a connection reads and writes. */
 export interface WireFormat {
   /** The parser for a type OID. */
@@ -185,7 +188,7 @@ export class WireConnection implements Connection {
       const failure = new Error("connection closed");
       this.#lose(failure);
       this.#endFlight(failure);
-      await this.#cancel();
+      await this.#stopRunning();
     }
     const { stream } = this.#client.connection;
     const ending = this.#client.end().then(() => true, () => false);
@@ -199,6 +202,24 @@ export class WireConnection implements Connection {
     stream.ws?.terminate?.();
   }
 
+  /**
+   * Asks the server to stop what runs, until it says something: a cancel
+   * request that was there ahead of the statement has stopped nothing, and what
+   * has a connection no more would run to its end, with its locks.
+   */
+  async #stopRunning(): Promise<void> {
+    const { stream } = this.#client.connection;
+    const data = new Promise<void>((resolve) => stream.on?.("data", resolve));
+    const heard = data.then(() => true);
+    const start = performance.now();
+    for (const pause of CANCEL_PAUSES) {
+      await this.#cancel();
+      // Where nobody answers at all, another one is in vain.
+      if (performance.now() > start + FAREWELL_DEADLINE) return;
+      if (await isHeard(heard, pause)) return;
+    }
+  }
+
   #lose(error: unknown): void {
     this.#lost ??= { error };
   }
@@ -209,10 +230,13 @@ function shortAnswer(): FlightResult {
   return { results: [], failure: new Error("the answer is incomplete") };
 }
 
-/** Whether a goodbye was answered in time. */
-async function isHeard(ending: Promise<boolean>): Promise<boolean> {
+/** Whether something was answered in time. */
+async function isHeard(
+  ending: Promise<boolean>,
+  timeout = FAREWELL_DEADLINE,
+): Promise<boolean> {
   try {
-    return await orGivenUp(ending, { timeout: FAREWELL_DEADLINE });
+    return await orGivenUp(ending, { timeout });
   } catch {
     return false;
   }

@@ -7,6 +7,7 @@ import {
 } from "@std/assert";
 import { ConnectionError, createEngine, sessionmaker } from "../../mod.ts";
 import { postgres, type PostgresOptions } from "../../src/postgres/mod.ts";
+import { pipe } from "../support/pipe.ts";
 import { testDatabase } from "../support/postgres.ts";
 import { unixSocket } from "../support/unix_socket.ts";
 import { wireCounter } from "../support/wire_counter.ts";
@@ -194,4 +195,65 @@ Deno.test("postgres() without pipelining does the same, a statement at a time", 
   await db.execute("insert into t values (4)");
   await db.commit();
   assertEquals(await database.query("select id from t"), [{ id: 4 }]);
+});
+
+/** Holds back the statement with a marker until a cancel request was answered. */
+function lateRelay(url: string, marker: string) {
+  const { hostname, port } = new URL(url);
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const cancelled = Promise.withResolvers<void>();
+  let cancels = 0;
+  async function relay(client: Deno.TcpConn): Promise<void> {
+    const server = await Deno.connect({ hostname, port: Number(port) });
+    let isCancel = false;
+    const up = pipe(client, server, async (bytes) => {
+      // CancelRequest has a number of its own in place of a version.
+      isCancel ||= bytes.length === 16 &&
+        new DataView(bytes.buffer, bytes.byteOffset).getUint32(4) === 80877102;
+      if (isCancel) cancels++;
+      if (new TextDecoder().decode(bytes).includes(marker)) {
+        await cancelled.promise;
+      }
+      return bytes;
+    });
+    await pipe(server, client, (bytes) => bytes);
+    // The server closes when it has looked for what to cancel.
+    if (isCancel) cancelled.resolve();
+    client.close();
+    await up;
+    server.close();
+  }
+  const relays = (async () => {
+    const running: Promise<void>[] = [];
+    for await (const client of listener) running.push(relay(client));
+    await Promise.all(running);
+  })();
+  return {
+    port: listener.addr.port,
+    cancels: () => cancels,
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      await relays;
+    },
+  };
+}
+
+Deno.test("postgres() cancels again what a cancel request was ahead of", async () => {
+  await using database = await testDatabase();
+  await using relay = lateRelay(database.url, "pg_sleep");
+  const url = new URL(database.url);
+  url.port = String(relay.port);
+  await using engine = createEngine(postgres(url.href));
+  await using db = sessionmaker(engine)();
+  await db.execute("select 1");
+  const sleeping = db.execute("select pg_sleep(60)");
+  await assertRejects(
+    () => db.within(sleeping, { timeout: 1 }),
+    ConnectionError,
+    "no answer",
+  );
+  await db.close();
+  await engine.idle();
+  await database.waitFor(async () => await database.connections() === 0);
+  assert(relay.cancels() > 1);
 });
