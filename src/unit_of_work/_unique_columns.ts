@@ -8,7 +8,7 @@ interface UniqueColumns {
   readonly name: string;
   /** The columns. */
   readonly columns: readonly ColumnInfo[];
-  /** What NULL is known by, where it is a value as any other. */
+  /** What NULL is known by, where it equals itself. */
   readonly nullText: string | undefined;
 }
 

@@ -5,8 +5,8 @@ import { KeyReference } from "./key_reference.ts";
 import type { ColumnInfo, TableInfo } from "./table_info.ts";
 
 /**
- * What NULL is known by, where it is a value as any other: no text of the
- * database has such a character.
+ * What NULL is known by, where it equals itself: no text of the database has
+ * such a character.
  */
 export const NULL_TEXT = "\0null";
 
@@ -16,7 +16,7 @@ export const NULL_TEXT = "\0null";
  *
  * @param columns The columns.
  * @param valueOf Their values.
- * @param nullText What NULL is known by, where it is a value as any other.
+ * @param nullText What NULL is known by, where it equals itself.
  * @returns Nothing where a part is not known, or NULL and nothing else is said.
  * @throws {TypeError} When a part is NaN.
  */
