@@ -37,9 +37,7 @@ export function conflictRule(
     );
   }
   const { target, set } = options;
-  const columns: readonly (TableColumn | undefined)[] = Array.isArray(target)
-    ? target
-    : [target];
+  const columns: readonly (TableColumn | undefined)[] = [target].flat();
   if (columns.length === 0) throw targetError(info);
   return {
     target: columns.map((column) => targetColumn(table, info, column)),

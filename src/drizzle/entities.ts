@@ -18,6 +18,7 @@ import {
   keyNames,
   type TableInfo,
 } from "../unit_of_work/table_info.ts";
+import type { ConflictRule } from "../unit_of_work/conflict.ts";
 import type { UnitOfWork } from "../unit_of_work/unit_of_work.ts";
 import { findQuery } from "./_find_query.ts";
 import { isAlias } from "./_internals.ts";
@@ -75,19 +76,20 @@ export class Entities {
     const info = this.#infoOf(table);
     const rule = onConflict && conflictRule(table, info, onConflict);
     const made: Entity[] = [];
+    function add(table: TableInfo, row: AnyValues, rule?: ConflictRule) {
+      const entity = work.add(table, row, rule);
+      made.push(entity);
+      return entity;
+    }
     const parts: NestedParts = {
       relational,
       isEntity: (value) => work.has(value),
-      add: (own, row, isRelated) => {
-        // Mostly it is the same for thousands of rows.
-        const ofRow = own === table ? info : this.#infoOf(own);
-        const entity = work.add(ofRow, row, isRelated ? undefined : rule);
-        made.push(entity);
-        return entity;
-      },
+      add: (related, row) => add(this.#infoOf(related), row),
     };
+    // Mostly there are no others, and it is the same for thousands of rows.
+    const addOwn = (_: PgTable, row: AnyValues) => add(info, row, rule);
     try {
-      return rows.map((row) => addNested(table, row, parts));
+      return rows.map((row) => addNested(table, row, parts, addOwn));
     } catch (error) {
       for (const entity of made) work.expunge(entity);
       throw error;

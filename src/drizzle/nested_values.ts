@@ -14,12 +14,8 @@ export interface NestedParts {
   readonly relational: RelationalConfig | undefined;
   /** Whether a row is an entity already: it is only referred to. */
   readonly isEntity: (value: object) => boolean;
-  /** Adds one row, be it that of the call or one that is related to it. */
-  readonly add: (
-    table: PgTable,
-    values: AnyValues,
-    isRelated: boolean,
-  ) => Entity;
+  /** Adds one row. */
+  readonly add: (table: PgTable, values: AnyValues) => Entity;
 }
 
 /**
@@ -29,17 +25,17 @@ export interface NestedParts {
  * @param table The table.
  * @param values Its columns, and related rows by relation.
  * @param parts What they are added with.
- * @param isRelated Whether it is inside of another one.
+ * @param addOwn Adds the row itself, where that is not done as for the others.
  * @returns The entity; those of related rows are in it.
  */
 export function addNested(
   table: PgTable,
   values: AnyValues,
   parts: NestedParts,
-  isRelated = false,
+  addOwn: NestedParts["add"] = parts.add,
 ): Entity {
   const relations = relationsOf(table, values, parts.relational);
-  if (relations.length === 0) return parts.add(table, values, isRelated);
+  if (relations.length === 0) return addOwn(table, values);
   const own: Record<string, unknown> = { ...values };
   const related: Record<string, unknown> = {};
   for (const { key } of relations) delete own[key];
@@ -51,14 +47,14 @@ export function addNested(
     const row = rowOf(values[key], key);
     const target = parts.isEntity(row)
       ? row
-      : addNested(tableOf(relation), row, parts, IS_RELATED);
+      : addNested(tableOf(relation), row, parts);
     for (const [column, referenced] of links) {
       const targetKey = keyIn(tableOf(relation), referenced);
       own[keyIn(table, column)] = ref(target)[targetKey];
     }
     related[key] = target;
   }
-  const entity = parts.add(table, own, isRelated);
+  const entity = addOwn(table, own);
   for (const { key, relation, links } of given) {
     if (isOwning(relation)) continue;
     const value = values[key];
@@ -74,15 +70,12 @@ export function addNested(
         child[keyIn(tableOf(relation), referencing)] =
           ref(entity)[keyIn(table, column)];
       }
-      return addNested(tableOf(relation), child, parts, IS_RELATED);
+      return addNested(tableOf(relation), child, parts);
     });
     related[key] = is(relation, Many) ? targets : targets[0];
   }
   return Object.assign(entity, related);
 }
-
-/** Of a row inside of another one. */
-const IS_RELATED = true;
 
 /** A relation that rows were given for. */
 interface GivenRelation {
