@@ -39,6 +39,12 @@ interface SharedBookmark {
   users: number;
 }
 
+/** What sessions of the request are opened with. */
+interface SharedOptions {
+  readonly readYourWrites: true;
+  readonly bookmark: Bookmark;
+}
+
 /** Of requests, by the cookie's name. */
 const SHARED = new WeakMap<Context, Map<string, SharedBookmark>>();
 
@@ -74,12 +80,12 @@ export class BookmarkCookie {
   }
 
   /**
-   * What the sessions of a request share: it knows what the cookie tells. Who
-   * asks for it calls `write` at the end.
+   * What the sessions of a request share: a bookmark that knows what the cookie
+   * tells. Who asks for it calls `write` at the end.
    *
    * @param c Context of the request.
    */
-  async open(c: Context): Promise<Bookmark> {
+  async open(c: Context): Promise<SharedOptions> {
     const named = SHARED.get(c) ?? new Map<string, SharedBookmark>();
     SHARED.set(c, named);
     const given = await this.#read(c);
@@ -87,7 +93,7 @@ export class BookmarkCookie {
       { bookmark: new Bookmark(given), users: 0 };
     named.set(this.#name, shared);
     shared.users++;
-    return shared.bookmark;
+    return { readYourWrites: true, bookmark: shared.bookmark };
   }
 
   /** Nothing where a request has none, or somebody else has written it. */

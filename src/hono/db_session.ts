@@ -94,11 +94,11 @@ export function dbSession<
   const cookie = readYourWrites && new BookmarkCookie(readYourWrites);
   return async function dbSession(c, next) {
     const inside = insideOf(c);
-    const bookmark = cookie && await cookie.open(c);
+    const shared = cookie && await cookie.open(c);
     try {
       const request = new OpenRequest(c, opened, options, {
         ...inside,
-        ...(bookmark && { readYourWrites: true, bookmark }),
+        ...shared,
       });
       await inRequest(c, request, options, next);
     } finally {

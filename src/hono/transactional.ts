@@ -111,7 +111,7 @@ export function transactional<
     const startAnew = freshAnswer(c);
     const streams = noteStreams(c);
     const inside = insideOf(c);
-    const bookmark = cookie && await cookie.open(c);
+    const shared = cookie && await cookie.open(c);
     let runs = 0;
     try {
       await runAgain({
@@ -119,7 +119,7 @@ export function transactional<
           if (runs++ > 0) startAnew();
           return new OpenRequest(c, opened, options, {
             ...inside,
-            ...(bookmark && { readYourWrites: true, bookmark }),
+            ...shared,
           });
         },
         async run(request, onFailure) {

@@ -9,7 +9,7 @@ import {
   sessionmaker,
 } from "../../mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
-import { scopedSession } from "../../src/scoped/mod.ts";
+import { type ScopedSession, scopedSession } from "../../src/scoped/mod.ts";
 import { testDatabase } from "../support/postgres.ts";
 import {
   background,
@@ -53,6 +53,20 @@ async function laggingPair() {
   };
 }
 
+/** Has a handler answer at "/run" and "/used", which tells as well what is kept. */
+function handledBothWays(
+  app: Hono,
+  scope: ScopedSession,
+  handle: (c: Context) => Promise<Response>,
+): Hono {
+  const readYourWrites = { secret };
+  app.post("/run", transactional(scope, handle, { readYourWrites }));
+  app.use("/used", dbSession(scope, { readYourWrites }));
+  app.post("/used", handle);
+  app.get("/used", async (c) => c.json(await scope.db.$count(kept)));
+  return app;
+}
+
 /** The cookie that an answer has set, as the next request sends it. */
 function cookieOf(response: Response): string {
   return response.headers.getSetCookie()[0]?.split(";")[0] ?? "";
@@ -65,7 +79,7 @@ async function bookmarkOf(
 ): Promise<string | undefined> {
   let bookmark: string | undefined;
   const app = new Hono().get("/", async (c) => {
-    ({ position: bookmark } = await reader.open(c));
+    bookmark = (await reader.open(c)).bookmark.position;
     return c.text("ok");
   });
   await app.request("/", { headers: { cookie } });
@@ -211,7 +225,6 @@ Deno.test("what sessions commit that a request opens besides its own is seen by 
   await using pair = await laggingPair();
   const { engine, Session } = pair;
   const scope = scopedSession(Session);
-  const readYourWrites = { secret };
   const works: Record<string, (c: Context) => unknown> = {
     "a block of its own": () =>
       scope.begin((db) => insert(db, 1), { propagation: "requiresNew" }),
@@ -241,11 +254,7 @@ Deno.test("what sessions commit that a request opens besides its own is seen by 
         seen = await scope.current.$count(kept);
         return c.text("done", status);
       };
-      const app = new Hono();
-      app.post("/run", transactional(scope, handle, { readYourWrites }));
-      app.use("/used", dbSession(scope, { readYourWrites }));
-      app.post("/used", handle);
-      app.get("/used", async (c) => c.json(await scope.db.$count(kept)));
+      const app = handledBothWays(new Hono(), scope, handle);
       for (const path of ["/used", "/run"]) {
         await pair.empty();
         const stored = await app.request(path, { method: "POST" });
@@ -263,18 +272,13 @@ Deno.test("what sessions commit that a request opens besides its own is seen by 
 Deno.test("the cookie of a request that fails tells what a block of its own has committed", async () => {
   await using pair = await laggingPair();
   const scope = scopedSession(pair.Session);
-  const readYourWrites = { secret };
   const handle = async () => {
     const propagation = "requiresNew";
     await scope.begin((db) => insert(db, 1), { propagation });
     throw new Error("failed");
   };
-  const app = new Hono();
+  const app = handledBothWays(new Hono(), scope, handle);
   app.onError((error, c) => c.text(error.message, 500));
-  app.post("/run", transactional(scope, handle, { readYourWrites }));
-  app.use("/used", dbSession(scope, { readYourWrites }));
-  app.post("/used", handle);
-  app.get("/used", async (c) => c.json(await scope.db.$count(kept)));
   for (const path of ["/used", "/run"]) {
     await pair.empty();
     const stored = await app.request(path, { method: "POST" });
@@ -304,9 +308,7 @@ Deno.test("middlewares of one request share what is written, and its cookie", as
     await scope.begin((db) => insert(db, 1), { propagation });
     await next();
   });
-  app.post("/run", transactional(scope, handle, { readYourWrites }));
-  app.use("/used", dbSession(scope, { readYourWrites }));
-  app.post("/used", handle);
+  handledBothWays(app, scope, handle);
   for (const path of ["/used", "/run"]) {
     await pair.empty();
     const stored = await app.request(path, { method: "POST" });
