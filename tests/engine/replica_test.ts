@@ -11,6 +11,7 @@ import {
   type Session,
   sessionmaker,
 } from "../../mod.ts";
+import type { Statement } from "../../src/driver/statement.ts";
 import { serveNeon } from "../../src/dev/mod.ts";
 import { neon } from "../../src/neon/mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
@@ -84,7 +85,10 @@ async function replicatedPair(): Promise<Pair> {
 }
 
 /** What a driver was asked, told by what it sends. */
-function counted(driver: Driver): { driver: Driver; flights: () => number } {
+function counted(
+  driver: Driver,
+  onSent: (statements: readonly Statement[]) => void = () => {},
+): { driver: Driver; flights: () => number } {
   let flights = 0;
   const sendTransaction = driver.sendTransaction?.bind(driver);
   return {
@@ -102,7 +106,9 @@ function counted(driver: Driver): { driver: Driver; flights: () => number } {
           },
           send(statements, onProgress) {
             flights++;
-            return connection.send(statements, onProgress);
+            const answer = connection.send(statements, onProgress);
+            onSent(statements);
+            return answer;
           },
           close: () => connection.close(),
         };
@@ -348,24 +354,10 @@ Deno.test("autocommit asks how far the log is behind writes alone", async () => 
 Deno.test("autocommit has done its work when it asks how far the log is", async () => {
   await using database = await testDatabase({ setup: SETUP });
   const gone = new AbortController();
-  const driver = postgres(database.url);
-  await using engine = createEngine({
-    ...counted(driver).driver,
-    async connect(options) {
-      const connection = await driver.connect(options);
-      return {
-        get usable() {
-          return connection.usable;
-        },
-        send(statements, onProgress) {
-          const answer = connection.send(statements, onProgress);
-          if (statements[0]?.text.includes("pg_current_wal")) gone.abort();
-          return answer;
-        },
-        close: () => connection.close(),
-      };
-    },
+  const { driver } = counted(postgres(database.url), ([first]) => {
+    if (first?.text.includes("pg_current_wal")) gone.abort();
   });
+  await using engine = createEngine(driver);
   const db = sessionmaker(engine, { schema })({
     readYourWrites: true,
     signal: gone.signal,
