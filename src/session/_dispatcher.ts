@@ -6,7 +6,7 @@ import type { StateError } from "../errors/state_error.ts";
 import type { Transport } from "../events/event.ts";
 import { type DispatchParts, Opening } from "./_opening.ts";
 import { failedError, neverBegunError } from "./_refusals.ts";
-import { ReplicaReads } from "./_replica_reads.ts";
+import { ReadRouter } from "./_read_router.ts";
 import { ServerTransaction } from "./_server_transaction.ts";
 import type { WholeOptions } from "./_whole_transaction.ts";
 import { countWrites } from "./session_stats.ts";
@@ -24,8 +24,7 @@ export class Dispatcher {
   readonly server: ServerTransaction;
   readonly #parts: DispatchParts;
   readonly #opening: Opening;
-  /** Where reads are answered that may be a little old. */
-  #replica: ReplicaReads | undefined;
+  readonly #router: ReadRouter;
   #pumping: Promise<void> | undefined;
   /** What was sent last. */
   #flying: Batch | undefined;
@@ -43,6 +42,7 @@ export class Dispatcher {
   constructor(parts: DispatchParts) {
     this.server = new ServerTransaction(parts.owner, parts.options);
     this.#opening = new Opening(this.server, parts);
+    this.#router = new ReadRouter(parts.owner, parts.options, this.server);
     this.#parts = parts;
   }
 
@@ -96,19 +96,19 @@ export class Dispatcher {
   /** Ends at once what runs, on a replica as well. */
   cut(error: NullpoolError): void {
     this.#opening.stop(error);
-    this.#replica?.cut(error);
+    this.#router.cut(error);
     this.server.cut(error);
   }
 
   /** Gives back what a replica has lent; `discard` ends what runs on it. */
   leaveReplica(options: { readonly discard: boolean }): void {
-    this.#replica?.giveBack(options);
+    this.#router.leaveReplica(options);
   }
 
   /** Settles when every connection is back in its pool, or closed. */
   get returned(): Promise<void> {
     const { returned } = this.server;
-    const replica = this.#replica?.returned;
+    const replica = this.#router.returned;
     return replica === undefined ? returned : returned.then(() => replica);
   }
 
@@ -196,20 +196,9 @@ export class Dispatcher {
     this.#alone = Math.max(0, this.#alone - 1);
     let answer;
     try {
-      answer = await this.#opening.stoppable(async (abort) => {
-        const whole = this.#whole(abort);
-        const { engine } = this.#parts.owner;
-        if (engine.readers.length > 0) {
-          const flight = await this.#askReplica(batch, whole);
-          if (flight !== undefined) return { flight, hasBegun: IS_DONE };
-          abort.signal.throwIfAborted();
-        }
-        if (!engine.sendsTransactions) this.#turnToPrimary();
-        const read = await this.server.readAlone(batch.statements, whole);
-        const { flight: { failure } } = read;
-        if (failure !== undefined) abort.signal.throwIfAborted();
-        return read;
-      });
+      answer = await this.#opening.stoppable((abort) =>
+        this.#router.read(batch, this.#whole(abort))
+      );
     } catch (error) {
       return await this.#giveUp(error, batch);
     }
@@ -233,30 +222,6 @@ export class Dispatcher {
     }
     batch.settle(flight);
     if (failure !== undefined) await this.#end(failure);
-  }
-
-  /**
-   * Who waits for a connection of the primary holds none of a replica: somebody
-   * else may hold one of the primary, and wait for that. Without a limit nobody
-   * waits, and the replica's would be opened again for the next read.
-   */
-  #turnToPrimary(): void {
-    const mayWait = this.#parts.owner.engine.capacity !== undefined;
-    if (mayWait && !this.server.isUsable) this.leaveReplica({ discard: false });
-  }
-
-  /** What a replica answers, if there is one that may. */
-  async #askReplica(
-    batch: Batch,
-    whole: WholeOptions,
-  ): Promise<WrappedFlight | undefined> {
-    const { owner, options } = this.#parts;
-    const engine = owner.engine.reader();
-    if (engine === undefined) return undefined;
-    this.#replica ??= new ReplicaReads(owner, options, engine);
-    return this.#replica.mayAnswer(batch, whole)
-      ? await this.#replica.read(batch, whole)
-      : undefined;
   }
 
   /** Sends what waits and COMMIT as one request. */
@@ -306,7 +271,7 @@ export class Dispatcher {
     const isLoose = isAutocommit(this.#parts.options());
     try {
       if (!this.server.isOpen) {
-        this.#turnToPrimary();
+        this.#router.turnToPrimary();
         await this.#opening.open(reason);
       }
     } catch (error) {
@@ -380,9 +345,6 @@ export class Dispatcher {
     if (!this.server.isUsable || !canRecover()) await this.server.rollback();
   }
 }
-
-/** Of a read in a transaction of its own. */
-const IS_DONE = true;
 
 /** Whether a read-only transaction has found a write (`read_only_sql_transaction`). */
 function isWriteRefused(failure: unknown): boolean {

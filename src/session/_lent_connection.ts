@@ -42,13 +42,15 @@ export class LentConnection {
   }
 
   /**
-   * Borrows one, in place of none.
+   * Borrows one, unless the one that is kept can carry another flight.
    *
    * @param signal Gives up waiting.
    * @throws {ConnectionError} When none could be opened.
    * @throws {PoolError} When the pool has none to lend.
    */
   async borrow(signal: AbortSignal): Promise<void> {
+    if (this.isUsable) return;
+    this.giveBack({ discard: true });
     const { engine, stats, holder, placeOf } = this.#borrower;
     const start = performance.now();
     try {

@@ -3,7 +3,8 @@ import type { TransactionOptions } from "../driver/transaction_sql.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { WrappedFlight } from "../engine/flight.ts";
 import type { NullpoolError } from "../errors/error.ts";
-import { ServerTransaction } from "./_server_transaction.ts";
+import { LentConnection } from "./_lent_connection.ts";
+import { LoneReads } from "./_lone_reads.ts";
 import type { Batch } from "./_statement_queue.ts";
 import type { WholeOptions } from "./_whole_transaction.ts";
 import type { TransactionOwner } from "./transaction_owner.ts";
@@ -16,7 +17,8 @@ export class ReplicaReads {
   readonly #owner: TransactionOwner;
   readonly #options: () => TransactionOptions;
   readonly #engine: Engine;
-  readonly #server: ServerTransaction;
+  readonly #lent: LentConnection;
+  readonly #reads: LoneReads;
   #hasFailed = false;
 
   /**
@@ -32,12 +34,14 @@ export class ReplicaReads {
     this.#owner = owner;
     this.#options = options;
     this.#engine = engine;
-    this.#server = new ServerTransaction({ ...owner, engine }, options);
+    const borrower = { ...owner, engine };
+    this.#lent = new LentConnection(borrower);
+    this.#reads = new LoneReads(borrower, this.#lent);
   }
 
   /** Settles when its connection is back in the pool, or closed. */
   get returned(): Promise<void> {
-    return this.#server.returned;
+    return this.#lent.released;
   }
 
   /**
@@ -83,8 +87,8 @@ export class ReplicaReads {
     try {
       const own = { ...whole, lead, abort };
       const flight = this.#engine.isCache
-        ? await this.#server.readBare(statements, own)
-        : (await this.#server.readAlone(statements, own)).flight;
+        ? await this.#reads.bare(statements, own)
+        : (await this.#reads.inTransaction(statements, own)).flight;
       if (flight.failure === undefined) return flight;
     } catch {
       // It has no connection to lend.
@@ -98,12 +102,12 @@ export class ReplicaReads {
 
   /** Gives its connection back; `discard` ends what runs on it. */
   giveBack(options: { readonly discard: boolean }): void {
-    this.#server.giveBack(options);
+    this.#lent.giveBack(options);
   }
 
   /** Ends at once what it runs. */
   cut(failure: NullpoolError): void {
-    this.#server.cut(failure);
+    if (!this.#lent.cut(failure)) this.giveBack({ discard: true });
   }
 }
 

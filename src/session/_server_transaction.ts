@@ -1,9 +1,4 @@
-import {
-  command,
-  ownRows,
-  type Result,
-  type Statement,
-} from "../driver/statement.ts";
+import { command, ownRows, type Statement } from "../driver/statement.ts";
 import {
   beginStatement,
   commitNeedsAnswer,
@@ -16,6 +11,7 @@ import { ConnectionError } from "../errors/connection_error.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import { LogPosition, type LogPositionParts } from "./_log_position.ts";
 import { type Borrower, LentConnection } from "./_lent_connection.ts";
+import { LoneReads } from "./_lone_reads.ts";
 import {
   type CommitEnd,
   CommitProof,
@@ -40,12 +36,14 @@ export interface ServerTransactionParts extends Borrower, LogPositionParts {
 
 /**
  * A transaction as the server sees it: borrows the connection, sends BEGIN in
- * the first flight, gives the connection back at the end, exactly once. Before
- * that it may have sent reads in transactions of their own.
+ * the first flight, gives the connection back at the end, exactly once. Reads
+ * ahead of BEGIN share the connection.
  */
 export class ServerTransaction {
   /** Whether somebody was told of a BEGIN, whatever became of it. */
   isToldOf = false;
+  /** Reads ahead of it. */
+  readonly reads: LoneReads;
   readonly #engine: Engine;
   readonly #parts: ServerTransactionParts;
   readonly #lent: LentConnection;
@@ -70,6 +68,7 @@ export class ServerTransaction {
     this.#engine = parts.engine;
     this.#parts = parts;
     this.#lent = new LentConnection(parts);
+    this.reads = new LoneReads(parts, this.#lent);
     this.#optionsOf = options;
     this.#proof = new CommitProof(parts, options);
     this.#position = new LogPosition(parts);
@@ -113,7 +112,8 @@ export class ServerTransaction {
    */
   async open(signal: AbortSignal): Promise<void> {
     const { engine, holder: session } = this.#parts;
-    await this.#borrow(signal);
+    this.#lead = [];
+    await this.#lent.borrow(signal);
     const options = this.#options;
     this.#isOpen = true;
     this.#hasBegun = isAutocommit(options);
@@ -123,91 +123,6 @@ export class ServerTransaction {
       this.isToldOf = true;
       engine.emit({ type: "begin", session, options, duration });
     });
-  }
-
-  /** The connection that is kept, or another one. */
-  async #borrow(signal: AbortSignal): Promise<void> {
-    if (this.isUsable) return;
-    this.giveBack({ discard: true });
-    this.#lead = [];
-    await this.#lent.borrow(signal);
-  }
-
-  /**
-   * Sends reads as a read-only transaction of their own, begun and ended in one
-   * flight. Afterwards the connection is back in the pool, if that has a use for
-   * it.
-   *
-   * @param statements What to read.
-   * @param whole How they run.
-   * @returns Their results, and whether BEGIN and the settings succeeded.
-   * @throws {ConnectionError} When there is no connection.
-   * @throws {PoolError} When the pool has none to lend.
-   */
-  async readAlone(
-    statements: readonly ToldStatement[],
-    whole: WholeOptions,
-  ): Promise<{ flight: WrappedFlight; hasBegun: boolean }> {
-    const { options, settings, lead: ahead = [], abort } = whole;
-    const readOnly = { ...options, readOnly: true };
-    if (this.#engine.sendsTransactions) {
-      const flight = await sendWhole(
-        statements,
-        { ...whole, options: readOnly },
-        this.#parts,
-      );
-      const hasBegun = !(flight.failure instanceof ConnectionError);
-      return { flight, hasBegun };
-    }
-    const isKept = this.isUsable;
-    await this.#borrow(abort.signal);
-    const lead: ToldStatement[] = [
-      ...untold([beginStatement(readOnly)]),
-      ...settingsOf(settings),
-      ...untold(ahead),
-    ];
-    const { results, failure } = await this.#exchange([
-      ...lead,
-      ...statements,
-      ...untold([command("commit")]),
-    ], options);
-    if (isKept && failure?.code === "CONNECTION_LOST") {
-      // It broke while nobody used it; a read can be asked for again.
-      this.giveBack({ discard: true });
-      return await this.readAlone(statements, whole);
-    }
-    if (failure !== undefined && this.isUsable) {
-      await this.#exchange(untold([command("rollback")]), options);
-    }
-    if (this.#engine.reusesConnections) this.giveBack({ discard: false });
-    return {
-      hasBegun: results.length >= lead.length,
-      flight: ownFlight({ results, failure }, lead.length, statements.length),
-    };
-  }
-
-  /**
-   * Sends reads one by one, without a transaction around them.
-   *
-   * @param statements What to read.
-   * @param whole How they run; settings are left out.
-   * @returns Their results.
-   * @throws {ConnectionError} When there is no connection.
-   * @throws {PoolError} When the pool has none to lend.
-   */
-  async readBare(
-    statements: readonly ToldStatement[],
-    { options, abort }: WholeOptions,
-  ): Promise<WrappedFlight> {
-    await this.#borrow(abort.signal);
-    const results: Result[] = [];
-    for (const statement of statements) {
-      const flight = await this.#exchange([statement], options);
-      results.push(...flight.results);
-      if (flight.failure !== undefined) return { ...flight, results };
-    }
-    if (this.#engine.reusesConnections) this.giveBack({ discard: false });
-    return { results };
   }
 
   /**
