@@ -11,6 +11,16 @@ export interface WatchableWork {
   watch(): () => boolean;
 }
 
+/** What a transaction had before a savepoint: the rest is undone with it. */
+export interface SavepointBefore {
+  /** Which hooks. */
+  readonly hooks: HookMark;
+  /** How many statements were issued. */
+  readonly issued: number;
+  /** How far the unit of work was. */
+  readonly work: number;
+}
+
 /**
  * A savepoint: sent when the first statement inside it is, never named twice
  * in a transaction.
@@ -23,35 +33,18 @@ export class Savepoint {
   readonly name: string;
   /** `open` once the server has it; `queued` while it is on its way. */
   state: "unsent" | "queued" | "open" = "unsent";
-
   /** Whether its work was undone, with that of those inside it. */
   isUndone = false;
-
-  /** Which hooks the transaction had before it: the rest ends with it. */
-  readonly hooksBefore: HookMark;
-
-  /** How many statements were issued before it: they are none of its work. */
-  readonly issuedBefore: number;
-
-  /** How far the unit of work was: the rest is undone with it. */
-  readonly workBefore: number;
+  /** What was there before it. */
+  readonly before: SavepointBefore;
 
   /**
    * @param number Counts the savepoints of the transaction.
-   * @param hooksBefore Which hooks the transaction has.
-   * @param issuedBefore How many statements were issued.
-   * @param workBefore How far the unit of work is.
+   * @param before What was there before it.
    */
-  constructor(
-    number: number,
-    hooksBefore: HookMark,
-    issuedBefore: number,
-    workBefore: number,
-  ) {
-    this.workBefore = workBefore;
+  constructor(number: number, before: SavepointBefore) {
     this.name = `nullpool_${number}`;
-    this.hooksBefore = hooksBefore;
-    this.issuedBefore = issuedBefore;
+    this.before = before;
   }
 
   /** Opens it. */

@@ -25,7 +25,8 @@ import {
   type ServerTransaction,
 } from "./_server_transaction.ts";
 import type { StatementQueue } from "./_statement_queue.ts";
-import { Savepoint, type WatchableWork } from "./savepoint.ts";
+import { SavepointStack } from "./_savepoint_stack.ts";
+import type { Savepoint, WatchableWork } from "./savepoint.ts";
 import type { TransactionOwner } from "./transaction_owner.ts";
 
 /** Why a transaction was rolled back. */
@@ -54,8 +55,7 @@ export class Transaction implements WatchableWork {
   /** Only where there are any: most transactions have none. */
   #limits: Limits | undefined;
   #isWatched = false;
-  readonly #savepoints: Savepoint[] = [];
-  #savepointCount = 0;
+  readonly #savepoints = new SavepointStack();
   #rollingBack: Promise<void> | undefined;
   #failure: NullpoolError | undefined;
   #writes = 0;
@@ -81,7 +81,7 @@ export class Transaction implements WatchableWork {
       },
       failure: () => this.#failure,
       fail: (error) => this.#fail(error),
-      canRecover: () => this.#savepoints.some(({ state }) => state === "open"),
+      canRecover: () => this.#savepoints.canRecover,
     });
   }
 
@@ -142,7 +142,7 @@ export class Transaction implements WatchableWork {
 
   /** Whether a savepoint is open. */
   get hasSavepoints(): boolean {
-    return this.#savepoints.length > 0;
+    return !this.#savepoints.isEmpty;
   }
 
   /** Settles when the connection is back in the pool, or closed. */
@@ -184,8 +184,7 @@ export class Transaction implements WatchableWork {
       return Promise.reject(rawControlError());
     }
     this.#note(statement);
-    for (const savepoint of this.#savepoints) {
-      if (savepoint.state !== "unsent") continue;
+    for (const savepoint of this.#savepoints.unsent) {
       this.#queue.addSavepoint(savepoint, this.#teller(savepoint, "begin"));
     }
     return this.#queue.add(statement);
@@ -217,20 +216,17 @@ export class Transaction implements WatchableWork {
    *
    * @param savepoint An open one.
    */
-  hasHeldIn({ issuedBefore }: Savepoint): boolean {
-    return !this.#queue.isEmpty && this.#queue.issued > issuedBefore;
+  hasHeldIn({ before }: Savepoint): boolean {
+    return !this.#queue.isEmpty && this.#queue.issued > before.issued;
   }
 
   /** Opens a savepoint; nothing is sent before a statement needs it. */
   pushSavepoint(): Savepoint {
-    const savepoint = new Savepoint(
-      ++this.#savepointCount,
-      this.hooks.mark(),
-      this.#queue.issued,
-      this.#owner.work.mark,
-    );
-    this.#savepoints.push(savepoint);
-    return savepoint;
+    return this.#savepoints.push({
+      hooks: this.hooks.mark(),
+      issued: this.#queue.issued,
+      work: this.#owner.work.mark,
+    });
   }
 
   /**
@@ -239,8 +235,7 @@ export class Transaction implements WatchableWork {
    * @returns Tells whether no savepoint has undone it.
    */
   watch(): () => boolean {
-    const around = [...this.#savepoints];
-    return () => !around.some(({ isUndone }) => isUndone);
+    return this.#savepoints.watch();
   }
 
   /**
@@ -250,7 +245,7 @@ export class Transaction implements WatchableWork {
    * @param savepoint An open one.
    */
   release(savepoint: Savepoint): void {
-    this.#pop(savepoint);
+    this.#savepoints.pop(savepoint);
     if (savepoint.state !== "open") return;
     this.#server.lead(savepoint.release, this.#teller(savepoint, "release"));
   }
@@ -263,12 +258,13 @@ export class Transaction implements WatchableWork {
    * @returns Whether there is no failure any more.
    */
   async rollbackTo(savepoint: Savepoint): Promise<boolean> {
-    await this.#settle(savepoint.issuedBefore);
+    const { before } = savepoint;
+    await this.#settle(before.issued);
     const isOpen = savepoint.state === "open" && this.#server.isUsable;
     // The rollback of an outer one may have undone it meanwhile.
-    if (this.#pop(savepoint)) {
-      this.hooks.undoSince(savepoint.hooksBefore);
-      this.#owner.work.undo(savepoint.workBefore);
+    if (this.#savepoints.pop(savepoint)) {
+      this.hooks.undoSince(before.hooks);
+      this.#owner.work.undo(before.work);
       savepoint.isUndone = true;
       if (isOpen) {
         const tell = this.#teller(savepoint, "rollback");
@@ -413,12 +409,6 @@ export class Transaction implements WatchableWork {
       lateError: transactionTimeoutError,
       signals,
     });
-  }
-
-  #pop(savepoint: Savepoint): boolean {
-    const at = this.#savepoints.indexOf(savepoint);
-    if (at >= 0) this.#savepoints.length = at;
-    return at >= 0;
   }
 
   /** Rejects what was not sent, and waits for what was. */
