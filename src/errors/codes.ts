@@ -180,6 +180,13 @@ export interface ErrorCodes {
    */
   RETRY_REFUSED: "StateError";
   /**
+   * A statement has more than 65,535 parameters, which PostgreSQL counts in 16
+   * bits; nothing was sent. Send it in parts, give the rows to `addAll()`, which
+   * sends a column as one parameter, or compare with an array in place of a
+   * list: `= any(${sql.param(ids)})`.
+   */
+  TOO_MANY_PARAMETERS: "StateError";
+  /**
    * The connection broke while a transaction was open. The server has rolled
    * the transaction back; call `rollback()` and run the unit of work again.
    */

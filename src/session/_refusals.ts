@@ -1,3 +1,10 @@
+import type { Statement } from "../driver/statement.ts";
+import {
+  beginsTransaction,
+  endsTransaction,
+  isAutocommit,
+  type TransactionOptions,
+} from "../driver/transaction_sql.ts";
 import type { ErrorCode } from "../errors/codes.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import { StateError } from "../errors/state_error.ts";
@@ -161,12 +168,34 @@ export function notBegunError(call: string): StateError {
   );
 }
 
-/** SQL that would begin or end a transaction without the session's knowledge. */
-export function rawControlError(): StateError {
-  return new StateError(
-    "TRANSACTION_OPEN",
-    "Cannot execute: the statement would begin or end a transaction behind the session's back; call begin(), commit() or rollback() of the session",
-  );
+/** PostgreSQL counts the parameters of a statement in 16 bits. */
+const MAX_PARAMETERS = 65_535;
+
+/**
+ * Why a statement is not sent, if it is not.
+ *
+ * @param statement The statement.
+ * @param options How its transaction runs.
+ */
+export function statementRefusal(
+  { text, params }: Statement,
+  options: TransactionOptions,
+): StateError | undefined {
+  if (params.length > MAX_PARAMETERS) {
+    return new StateError(
+      "TOO_MANY_PARAMETERS",
+      `Cannot execute: the statement has ${params.length} parameters, and PostgreSQL takes ${MAX_PARAMETERS} at the most; send it in parts, give the rows to addAll(), or compare with an array in place of a list`,
+    );
+  }
+  const isControl = isAutocommit(options)
+    ? beginsTransaction(text)
+    : endsTransaction(text);
+  return isControl
+    ? new StateError(
+      "TRANSACTION_OPEN",
+      "Cannot execute: the statement would begin or end a transaction behind the session's back; call begin(), commit() or rollback() of the session",
+    )
+    : undefined;
 }
 
 /** A call through the outer handle while a nested block is open. */
