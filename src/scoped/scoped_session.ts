@@ -204,7 +204,9 @@ export class ScopedSession<
   /**
    * Runs a function in a transaction. By default it joins the one that the
    * task has open; else it opens one, commits at the end, and rolls back when
-   * the function throws. What was only read before is no transaction to join.
+   * the function throws. What was only read before is no transaction to join,
+   * and behind its task's end, such as in a message of a WebSocket, it has a
+   * session of its own, which speaks for whom that task spoke.
    *
    * Whoever began the one that was joined ends it: what a function has written
    * before it threw stays there (`nested` undoes it alone), and a function that
@@ -223,7 +225,7 @@ export class ScopedSession<
     options: ScopeBeginOptions = {},
   ): Promise<T> {
     const { propagation = "required", ...transaction } = options;
-    const { session, database } = this.#findEntry() ?? {};
+    const { session, database } = this.#running ?? {};
     const situation = session === undefined
       ? "no scope"
       : session.joining.isNeeded
@@ -345,6 +347,12 @@ export class ScopedSession<
   /** Who is current; a scope that is named has always somebody. */
   #findEntry(): ScopeEntry<Schema> | undefined {
     return this.#storage.getStore() ?? entryOf(this.#keyed.current);
+  }
+
+  /** Who is current, and has not ended. */
+  get #running(): ScopeEntry<Schema> | undefined {
+    const entry = this.#findEntry();
+    return entry?.session.state === "closed" ? undefined : entry;
   }
 
   get #entry(): ScopeEntry<Schema> {

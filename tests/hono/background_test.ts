@@ -456,6 +456,8 @@ requestTest("a session per WebSocket message", async (bed) => {
   const { Session, stored, engine } = bed;
   const scope = scopedSession(Session);
   const app = appOf();
+  // A message comes in the async context of its request, which has ended.
+  app.use(dbSession(scope));
   app.get(
     "/",
     upgradeWebSocket(() => ({

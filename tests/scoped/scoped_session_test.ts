@@ -325,6 +325,31 @@ for (const [propagation, outside, without, within] of PROPAGATIONS) {
   );
 }
 
+scopeTest("begin() behind its task is by itself", async (scope, database) => {
+  const { db } = scope;
+  const claims = { sub: "ada" };
+  // As a runtime calls back in the async context of what has ended.
+  const late = await scope.run(() =>
+    Promise.resolve(
+      scope.bind((n: number) =>
+        scope.begin(() => db.insert(numbers).values({ n }))
+      ),
+    )
+  );
+  await Promise.all([late(1), late(2)]);
+  assertEquals(await stored(database), [1, 2]);
+  const asked = await scope.run(
+    () =>
+      Promise.resolve(
+        scope.bind(() =>
+          scope.begin((own) => Promise.resolve(own.identity.claims))
+        ),
+      ),
+    { claims },
+  );
+  assertEquals(await asked(), claims);
+});
+
 scopeTest("begin() ignores no option with any propagation", async (scope) => {
   const { rows } = await scope.begin(
     (db) => db.execute("show transaction_read_only"),
