@@ -86,7 +86,9 @@ export interface ErrorCodes {
   /**
    * No session belongs to the running task. Run the code inside `scope.run`,
    * or behind the `dbSession` middleware; a library that was given `scope.db`
-   * may ask at import or in a timer, where neither has begun.
+   * may ask at import or in a timer, where neither has begun. Hono's `onError`
+   * runs behind the middleware where it was the commit that failed: what it
+   * writes, and is to stay, has `propagation: "requiresNew"` of `scope.begin`.
    */
   NO_SCOPE: "ScopeError";
   /**

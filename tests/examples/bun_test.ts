@@ -64,6 +64,19 @@ Deno.test({
       assertEquals(unknown.status, 404);
     });
 
+    await t.step("goes on where the count behind an answer fails", async () => {
+      await database.query(
+        "alter table visits add constraint refusing check (false) not valid",
+      );
+      const followed = await fetch(`${url}/drizzle`, { redirect: "manual" });
+      await followed.body?.cancel();
+      await app.wrote(/refusing/);
+      await database.query("alter table visits drop constraint refusing");
+      const { status, body } = await fetch(`${url}/drizzle/visits`);
+      await body?.cancel();
+      assertEquals(status, 200);
+    });
+
     await t.step("SIGTERM waits for what is behind an answer", async () => {
       await database.query("begin; lock table visits in exclusive mode");
       const followed = await fetch(`${url}/drizzle`, { redirect: "manual" });

@@ -198,6 +198,31 @@ requestTest(
   },
 );
 
+requestTest("onError stores what stays", async ({ Session, stored }) => {
+  const scope = scopedSession(Session);
+  const app = new Hono().use(dbSession(scope));
+  app.get("/thrown", async () => {
+    await insert(scope.db, 1);
+    throw new Error("thrown");
+  });
+  // Who refuses it is the commit, behind the middleware.
+  app.get("/refused", async (c) => {
+    await insert(scope.db, 1);
+    await insert(scope.db, 1);
+    return c.text("not yet refused");
+  });
+  let failures = 10;
+  app.onError(async (_, c) => {
+    await scope.begin(() => insert(scope.db, failures++), {
+      propagation: "requiresNew",
+    });
+    return c.text("failed", 500);
+  });
+  assertEquals((await app.request("/thrown")).status, 500);
+  assertEquals((await app.request("/refused")).status, 500);
+  assertEquals(await stored(), [10, 11]);
+});
+
 requestTest(
   "leaves the db of a scope alone that somebody has put into the context",
   async ({ Session, engine, stored }) => {

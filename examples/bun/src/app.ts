@@ -33,10 +33,11 @@ export function shortener(engine: Engine): Hono {
   app.get("/:slug", async (c) => {
     const link = await db.get(links, c.req.param("slug"));
     if (link === undefined) return c.notFound();
-    // Behind the answer, in a session of its own: nobody waits for it.
+    // Behind the answer, in a session of its own: nobody waits for it, and a
+    // failure that nobody hears would end the process.
     background(c, Session, async (db) => {
       await db.insert(visits).values({ slug: link.slug });
-    });
+    }, { onError: console.error });
     return c.redirect(link.url);
   });
 
