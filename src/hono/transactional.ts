@@ -82,7 +82,9 @@ const TRANSACTIONAL_OPTIONS: OptionNames<TransactionalOptions> = {
  * @param source A scoped session, a sessionmaker, or how to find an engine per
  * request.
  * @param handler What to run; the session is `c.var.db`. One that needs more of
- * its app than that says so: `(c: Context<AppEnv>) => ..`.
+ * its app than that says so: `(c: Context<AppEnv>) => ..`, and behind a validator
+ * `(c: Context<AppEnv, string, { in: .., out: { json: Order } }>)`: TypeScript
+ * infers what one has found for a handler of the route alone.
  * @param options How it runs.
  * @returns The handler, for a route.
  * @throws {TypeError} When the source is none of the three.

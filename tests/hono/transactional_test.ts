@@ -3,6 +3,7 @@ import { sql } from "drizzle-orm";
 import { type Context, type Handler, Hono } from "hono";
 import { hc } from "hono/client";
 import { stream } from "hono/streaming";
+import { validator } from "hono/validator";
 import {
   type RetryEvent,
   SerializationError,
@@ -250,6 +251,8 @@ requestTest("transactional() makes no answer up", async (bed) => {
 
 requestTest("transactional() has the types of its handler", async (bed) => {
   type AppEnv = { Variables: SessionVariables & { user: string } };
+  type Found = { n: number };
+  type Valid = { in: { json: Found }; out: { json: Found } };
   const app = new Hono<AppEnv>()
     .use(async (c, next) => {
       c.set("user", "Ada");
@@ -260,6 +263,15 @@ requestTest("transactional() has the types of its handler", async (bed) => {
       transactional(bed.Session, async (c: Context<AppEnv, "/:n">) => {
         await insert(c.var.db, c.req.param("n"));
         return c.json({ user: c.var.user }, 201);
+      }),
+    )
+    .put(
+      "/",
+      validator("json", (value): Found => ({ n: Number(value.n) })),
+      transactional(bed.Session, async (c: Context<AppEnv, "/", Valid>) => {
+        const { n } = c.req.valid("json");
+        await insert(c.var.db, n);
+        return c.json({ n });
       }),
     )
     .get(
@@ -276,9 +288,11 @@ requestTest("transactional() has the types of its handler", async (bed) => {
   });
   const made = await client[":n"].$post({ param: { n: "1" } });
   const { user }: { user: string } = await made.json();
+  const put = await client.index.$put({ json: { n: 2 } });
+  const { n }: { n: number } = await put.json();
   const found = await client.index.$get();
   const { stored }: { stored: number } = await found.json();
-  assertEquals([user, stored], ["Ada", 1]);
+  assertEquals([user, n, stored], ["Ada", 2, 2]);
 });
 
 requestTest(
