@@ -1,5 +1,5 @@
 import type { Change } from "./change_set.ts";
-import { type KeptValue, restored } from "./kept_value.ts";
+import { KeptObject, type KeptValue } from "./kept_value.ts";
 import { storedValue } from "./row_key.ts";
 import type { ColumnInfo } from "./table_info.ts";
 
@@ -37,20 +37,22 @@ function sortedBy(
 ): readonly Change[] {
   return group.toSorted((a, b) => {
     for (const column of columns) {
-      const order = compare(
-        restored(valueOf(a, column)),
-        restored(valueOf(b, column)),
-      );
+      const order = compare(valueOf(a, column), valueOf(b, column));
       if (order !== 0) return order;
     }
     return 0;
   });
 }
 
-function compare(a: unknown, b: unknown): number {
+function compare(a: KeptValue, b: KeptValue): number {
   const isNumber = (typeof a === "number" || typeof a === "bigint") &&
     (typeof b === "number" || typeof b === "bigint");
   if (isNumber) return a < b ? -1 : a > b ? 1 : 0;
-  const [x, y] = [String(a), String(b)];
+  const [x, y] = [textOf(a), textOf(b)];
   return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/** As it is written: the text of a `Date` is the same for a whole second. */
+function textOf(value: KeptValue): string {
+  return String(value instanceof KeptObject ? value.encoded : value);
 }

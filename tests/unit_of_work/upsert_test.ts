@@ -131,6 +131,10 @@ const mails = pgTable("mails", {
   address: text().notNull(),
   folded: text().generatedAlwaysAs(sql`lower(address)`).unique(),
 });
+const moments = pgTable("moments", {
+  id: serial().primaryKey(),
+  at: timestamp().unique(),
+});
 const told = pgTable("told", {
   id: serial().primaryKey(),
   n: integer().unique(),
@@ -200,6 +204,7 @@ const test = entityTests("add() with onConflict", {
     `create table mails (id serial primary key, address text not null,
       folded text generated always as (lower(address)) stored unique)`,
     "create table told (id serial primary key, n int unique)",
+    "create table moments (id serial primary key, at timestamp unique)",
     "create schema shop",
     `create table shop."Odd Shelf" (id serial primary key,
       "the ""place""" text unique, count int not null)`,
@@ -292,6 +297,18 @@ test("locks rows in one order, whoever adds them in which", async ({ db }) => {
   assertEquals(
     added.toSorted((a, b) => a.id - b.id).map(({ email }) => email),
     emails.toSorted(),
+  );
+  // Of one second, whose text is one and the same.
+  const times = [3, 1, 4, 2];
+  const within = db.addAll(
+    moments,
+    times.map((time) => ({ at: new Date(time) })),
+    { onConflict: { target: moments.at } },
+  );
+  await db.commit();
+  assertEquals(
+    within.toSorted((a, b) => a.id - b.id).map(({ at }) => at?.getTime()),
+    times.toSorted(),
   );
 });
 
