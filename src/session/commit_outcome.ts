@@ -70,6 +70,8 @@ async function ask(
     );
     // Who may not ask will never be told.
     if (failure?.name === "DatabaseError") return "unknown";
+    // What it has answered is true once it is committed itself.
+    if (failure !== undefined) return undefined;
     const [row] = ownRows(result);
     return Array.isArray(row) ? meaning(row[0]) : undefined;
   } catch {

@@ -246,6 +246,67 @@ Deno.test("the ledger waits for a transaction that is still under way", async ()
   });
 });
 
+/** Loses its connection between the ledger's answer and the COMMIT behind it. */
+function unsettled(driver: Driver, onLost: () => Promise<unknown>): Driver {
+  let isLost = false;
+  return {
+    ...driver,
+    async connect(options) {
+      const connection = await driver.connect(options);
+      return {
+        get usable() {
+          return connection.usable;
+        },
+        async send(statements) {
+          const at = statements.findIndex(({ text }) =>
+            text.includes("settle_commit")
+          );
+          if (isLost || at < 0) return await connection.send(statements);
+          isLost = true;
+          const { results } = await connection.send(
+            statements.slice(0, at + 1),
+          );
+          await connection.close();
+          await onLost();
+          return { results, failure: new Error("socket closed") };
+        },
+        close: () => connection.close(),
+      };
+    },
+  };
+}
+
+Deno.test("what the ledger has answered counts once that is committed", async () => {
+  await using bed = await lossyBed("tcp");
+  const { database, relay } = bed;
+  await database.query(`create function slow() returns trigger
+    language plpgsql as 'begin
+      perform pg_advisory_xact_lock(7); return new;
+    end';
+    create trigger slow before insert on kept
+      for each row execute function slow();
+    select pg_advisory_lock(7)`);
+  const driver = unsettled(
+    bed.driver,
+    () => database.query("select pg_advisory_unlock(7)"),
+  );
+  await using engine = createEngine(driver, {
+    transaction: { lostCommit: "ledger" },
+  });
+  await using db = sessionmaker(engine, { schema })();
+  await db.execute("select 1");
+  db.add(kept, { n: 1 });
+  const committing = db.commit();
+  await database.waitFor(async () =>
+    (await database.query(
+      "select from pg_stat_activity where wait_event = 'advisory'",
+    )).length === 1
+  );
+  relay.cutNow();
+  await committing;
+  assertEquals(await database.query("select n from kept"), [{ n: 1 }]);
+});
+
 Deno.test("a transaction whose fate was settled cannot commit behind it", async () => {
   await using bed = await lossyBed("tcp");
   const { database } = bed;
