@@ -94,10 +94,10 @@ export class RunningFlush {
     if (this.#taken.has(planned)) return;
     this.#taken.add(planned);
     const { work, isLive } = this.#parts;
-    const { unreadable } = result ?? {};
-    if (result !== undefined && unreadable === undefined && isLive()) {
-      this.#refusal ??= work.answer(planned, result);
-    } else work.unanswered(planned);
+    const { unreadable, isLost } = result ?? {};
+    if (result === undefined || !isLive()) work.unanswered(planned);
+    else if (isLost || unreadable !== undefined) work.unread(planned);
+    else this.#refusal ??= work.answer(planned, result);
     if (unreadable !== undefined) this.#refusal ??= { error: unreadable };
   }
 

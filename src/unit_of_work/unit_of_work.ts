@@ -377,6 +377,17 @@ export class UnitOfWork {
   }
 
   /**
+   * Gives up the answer to a statement that was done: it was lost, or nobody can
+   * read it.
+   *
+   * @param planned The statement.
+   */
+  unread(planned: PlannedStatement): void {
+    this.noteSealed();
+    this.#written.unread(planned);
+  }
+
+  /**
    * Undoes what was done since a mark.
    *
    * @param mark How far it was.

@@ -75,12 +75,26 @@ export function isLeftToRow(
  * @param entry The entity's entry.
  * @param column The column.
  */
-export function isUnsure(
-  { state, upsert }: Entry,
+export function isUnsure(entry: Entry, column: ColumnInfo): boolean {
+  return entry.state === "new" && mayDiffer(entry, column);
+}
+
+/**
+ * Whether a row that was there may have got another value of a column than was
+ * given.
+ *
+ * @param entry The entity's entry.
+ * @param column The column.
+ */
+export function mayDiffer(
+  { table, upsert }: Entry,
   column: ColumnInfo,
 ): boolean {
-  if (state !== "new" || upsert?.set === undefined) return false;
-  return !upsert.target.includes(column) || upsert.set.has(column);
+  if (upsert === undefined) return false;
+  const { target, set } = upsert;
+  // Whoever gives a version, that of the row is counted.
+  if (column.key === table.version) return true;
+  return set !== undefined && (!target.includes(column) || set.has(column));
 }
 
 /**

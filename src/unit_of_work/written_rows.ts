@@ -23,7 +23,7 @@ import {
   XMIN,
 } from "./table_info.ts";
 import { NEVER } from "./undo_log.ts";
-import { isLeftToRow } from "./upsert.ts";
+import { isLeftToRow, mayDiffer } from "./upsert.ts";
 
 /** What a column, or an entity that was frozen, has thrown at an answer. */
 export interface Refusal {
@@ -146,6 +146,28 @@ export class WrittenRows {
       if (kind === "delete") continue;
       entry.awaited--;
       entry.readIn = NEVER;
+    }
+  }
+
+  /**
+   * Gives up the answer to a statement that was done: what a row that was there
+   * has got in place of what was given is as unknown as what it had.
+   *
+   * @param planned The statement.
+   */
+  unread(planned: PlannedStatement): void {
+    this.unanswered(planned);
+    for (const [at, { entry, conflict }] of planned.changes.entries()) {
+      if (conflict === undefined) continue;
+      for (const column of entry.table.columns) {
+        // A later statement has written what it knows.
+        const sealed = planned.rows[at]?.[column.at];
+        const isLatest = Object.is(entry.row[column.at], sealed);
+        if (isLatest && mayDiffer(entry, column)) {
+          this.#forgetMade(entry, column);
+        }
+      }
+      this.#map.follow(entry);
     }
   }
 

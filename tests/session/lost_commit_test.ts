@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Cache } from "drizzle-orm/cache/core";
-import { integer, pgTable, serial } from "drizzle-orm/pg-core";
+import { sql } from "drizzle-orm";
+import { integer, pgTable, serial, text } from "drizzle-orm/pg-core";
 import {
   CommitOutcomeError,
   type Connection,
@@ -25,6 +26,11 @@ import { waitFor } from "../support/wait_for.ts";
 const COMMITS = Number(Deno.env.get("NULLPOOL_TEST_COMMITS") ?? 24);
 
 const kept = pgTable("kept", { id: serial().primaryKey(), n: integer() });
+const counted = pgTable("counted", {
+  name: text().primaryKey(),
+  n: integer(),
+  note: text(),
+});
 const schema = { kept };
 const CUTS: readonly Cut[] = ["before", "after", "during"];
 
@@ -215,6 +221,37 @@ Deno.test("a commit that is settled keeps what was known, and says what is lost"
     );
   });
 });
+
+for (const transport of Object.keys(TRANSPORTS)) {
+  Deno.test(`a commit that is settled leaves open what an upsert has set, over ${transport}`, async () => {
+    await lose({ lostCommit: "ledger" }, async (db, { database, relay }) => {
+      await database.query(
+        `create table counted (name text primary key, n int, note text);
+        insert into counted values ('a', 7, 'old')`,
+      );
+      // What is lost is the commit, and not the connect ahead of it.
+      if (transport !== "http") await db.execute("select 1");
+      const options = {
+        onConflict: {
+          target: counted.name,
+          set: { n: sql`${counted.n} + excluded.n` },
+        },
+      };
+      const entity = db.add(counted, { name: "a", n: 1, note: "new" }, options);
+      relay.arm("after");
+      await db.commit();
+      for (const key of ["n", "note"] as const) {
+        assertEquals(assertThrowsState(() => entity[key]).code, "NOT_FLUSHED");
+      }
+      assertEquals(entity.name, "a");
+      assert(await db.get(counted, "a") === entity);
+      assertEquals(entity, { name: "a", n: 8, note: "old" });
+      entity.n = 9;
+      await db.commit();
+      assertEquals(await database.query("select * from counted"), [entity]);
+    }, transport);
+  });
+}
 
 function assertThrowsState(read: () => unknown): StateError {
   try {
