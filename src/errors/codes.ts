@@ -137,8 +137,9 @@ export interface ErrorCodes {
    */
   POOL_UNSUPPORTED: "PoolError";
   /**
-   * No connection could be opened. The message names host and database; check
-   * the URL, the network and the credentials.
+   * No connection could be opened, or a pooler had none of the server; nothing
+   * was executed. The message names host and database; check the URL, the
+   * network and the credentials.
    */
   CONNECT_FAILED: "ConnectionError";
   /**

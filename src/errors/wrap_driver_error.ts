@@ -219,12 +219,21 @@ function serverMessage(
 const REFUSALS = /^(?:28...|3D000|42501|53300|55000|57P03)$/;
 
 /**
+ * With what PgBouncer ends a client that waits for a connection of the server,
+ * and gets none: it has sent nothing on of what was said (`check_fast_fail` and
+ * `pool_client_maint` of its sources).
+ */
+const NO_SERVER = /^(?:query_wait_timeout$|server login has been failing)/;
+
+/**
  * Whether a login was refused. An endpoint that logs in for us, or a tunnel that
  * pipelines the password, says so in the answer to a statement. Statements fail
  * with these SQLSTATEs as well, but none of those failures ends the session.
  */
 function refusesLogin(error: ServerErrorFields): boolean {
-  return endsConnection(error) && REFUSALS.test(error.code);
+  if (!endsConnection(error)) return false;
+  return REFUSALS.test(error.code) ||
+    (error.code === "08P01" && NO_SERVER.test(error.message));
 }
 
 /**

@@ -77,6 +77,30 @@ Deno.test("wrapDriverError() knows a refused login by the end that it makes", ()
 /** Whether anything may have been executed. */
 const NO = false;
 
+Deno.test("wrapDriverError() knows a pooler that has no connection of the server", () => {
+  const said = (message: string, severity: string) =>
+    wrapDriverError({ message, code: "08P01", severity }, CONTEXT);
+  for (
+    const message of [
+      "query_wait_timeout",
+      "server login has been failing, try again later (server_login_retry)",
+      "server login has been failing, cached error: timeout (server_login_retry)",
+    ]
+  ) {
+    const error = said(message, "FATAL");
+    assertInstanceOf(error, ConnectionError);
+    assertEquals([error.code, error.maybeExecuted], ["CONNECT_FAILED", NO]);
+    // A function may raise what it likes: that ends nothing.
+    assertInstanceOf(said(message, "ERROR"), DatabaseError);
+  }
+  for (const message of ["server conn crashed?", "query_timeout"]) {
+    const error = said(message, "FATAL");
+    assertInstanceOf(error, ConnectionError);
+    assertEquals(error.code, "CONNECTION_LOST");
+    assert(error.maybeExecuted);
+  }
+});
+
 Deno.test("wrapDriverError() tells a lost connection from a refusal", () => {
   const fatal = serverError("57P01", { severity: "FATAL" });
   for (const error of [fatal, new Error("socket hang up"), undefined, {}]) {

@@ -6,6 +6,14 @@ export interface PgBouncer extends AsyncDisposable {
   urlOf(url: string): string;
 }
 
+/** Options of `startPgBouncer`. */
+export interface PgBouncerOptions {
+  /** How many connections it opens to a database. */
+  readonly poolSize?: number;
+  /** Lines of its configuration that come last. */
+  readonly settings?: string;
+}
+
 const PROGRAMS = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"];
 
 /** Where the program is, if it is installed. */
@@ -26,12 +34,12 @@ export async function pgbouncerProgram(): Promise<string | undefined> {
  *
  * @param program Where it is.
  * @param url The URL of a server, with the user and password that it takes.
- * @param poolSize How many connections it opens to a database.
+ * @param options How it is configured.
  */
 export async function startPgBouncer(
   program: string,
   url: string,
-  poolSize = 2,
+  { poolSize = 2, settings = "" }: PgBouncerOptions = {},
 ): Promise<PgBouncer> {
   const { hostname, port, username, password } = new URL(url);
   const folder = await Deno.makeTempDir({ prefix: "pgbouncer-" });
@@ -54,6 +62,7 @@ pool_mode = transaction
 default_pool_size = ${poolSize}
 max_client_conn = 500
 ignore_startup_parameters = extra_float_digits,search_path
+${settings}
 `,
   );
   await Deno.chmod(folder, 0o755);
