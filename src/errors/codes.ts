@@ -275,9 +275,10 @@ export interface ErrorCodes {
    */
   FLUSH_CYCLE: "StateError";
   /**
-   * A table cannot be versioned as its options say: a view has no `xmin`, and
-   * rows given to `track()` have none either. Use a version column, or load
-   * with `get()` and `find()`.
+   * A table cannot be versioned as its options say: a view has no `xmin`, a
+   * partitioned table does not tell that of a new row, and rows given to
+   * `track()` have none either. Use a version column, or load with `get()` and
+   * `find()`.
    */
   VERSION_UNSUPPORTED: "StateError";
   /**

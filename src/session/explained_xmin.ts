@@ -20,14 +20,19 @@ export function explainedXmin(
   entities: readonly object[] = [],
 ): unknown {
   const lacksXmin = table.version === XMIN &&
-    error instanceof DatabaseError && error.sqlstate === "42703" &&
-    error.message.includes(XMIN);
+    error instanceof DatabaseError && tellsOfXmin(error);
   if (!lacksXmin) return error;
   return new StateError(
     "VERSION_UNSUPPORTED",
     `Cannot use ${
       tableAndKey(table)
-    }: it has no xmin, as a view has none; use a version column`,
+    }: it has no xmin, as a view, or does not tell it of a new row, as a partitioned table; use a version column`,
     { cause: error, entities },
   );
+}
+
+/** No such column; or no system column of a row that went to a partition. */
+function tellsOfXmin({ sqlstate, message }: DatabaseError): boolean {
+  return sqlstate === "0A000" ||
+    (sqlstate === "42703" && message.includes(XMIN));
 }
