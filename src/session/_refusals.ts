@@ -1,10 +1,4 @@
 import type { Statement } from "../driver/statement.ts";
-import {
-  beginsTransaction,
-  endsTransaction,
-  isAutocommit,
-  type TransactionOptions,
-} from "../driver/transaction_sql.ts";
 import type { ErrorCode } from "../errors/codes.ts";
 import type { NullpoolError } from "../errors/error.ts";
 import { StateError } from "../errors/state_error.ts";
@@ -172,30 +166,26 @@ export function notBegunError(call: string): StateError {
 const MAX_PARAMETERS = 65_535;
 
 /**
- * Why a statement is not sent, if it is not.
+ * Refuses a statement that PostgreSQL could not count the parameters of. Those
+ * of a flush are written when they are sent, and have fewer.
  *
- * @param statement The statement.
- * @param options How its transaction runs.
+ * @param statement The statement, as its session was given it.
+ * @throws {StateError} When it has too many.
  */
-export function statementRefusal(
-  { text, params }: Statement,
-  options: TransactionOptions,
-): StateError | undefined {
-  if (params.length > MAX_PARAMETERS) {
-    return new StateError(
-      "TOO_MANY_PARAMETERS",
-      `Cannot execute: the statement has ${params.length} parameters, and PostgreSQL takes ${MAX_PARAMETERS} at the most; send it in parts, give the rows to addAll(), or compare with an array in place of a list`,
-    );
-  }
-  const isControl = isAutocommit(options)
-    ? beginsTransaction(text)
-    : endsTransaction(text);
-  return isControl
-    ? new StateError(
-      "TRANSACTION_OPEN",
-      "Cannot execute: the statement would begin or end a transaction behind the session's back; call begin(), commit() or rollback() of the session",
-    )
-    : undefined;
+export function checkParameters({ params: { length } }: Statement): void {
+  if (length <= MAX_PARAMETERS) return;
+  throw new StateError(
+    "TOO_MANY_PARAMETERS",
+    `Cannot execute: the statement has ${length} parameters, and PostgreSQL takes ${MAX_PARAMETERS} at the most; send it in parts, give the rows to addAll(), or compare with an array in place of a list`,
+  );
+}
+
+/** SQL that would begin or end a transaction without the session's knowledge. */
+export function rawControlError(): StateError {
+  return new StateError(
+    "TRANSACTION_OPEN",
+    "Cannot execute: the statement would begin or end a transaction behind the session's back; call begin(), commit() or rollback() of the session",
+  );
 }
 
 /** A call through the outer handle while a nested block is open. */

@@ -14,7 +14,7 @@ import type { HookList } from "./_hook_list.ts";
 import { HookRunner } from "./_hook_runner.ts";
 import { Lifetime } from "./_lifetime.ts";
 import { Nesting } from "./_nesting.ts";
-import { endedError } from "./_refusals.ts";
+import { checkParameters, endedError } from "./_refusals.ts";
 import type { Joining } from "./joining.ts";
 import type { WatchableWork } from "./savepoint.ts";
 import type { SessionState } from "./session_state.ts";
@@ -218,6 +218,7 @@ export class SessionCore implements SessionHandle {
     const first = this.#hooks.executeFirst(handle, statement);
     if (first !== undefined) return await first;
     this.#gate.allow("execute", handle);
+    checkParameters(statement);
     const transaction = this.#current.begin("execute");
     const { settled } = this.#flusher;
     const flushed = this.#flusher.before(transaction, tablesOf);
@@ -259,6 +260,7 @@ export class SessionCore implements SessionHandle {
     tablesOf: () => StatementTables,
   ): Promise<Result> {
     this.#gate.allow("execute", handle);
+    checkParameters(statement);
     const transaction = this.#current.begin("execute");
     this.#flusher.hold(transaction);
     const answer = transaction.hold(statement);

@@ -1,6 +1,11 @@
 import { mayWrite, type Result, type Statement } from "../driver/statement.ts";
 import { orGivenUp } from "../driver/give_up.ts";
-import type { TransactionOptions } from "../driver/transaction_sql.ts";
+import {
+  beginsTransaction,
+  endsTransaction,
+  isAutocommit,
+  type TransactionOptions,
+} from "../driver/transaction_sql.ts";
 import type { Teller } from "../engine/flight.ts";
 import { CommitOutcomeError } from "../errors/connection_error.ts";
 import { NullpoolError } from "../errors/error.ts";
@@ -8,8 +13,8 @@ import type { SavepointEvent } from "../events/event.ts";
 import { HookList } from "./_hook_list.ts";
 import {
   neverBegunError,
+  rawControlError,
   rolledBackError,
-  statementRefusal,
 } from "./_refusals.ts";
 import { Dispatcher } from "./_dispatcher.ts";
 import { transactionTimeoutError } from "./_interruptions.ts";
@@ -168,9 +173,16 @@ export class Transaction implements WatchableWork {
       return Promise.reject(rolledBackError());
     }
     if (!this.#isWatched) this.#watchLimits();
-    const refused = this.#limits?.fired ??
-      statementRefusal(statement, this.options);
-    if (refused !== undefined) return Promise.reject(refused);
+    const fired = this.#limits?.fired;
+    if (fired !== undefined) return Promise.reject(fired);
+    const { text } = statement;
+    if (
+      isAutocommit(this.options)
+        ? beginsTransaction(text)
+        : endsTransaction(text)
+    ) {
+      return Promise.reject(rawControlError());
+    }
     this.#note(statement);
     for (const savepoint of this.#savepoints.unsent) {
       this.#queue.addSavepoint(savepoint, this.#teller(savepoint, "begin"));

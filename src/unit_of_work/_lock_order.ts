@@ -37,22 +37,25 @@ function sortedBy(
 ): readonly Change[] {
   return group.toSorted((a, b) => {
     for (const column of columns) {
-      const order = compare(valueOf(a, column), valueOf(b, column));
+      const order = compare(
+        orderOf(valueOf(a, column)),
+        orderOf(valueOf(b, column)),
+      );
       if (order !== 0) return order;
     }
     return 0;
   });
 }
 
-function compare(a: KeptValue, b: KeptValue): number {
+function compare(a: unknown, b: unknown): number {
   const isNumber = (typeof a === "number" || typeof a === "bigint") &&
     (typeof b === "number" || typeof b === "bigint");
   if (isNumber) return a < b ? -1 : a > b ? 1 : 0;
-  const [x, y] = [textOf(a), textOf(b)];
+  const [x, y] = [String(a), String(b)];
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
-/** As it is written: the text of a `Date` is the same for a whole second. */
-function textOf(value: KeptValue): string {
-  return String(value instanceof KeptObject ? value.encoded : value);
+/** The text of a `Date` is the same for a whole second. */
+function orderOf(value: KeptValue): unknown {
+  return value instanceof KeptObject ? value.order : value;
 }

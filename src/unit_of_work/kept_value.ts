@@ -48,6 +48,11 @@ export class KeptObject {
     return this.#encoded;
   }
 
+  /** What puts it in an order: a time needs no encoding for that. */
+  get order(): unknown {
+    return this.#form === "time" ? this.#source : this.encoded;
+  }
+
   /**
    * Makes sure that it can be written.
    *
