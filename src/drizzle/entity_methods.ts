@@ -240,8 +240,13 @@ export interface EntityMethods<Schema extends Record<string, unknown>> {
    *
    * @typeParam T What the query resolves to.
    * @param query A query builder, such as an upsert, or SQL.
-   * @returns Its result, when it is flushed; nobody has to wait for it.
-   * @throws {StateError} When the session cannot run statements now.
+   * @returns Its result, when it is flushed; nobody has to wait for it, as the
+   * flush fails where it does.
+   * @throws {StateError} At the call, when it can have no place there: the
+   * session runs no statements now, or not this one. What was changed before
+   * is kept.
+   * @throws {ConnectionError} At the call, when a signal or a timeout has fired.
+   * @throws {TypeError} At the call, when it is no query.
    */
   enqueue<T>(query: EnqueueableQuery<T>): Promise<T>;
 
@@ -330,10 +335,7 @@ export const ENTITY_METHODS = {
     runnerOf(this).entities.expunge(entity);
   },
   enqueue(query: EnqueueableQuery<unknown>) {
-    const answer = runnerOf(this).enqueue(query);
-    // The flush fails with it; who does not wait for it hears of that.
-    answer.catch(() => {});
-    return answer;
+    return runnerOf(this).enqueue(query);
   },
   async flush() {
     await runnerOf(this).entities.flush();

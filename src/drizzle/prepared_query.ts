@@ -7,7 +7,7 @@ import { StateError } from "../errors/state_error.ts";
 import type { SessionHandle } from "../session/session_core.ts";
 import type { StatementTables } from "../session/statement_tables.ts";
 import { mapRows, type SelectedColumns } from "./_internals.ts";
-import { throughCache } from "./query_cache.ts";
+import { besideCache, throughCache } from "./query_cache.ts";
 import type { SessionShape } from "./session_shape.ts";
 import {
   onlyReads,
@@ -15,13 +15,6 @@ import {
   statementAccess,
 } from "./statement_access.ts";
 import { type StreamOptions, streamRows } from "./stream_rows.ts";
-
-/** Hands a statement over to the session. */
-type Send = (
-  issuer: SessionHandle,
-  statement: Statement,
-  tablesOf: () => StatementTables,
-) => Promise<Result>;
 
 /** What a prepared query needs besides its SQL. */
 interface PreparedParts<T extends PreparedQueryConfig> {
@@ -89,13 +82,30 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
     return this.#parts.fields !== undefined;
   }
 
-  /** Gives it a place among the changes of the session; it goes with the flush. */
-  async enqueue(issuer: SessionHandle): Promise<T["execute"]> {
-    const result = await this.#run(
-      this.#rowMode,
-      undefined,
-      (_, ...query) => issuer.core.enqueue(issuer, ...query),
-    );
+  /**
+   * Gives it a place among the changes of the session; it goes with the flush.
+   *
+   * @param issuer Through whom.
+   * @returns What it describes, once it is flushed; it may be left alone.
+   * @throws {StateError} When it can have no place.
+   */
+  enqueue(issuer: SessionHandle): Promise<T["execute"]> {
+    const params = this.#filledParams();
+    const statement = this.#statement(this.#rowMode, params);
+    const place = () =>
+      issuer.core.enqueue(issuer, statement, () => this.#tables);
+    const { cache } = this.#parts.shape;
+    const answer = cache === undefined
+      ? place()
+      : besideCache(cache, issuer.core, this.#parts.queryMetadata, place);
+    const mapped = this.#mapEnqueued(answer);
+    // The flush fails with it; who does not wait for it hears of that.
+    mapped.catch(() => {});
+    return mapped;
+  }
+
+  async #mapEnqueued(answer: Promise<Result>): Promise<T["execute"]> {
+    const result = await answer;
     if (result.isLost) throw answerLostError();
     return this.#map(result);
   }
@@ -104,13 +114,13 @@ export class SessionPreparedQuery<T extends PreparedQueryConfig>
   async #run(
     rowMode: Statement["rowMode"],
     placeholderValues?: Record<string, unknown>,
-    send: Send = (issuer, ...query) => issuer.core.execute(issuer, ...query),
   ): Promise<Result> {
     const { handle, shape, queryMetadata, cacheConfig } = this.#parts;
     const issuer = handle();
     const params = this.#filledParams(placeholderValues);
     const statement = this.#statement(rowMode, params);
-    const run = (own: Statement) => send(issuer, own, () => this.#tables);
+    const run = (own: Statement) =>
+      issuer.core.execute(issuer, own, () => this.#tables);
     if (shape.cache === undefined) return await run(statement);
     issuer.core.checkUse(issuer);
     return await throughCache(shape.cache, issuer.core, {

@@ -43,22 +43,10 @@ export async function throughCache(
 ): Promise<Result> {
   const { metadata, scope, statement } = query;
   const run = () => execute(statement);
-  if (metadata === undefined) return await run();
-  const { tables } = metadata;
-  if (metadata.type !== "select") {
-    if (tables.length === 0) return await run();
-    if (!core.isAutocommit) {
-      // Ahead of the answer: beside a failure nothing can be registered.
-      core.hooks.afterPossibleCommit(() => cache.onMutate({ tables }));
-      return await run();
-    }
-    const result = await run().catch(async (error: unknown) => {
-      if (maybeExecuted(error)) await dropQuietly(cache, tables);
-      throw error;
-    });
-    await cache.onMutate({ tables });
-    return result;
+  if (metadata?.type !== "select") {
+    return await besideCache(cache, core, metadata, run);
   }
+  const { tables } = metadata;
   const config = effectiveConfig(cache, query.config);
   // What one user may see is nobody else's.
   const isOwn = core.isPersonal || !core.readsCommitted;
@@ -87,6 +75,46 @@ export async function throughCache(
   );
   answer.result = await execute({ ...statement, mayLag: false });
   return answer.result;
+}
+
+/**
+ * Runs a query that no cache answers: one that writes, or that has its place
+ * among the changes, where it cannot wait for what a cache says.
+ *
+ * @param cache Told of what is stale now.
+ * @param core The session.
+ * @param metadata What Drizzle tells about the query.
+ * @param run Asks the database.
+ * @returns Its result.
+ * @throws What `run` throws at once.
+ */
+export function besideCache(
+  cache: Cache,
+  core: SessionCore,
+  metadata: QueryMetadata | undefined,
+  run: () => Promise<Result>,
+): Promise<Result> {
+  const isRead = metadata === undefined || metadata.type === "select";
+  const tables = isRead ? [] : metadata.tables;
+  if (tables.length === 0) return run();
+  if (core.isAutocommit) return thenDropped(cache, tables, run());
+  // Ahead of the answer: beside a failure nothing can be registered.
+  core.hooks.afterPossibleCommit(() => cache.onMutate({ tables }));
+  return run();
+}
+
+/** What an autocommit has written is stale once it is answered. */
+async function thenDropped(
+  cache: Cache,
+  tables: string[],
+  answer: Promise<Result>,
+): Promise<Result> {
+  const result = await answer.catch(async (error: unknown) => {
+    if (maybeExecuted(error)) await dropQuietly(cache, tables);
+    throw error;
+  });
+  await cache.onMutate({ tables });
+  return result;
 }
 
 function maybeExecuted(error: unknown): boolean {

@@ -1,4 +1,4 @@
-import { entityKind, is, type Query, type SQL } from "drizzle-orm";
+import { entityKind, is, type Query, SQL } from "drizzle-orm";
 import type { WithCacheConfig } from "drizzle-orm/cache/core/types";
 import {
   type PgPreparedQuery,
@@ -155,12 +155,8 @@ export class StatementRunner extends PgSession<SessionQueryResultHKT> {
     query: StreamableQuery<unknown>,
     options: StreamOptions,
   ): AsyncGenerator<unknown, void, void> {
-    const prepared = "prepare" in query
-      ? query.prepare("nullpool_stream")
-      : this.#prepareRaw(query);
-    if (prepared instanceof SessionPreparedQuery) {
-      return prepared.stream(options, this.handle);
-    }
+    const prepared = this.#prepared(query, "nullpool_stream");
+    if (prepared !== undefined) return prepared.stream(options, this.handle);
     throw new TypeError(
       "Cannot stream: expected a select or a relational query of a session, or SQL",
     );
@@ -169,16 +165,14 @@ export class StatementRunner extends PgSession<SessionQueryResultHKT> {
   /**
    * Gives a query a place among the changes of the session.
    *
-   * @param query A builder.
-   * @throws {TypeError} When it is none.
+   * @param query A builder, or SQL.
+   * @returns What it describes, once it is flushed; it may be left alone.
+   * @throws {TypeError} When it is neither.
+   * @throws {StateError} When it can have no place.
    */
-  async enqueue(query: EnqueueableQuery<unknown>): Promise<unknown> {
-    const prepared = "prepare" in query
-      ? query.prepare("nullpool_enqueue")
-      : this.#prepareRaw(query);
-    if (prepared instanceof SessionPreparedQuery) {
-      return await prepared.enqueue(this.handle);
-    }
+  enqueue(query: EnqueueableQuery<unknown>): Promise<unknown> {
+    const prepared = this.#prepared(query, "nullpool_enqueue");
+    if (prepared !== undefined) return prepared.enqueue(this.handle);
     throw new TypeError(
       "Cannot enqueue: expected a query builder of a session, or SQL",
     );
@@ -213,6 +207,16 @@ export class StatementRunner extends PgSession<SessionQueryResultHKT> {
     return Number(await prepared.execute());
   }
 
+  /** The compiled query, if it is one of a session: types can be cast away. */
+  #prepared(
+    query: EnqueueableQuery<unknown>,
+    name: string,
+  ): SessionPreparedQuery<PreparedQueryConfig> | undefined {
+    if (is(query, SQL)) return this.#prepareRaw(query);
+    const prepared = isPreparable(query) ? query.prepare(name) : undefined;
+    return prepared instanceof SessionPreparedQuery ? prepared : undefined;
+  }
+
   #prepareRaw(
     query: SQL,
     customResultMapper?: (rows: unknown[][]) => unknown,
@@ -238,6 +242,13 @@ export function runnerOf(database: HandleDatabase): StatementRunner {
   const { session } = database._;
   if (session instanceof StatementRunner) return session;
   throw new TypeError("Cannot run a query: the current database is no session");
+}
+
+function isPreparable(
+  query: unknown,
+): query is { prepare(name: string): unknown } {
+  return typeof query === "object" && query !== null && "prepare" in query &&
+    typeof query.prepare === "function";
 }
 
 function transactionOptions(

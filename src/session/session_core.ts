@@ -247,12 +247,14 @@ export class SessionCore implements SessionHandle {
 
   /**
    * Gives a statement a place among the changes: it goes out with the flush.
+   * What has none is told here, as nobody may ever look at the answer.
    *
    * @param handle Through which it was issued.
    * @param statement What to run.
    * @param tablesOf Tells which tables it is about.
    * @returns Its result, when it is flushed; it may be left alone.
-   * @throws {StateError} When the session cannot run statements now.
+   * @throws {StateError} When the session cannot run it, or not now.
+   * @throws {ConnectionError} When a signal or a timeout has fired.
    */
   enqueue(
     handle: SessionHandle,
@@ -262,6 +264,8 @@ export class SessionCore implements SessionHandle {
     this.#gate.allow("execute", handle);
     checkParameters(statement);
     const transaction = this.#current.begin("execute");
+    const refusal = transaction.refusalOf(statement);
+    if (refusal !== undefined) throw refusal;
     this.#flusher.hold(transaction);
     const answer = transaction.hold(statement);
     answer.catch(() => {});

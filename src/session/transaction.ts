@@ -163,26 +163,30 @@ export class Transaction implements WatchableWork {
   }
 
   /**
+   * Why it takes no statement, if it takes none.
+   *
+   * @param statement What is to be run.
+   */
+  refusalOf({ text }: Statement): NullpoolError | undefined {
+    if (this.#rollingBack !== undefined) return rolledBackError();
+    if (!this.#isWatched) this.#watchLimits();
+    const fired = this.#limits?.fired;
+    if (fired !== undefined) return fired;
+    const isControl = isAutocommit(this.options)
+      ? beginsTransaction(text)
+      : endsTransaction(text);
+    return isControl ? rawControlError() : undefined;
+  }
+
+  /**
    * Queues a statement that goes out with the next one.
    *
    * @param statement What to run.
    * @returns Its result.
    */
   hold(statement: Statement): Promise<Result> {
-    if (this.#rollingBack !== undefined) {
-      return Promise.reject(rolledBackError());
-    }
-    if (!this.#isWatched) this.#watchLimits();
-    const fired = this.#limits?.fired;
-    if (fired !== undefined) return Promise.reject(fired);
-    const { text } = statement;
-    if (
-      isAutocommit(this.options)
-        ? beginsTransaction(text)
-        : endsTransaction(text)
-    ) {
-      return Promise.reject(rawControlError());
-    }
+    const refusal = this.refusalOf(statement);
+    if (refusal !== undefined) return Promise.reject(refusal);
     this.#note(statement);
     for (const savepoint of this.#savepoints.unsent) {
       this.#queue.addSavepoint(savepoint, this.#teller(savepoint, "begin"));

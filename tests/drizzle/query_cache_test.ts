@@ -271,6 +271,28 @@ cacheTest("puts nothing that was written meanwhile", async (Session, cache) => {
 });
 
 cacheTest(
+  "keeps no enqueued query from its place",
+  async (Session, cache) => {
+    // Who waited for it would have no place in time.
+    const late = Promise.withResolvers<undefined>();
+    cache.get = () => late.promise;
+    await using db = Session();
+    db.enqueue(db.insert(numbers).values({ n: 1 }));
+    const seen = db.enqueue(db.select().from(numbers));
+    db.enqueue(db.insert(numbers).values({ n: 2 }));
+    const { roundTrips } = db.stats;
+    await db.commit();
+    const first = db.enqueue(db.select().from(numbers));
+    await db.commit();
+    late.resolve(undefined);
+    assertEquals(await seen, [{ n: 1 }]);
+    assertEquals(await first, [{ n: 1 }, { n: 2 }]);
+    assertEquals(db.stats.roundTrips, roundTrips + 2);
+    assertEquals(cache.notes, ["stale", "stale"]);
+  },
+);
+
+cacheTest(
   "is stale at once where there is no transaction",
   async (Session, cache) => {
     await using db = Session({ transaction: { isolationLevel: "autocommit" } });
