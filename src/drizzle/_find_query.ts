@@ -1,5 +1,6 @@
-import { type Query, type SQL, sql } from "drizzle-orm";
-import type { PgDialect } from "drizzle-orm/pg-core";
+import { is, type Query, SQL, sql } from "drizzle-orm";
+import { PgColumn, type PgDialect } from "drizzle-orm/pg-core";
+import { checkArgument } from "../errors/check_argument.ts";
 import {
   lockClause,
   type LockOptions,
@@ -23,15 +24,30 @@ export interface Found extends Omit<FindOptions, "lock"> {
  * @param dialect Compiles conditions.
  * @param table The table.
  * @param found What is looked for.
+ * @throws {TypeError} When the condition or the order is none of Drizzle's.
+ * @throws {RangeError} When the limit or the offset is no number of rows.
  */
 export function findQuery(
   dialect: PgDialect,
   table: TableInfo,
   { where, orderBy, limit, offset, lock }: Found,
 ): Query {
+  const order = orderBy === undefined ? [] : [orderBy].flat();
+  const call = `find in "${table.name}"`;
+  checkArgument(
+    where === undefined || is(where, SQL),
+    call,
+    "a condition such as eq(users.id, 1)",
+  );
+  checkArgument(
+    order.every((each) => is(each, SQL) || is(each, PgColumn)),
+    call,
+    "an order such as desc(users.id)",
+  );
+  checkCount("limit", limit);
+  checkCount("offset", offset);
   const parts = [sql.raw(table.selectAll)];
   if (where !== undefined) parts.push(sql` where ${where}`);
-  const order = orderBy === undefined ? [] : [orderBy].flat();
   if (order.length > 0) {
     parts.push(sql` order by ${sql.join(order, sql.raw(", "))}`);
   }
@@ -39,4 +55,12 @@ export function findQuery(
   if (offset !== undefined) parts.push(sql` offset ${offset}`);
   if (lock !== undefined) parts.push(sql.raw(` ${lockClause(lock)}`));
   return dialect.sqlToQuery(sql.join(parts));
+}
+
+/** What a request has asked for may be no number at all. */
+function checkCount(name: string, value: number | undefined): void {
+  if (value === undefined || (Number.isInteger(value) && value >= 0)) return;
+  throw new RangeError(
+    `Cannot use option "${name}": it is a whole number, 0 or more`,
+  );
 }

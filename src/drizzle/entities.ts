@@ -2,6 +2,7 @@ import { getTableName, is, SQL } from "drizzle-orm";
 import { PgTable } from "drizzle-orm/pg-core";
 import { toWireParameter } from "../driver/parameter.ts";
 import type { Result, Statement } from "../driver/statement.ts";
+import { checkArgument } from "../errors/check_argument.ts";
 import { StaleDataError } from "../errors/database_error.ts";
 import type { SessionHandle } from "../session/session_core.ts";
 import { explainedXmin } from "../session/explained_xmin.ts";
@@ -74,6 +75,7 @@ export class Entities {
     const work = this.#begin();
     const { relational } = this.#shape;
     const info = this.#infoOf(table);
+    checkRows(rows, `add to "${info.name}"`);
     const rule = onConflict && conflictRule(table, info, onConflict);
     const made: Entity[] = [];
     function add(table: TableInfo, row: AnyValues, rule?: ConflictRule) {
@@ -151,12 +153,14 @@ export class Entities {
   track(table: PgTable, rows: readonly Entity[]): Entity[] {
     const info = this.#infoOf(table);
     const work = this.#begin();
+    checkRows(rows, `track rows of "${info.name}"`);
     return rows.map((row) => work.track(info, row));
   }
 
   /** Copies values onto the entity of their key. */
   async merge(table: PgTable, values: AnyValues): Promise<Entity> {
     const info = this.#infoOf(table);
+    checkRows([values], `merge into "${info.name}"`);
     for (const [key, value] of Object.entries(values)) {
       const isValue = !(value instanceof Ref) && !is(value, SQL);
       if (info.byKey.has(key) && isValue) continue;
@@ -258,6 +262,15 @@ export class Entities {
       throw explainedXmin(error, info);
     }
   }
+}
+
+/** A list in place of a row would be a row of which nothing is known. */
+function checkRows(rows: readonly unknown[], call: string): void {
+  const areRows = Array.isArray(rows) &&
+    rows.every((row) =>
+      typeof row === "object" && row !== null && !Array.isArray(row)
+    );
+  checkArgument(areRows, call, "a row, or a list of rows, as objects");
 }
 
 /** Whether a row that is there may not come. */

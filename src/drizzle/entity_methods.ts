@@ -1,3 +1,4 @@
+import { checkFunction } from "../errors/check_argument.ts";
 import {
   checkOptionNames,
   type OptionNames,
@@ -166,6 +167,8 @@ export interface EntityMethods<Schema extends Record<string, unknown>> {
    * @param options Order, limit, offset and lock.
    * @returns They, in the order asked for.
    * @throws {StateError} When the session cannot run statements now.
+   * @throws {TypeError} When the condition or the order is none of Drizzle's.
+   * @throws {RangeError} When the limit or the offset is no number of rows.
    */
   find<T extends EntityTable>(
     table: T,
@@ -341,6 +344,7 @@ export const ENTITY_METHODS = {
     await runnerOf(this).entities.flush();
   },
   async noAutoflush(fn: () => Promise<unknown>) {
+    checkFunction(fn, "run noAutoflush()");
     return await runnerOf(this).handle.core.withoutAutoflush(fn);
   },
 } satisfies

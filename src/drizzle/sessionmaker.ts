@@ -1,6 +1,6 @@
-import type { ExtractTablesWithRelations, Logger } from "drizzle-orm";
+import { type ExtractTablesWithRelations, is, type Logger } from "drizzle-orm";
 import type { Cache } from "drizzle-orm/cache/core";
-import { PgDatabase } from "drizzle-orm/pg-core";
+import { PgDatabase, PgTable } from "drizzle-orm/pg-core";
 import {
   checkTransactionOptions,
   type TransactionOptions,
@@ -13,6 +13,7 @@ import {
 import { checkRoles, USUAL_ROLES } from "../session/claims.ts";
 import { checkRetry, type RetryOptions } from "../session/retry_policy.ts";
 import type { PoolHolder } from "../driver/pool_holder.ts";
+import { checkArgument, checkFunction } from "../errors/check_argument.ts";
 import type { MappedTable } from "./map_table.ts";
 import { defineStructure } from "./_define_structure.ts";
 import { runAgain } from "./run_again.ts";
@@ -258,6 +259,7 @@ export function makeSessionmaker<Schema extends Record<string, unknown>>(
       block: (db: Session<Schema>) => Promise<T>,
       { retry, ...transaction }: BeginOptions = {},
     ): Promise<T> {
+      checkFunction(block, "begin");
       checkRetry(retry ?? {});
       return await runAgain({
         open: () => ({ session: make() }),
@@ -276,6 +278,17 @@ export function makeSessionmaker<Schema extends Record<string, unknown>>(
     });
   }
   return makerWith({});
+}
+
+/**
+ * Whether something makes sessions.
+ *
+ * @param value What was given.
+ */
+export function isSessionmaker<Schema extends Record<string, unknown>>(
+  value: unknown,
+): value is Sessionmaker<Schema> {
+  return typeof value === "function" && "unbound" in value;
 }
 
 /** A cache has the answers of one database, and no other's. */
@@ -319,12 +332,18 @@ function sessionParts<Schema extends Record<string, unknown>>(
   options: SessionmakerOptions<Schema>,
   cacheScope: string | undefined,
 ): SessionParts<Schema> {
-  if (typeof engine?.connect !== "function") {
-    throw new TypeError(
-      "Cannot make sessions: expected an engine from createEngine()",
-    );
-  }
-  const { hooks = {}, roles = USUAL_ROLES } = options;
+  // A driver connects as well, in another way.
+  checkArgument(
+    typeof engine?.connect === "function" && "driver" in engine,
+    "make sessions",
+    "an engine from createEngine()",
+  );
+  const { hooks = {}, roles = USUAL_ROLES, tables = [] } = options;
+  checkArgument(
+    Array.isArray(tables) && tables.every((each) => is(each?.table, PgTable)),
+    'use option "tables"',
+    "a list of what mapTable() returns",
+  );
   checkTransactionOptions(options.transaction ?? {});
   checkHooks(hooks);
   checkRoles(roles);

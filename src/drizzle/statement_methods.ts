@@ -1,3 +1,4 @@
+import { checkFunction } from "../errors/check_argument.ts";
 import { within, type WithinOptions } from "../session/within.ts";
 import type { HandleDatabase } from "./session_context.ts";
 import { runnerOf, type StreamableQuery } from "./statement_runner.ts";
@@ -143,9 +144,11 @@ export const STATEMENT_METHODS = {
     return await Promise.resolve(transactionConnection(runnerOf(this).handle));
   },
   afterCommit(hook: () => unknown) {
+    checkFunction(hook, "register afterCommit()");
     runnerOf(this).handle.core.hooks.afterCommit(hook);
   },
   afterRollback(hook: () => unknown) {
+    checkFunction(hook, "register afterRollback()");
     runnerOf(this).handle.core.hooks.afterRollback(hook);
   },
 } satisfies

@@ -1,5 +1,6 @@
 import { toWireParameter } from "../driver/parameter.ts";
 import { readable } from "../driver/statement.ts";
+import { checkArgument } from "../errors/check_argument.ts";
 import {
   checkOptionNames,
   type OptionNames,
@@ -78,6 +79,8 @@ class HandleConnection implements TransactionConnection {
     values: readonly unknown[] = [],
     options: RawQueryOptions = {},
   ): Promise<QueryResult<Row>> {
+    checkArgument(typeof text === "string", "query", "SQL as text");
+    checkArgument(Array.isArray(values), "query", "a list of values");
     checkOptionNames("query()", options, QUERY_OPTIONS);
     const { rowMode = "object" } = options;
     const { core } = this.#handle;

@@ -154,12 +154,12 @@ export function createEngine(
     pureFunctions: new Set(pureFunctions),
   };
   function engineOf(own: Driver, readers: readonly Engine[]): Engine {
-    const pool = (options.pool ?? defaultPool(own))(
-      observedDriver(own, emitter),
-    );
+    const { pool: makePool = defaultPool(own) } = options;
+    const isFactory = typeof makePool === "function" && !isClass(makePool);
+    const pool = isFactory ? makePool(observedDriver(own, emitter)) : undefined;
     if (typeof pool?.checkout !== "function") {
       throw new TypeError(
-        'Cannot use option "pool": it is a function that returns a pool',
+        'Cannot use option "pool": it is a function that returns a pool, such as (driver) => new QueuePool(driver)',
       );
     }
     const isCache = own === cached;
@@ -193,10 +193,19 @@ const ENGINE_OPTIONS: OptionNames<EngineOptions> = {
 };
 
 function checkDriver(driver: Driver): void {
-  if (typeof driver?.connect === "function") return;
+  // An engine connects as well, in another way.
+  const isDriver = typeof driver?.connect === "function" &&
+    !(driver instanceof Engine);
+  if (isDriver) return;
   throw new TypeError(
     "Cannot create engine: expected a driver such as neon(url), postgres(url) or pglite()",
   );
+}
+
+/** SQLAlchemy's `poolclass` is one; a class cannot be called. */
+function isClass(value: PoolFactory): boolean {
+  const prototype = Object.getOwnPropertyDescriptor(value, "prototype");
+  return prototype !== undefined && prototype.writable !== true;
 }
 
 /** Naming another pool here would put it into every bundle. */

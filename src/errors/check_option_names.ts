@@ -14,14 +14,17 @@ export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
  * @param of What takes the options.
  * @param options What was given.
  * @param names The names that there are.
- * @throws {TypeError} When one has another name.
+ * @throws {TypeError} When one has another name, or they are no object.
  */
 export function checkOptionNames(
   of: string,
   options: object,
   names: Readonly<Record<string, true>>,
 ): void {
-  if (options?.constructor !== Object) return;
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`Cannot use the options of ${of}: they are an object`);
+  }
+  if (options.constructor !== Object) return;
   for (const name in options) {
     if (Object.hasOwn(names, name)) continue;
     throw new TypeError(

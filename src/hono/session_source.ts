@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { Session } from "../drizzle/session.ts";
 import type { SessionOptions } from "../drizzle/session_options.ts";
 import {
+  isSessionmaker,
   makeSessionmaker,
   type Sessionmaker,
   SESSIONMAKER_OPTIONS,
@@ -60,7 +61,7 @@ export interface OpenedSource<Schema extends Record<string, unknown>> {
 export function sessionSource<Schema extends Record<string, unknown>>(
   source: SessionSource<Schema>,
 ): OpenedSource<Schema> {
-  if (typeof source === "function") {
+  if (isSessionmaker<Schema>(source)) {
     return {
       open: (_, options) => source(options),
       enter: (_, task) => task(),

@@ -1,6 +1,7 @@
 import type { Context, Handler, Input, Next } from "hono";
 import type { BlankInput, HandlerResponse } from "hono/types";
 import { runAgain } from "../drizzle/run_again.ts";
+import { checkFunction } from "../errors/check_argument.ts";
 import {
   checkOptionNames,
   type OptionNames,
@@ -87,7 +88,8 @@ const TRANSACTIONAL_OPTIONS: OptionNames<TransactionalOptions> = {
  * infers what one has found for a handler of the route alone.
  * @param options How it runs.
  * @returns The handler, for a route.
- * @throws {TypeError} When the source is none of the three.
+ * @throws {TypeError} When the source is none of the three, or there is no
+ * handler.
  * @throws {RangeError} When `retry` has a value that is none of its own.
  */
 export function transactional<
@@ -104,6 +106,7 @@ export function transactional<
   handler: Handler<E, Path, In, Out>,
   options: TransactionalOptions<Key> = {},
 ): Handler<E, Path, In, Out> {
+  checkFunction(handler, "use transactional()");
   checkOptionNames("transactional()", options, TRANSACTIONAL_OPTIONS);
   const { retry = {}, signal = clientGone, readYourWrites } = options;
   const cookie = readYourWrites && new BookmarkCookie(readYourWrites);

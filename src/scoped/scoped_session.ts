@@ -8,7 +8,12 @@ import type {
   HandleDatabase,
   SessionContext,
 } from "../drizzle/session_context.ts";
-import type { SessionDatabase, Sessionmaker } from "../drizzle/sessionmaker.ts";
+import {
+  isSessionmaker,
+  type SessionDatabase,
+  type Sessionmaker,
+} from "../drizzle/sessionmaker.ts";
+import { checkArgument } from "../errors/check_argument.ts";
 import {
   checkOptionNames,
   type OptionNames,
@@ -120,13 +125,18 @@ export class ScopedSession<
    * @param makeSession Makes the sessions.
    * @param options How tasks are told apart.
    * @throws {ScopeError} When the runtime cannot tell them apart.
-   * @throws {TypeError} When there is no option of a name.
+   * @throws {TypeError} When there is no sessionmaker, or no option of a name.
    */
   constructor(
     makeSession: Sessionmaker<Schema>,
     options: ScopedSessionOptions = {},
   ) {
     checkOptionNames("scopedSession()", options, SCOPE_OPTIONS);
+    checkArgument(
+      isSessionmaker(makeSession),
+      "make a scoped session",
+      "a sessionmaker",
+    );
     const storage = asyncStorage<ScopeEntry<Schema>>(options.AsyncLocalStorage);
     this.#makeSession = makeSession;
     this.#storage = storage;
@@ -439,6 +449,7 @@ export class ScopedSession<
  * @param options How tasks are told apart.
  * @returns The registry.
  * @throws {ScopeError} When the runtime cannot tell tasks apart.
+ * @throws {TypeError} When there is no sessionmaker, or no option of a name.
  */
 export function scopedSession<
   Schema extends Record<string, unknown> = Record<string, never>,

@@ -87,3 +87,10 @@ export class ItemSource<Item> {
     else await ending;
   }
 }
+
+/** Whether items come from it, one by one. */
+export function isIterable(value: unknown): boolean {
+  if (typeof value === "string") return true;
+  return typeof value === "object" && value !== null &&
+    (Symbol.iterator in value || Symbol.asyncIterator in value);
+}

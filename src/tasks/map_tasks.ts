@@ -1,11 +1,12 @@
+import { checkArgument, checkFunction } from "../errors/check_argument.ts";
 import {
   checkOptionNames,
   type OptionNames,
 } from "../errors/check_option_names.ts";
 import { NullpoolError } from "../errors/error.ts";
 import type { Session } from "../drizzle/session.ts";
-import type { Sessionmaker } from "../drizzle/sessionmaker.ts";
-import { type Items, ItemSource } from "./_item_source.ts";
+import { isSessionmaker, type Sessionmaker } from "../drizzle/sessionmaker.ts";
+import { isIterable, type Items, ItemSource } from "./_item_source.ts";
 
 /** How far a call of {@linkcode mapTasks} is. */
 export interface TaskProgress {
@@ -117,6 +118,7 @@ export type TaskWorker<Item, Output, Schema extends Record<string, unknown>> = (
  * @param options How many at once, and what becomes of failures.
  * @returns What the workers returned, in the order of the items; with
  * `onError: "collect"` each one's outcome.
+ * @throws {TypeError} When there is no sessionmaker, item or worker.
  * @throws {RangeError} When an option has a value that is none of its own.
  * @throws The first failure of a worker, with those of its siblings in
  * `suppressed`.
@@ -165,6 +167,9 @@ export async function mapTasks<
   options: MapTasksOptions = {},
 ): Promise<(Output | PromiseSettledResult<Output>)[]> {
   checkOptionNames("mapTasks()", options, MAP_TASKS_OPTIONS);
+  checkArgument(isSessionmaker(Session), "map tasks", "a sessionmaker");
+  checkArgument(isIterable(items), "map tasks", "items to iterate over");
+  checkFunction(worker, "map tasks");
   const { concurrency = Session.engine.capacity ?? 5 } = options;
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new RangeError(

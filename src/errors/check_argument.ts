@@ -1,0 +1,27 @@
+/**
+ * Refuses what is none of what a call takes. The compiler does so first; who
+ * writes JavaScript, or casts, would have it ignored, or told from far inside.
+ *
+ * @param isRight Whether it is.
+ * @param call What was asked for, such as `add to "users"`.
+ * @param expected What it takes.
+ * @throws {TypeError} When it is not.
+ */
+export function checkArgument(
+  isRight: boolean,
+  call: string,
+  expected: string,
+): asserts isRight {
+  if (!isRight) throw new TypeError(`Cannot ${call}: expected ${expected}`);
+}
+
+/**
+ * Refuses what cannot be called.
+ *
+ * @param value What was given.
+ * @param call What was asked for.
+ * @throws {TypeError} When it is no function.
+ */
+export function checkFunction(value: unknown, call: string): void {
+  checkArgument(typeof value === "function", call, "a function");
+}
