@@ -164,7 +164,6 @@ async function commit(
 ): Promise<void> {
   if (session.state === "closed") return;
   try {
-    // Nobody has awaited them: half of what they do would be committed.
     session.joining.refuseCommit();
     await session.commit();
   } catch (error) {

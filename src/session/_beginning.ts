@@ -82,7 +82,7 @@ export class Beginning<Handle> {
     current.ofBlock = transaction;
     try {
       const result = await block();
-      guests.refuseCommit(transaction);
+      guests.refuseCommitOf(transaction);
       current.leaveBlock();
       if (current.open === transaction) {
         await (current.rollbackOnly ? ends.rollback() : ends.commit());

@@ -74,11 +74,26 @@ export class Guests<Handle> implements Joining {
     }
   }
 
+  /** Refuses whoever commits from outside while a block runs. */
+  refuseCommit(): void {
+    const { current, flusher } = this.#parts;
+    const own = current.ofBlock !== undefined
+      ? "a begin() block"
+      : flusher.isAutomatic
+      ? undefined
+      : "a noAutoflush() block";
+    if (own !== undefined) throw busyError("commit", own);
+    this.refuseCommitOf(current.open);
+  }
+
   /**
-   * Refuses a commit while such blocks run: what they do from now on would
-   * begin a transaction that nobody commits.
+   * Refuses the commit of a transaction while blocks run that have joined it:
+   * what they do from now on would begin one that nobody commits.
+   *
+   * @param transaction The one.
+   * @throws {StateError} When there are some.
    */
-  refuseCommit(transaction = this.#parts.current.open): void {
+  refuseCommitOf(transaction: Transaction | undefined): void {
     if (this.strand(transaction)) throw busyError("commit", "a joined block");
   }
 

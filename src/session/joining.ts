@@ -30,10 +30,11 @@ export interface Joining {
    */
   run<T>(block: () => Promise<T>, options: TransactionOptions): Promise<T>;
   /**
-   * Refuses a commit while such blocks run, and them at their end: for whoever
-   * commits from outside of them.
+   * Refuses whoever commits from outside while a block runs, which nobody has
+   * awaited then: half of what it does would be committed. One that has joined
+   * is refused at its end.
    *
-   * @throws {StateError} When there are some.
+   * @throws {StateError} When there is one.
    */
   refuseCommit(): void;
 }

@@ -290,7 +290,10 @@ class TaskRun<Item, Output, Schema extends Record<string, unknown>> {
       const isWanted = this.#options.commit !== "none";
       // One that the worker has ended itself has ended as it wanted.
       const isOver = session.isRollbackOnly || session.state === "closed";
-      if (isWanted && !isOver) await session.commit();
+      if (isWanted && !isOver) {
+        session.joining.refuseCommit();
+        await session.commit();
+      }
       return output;
     } finally {
       await session.close();
