@@ -50,7 +50,10 @@ export interface ErrorCodes {
   /**
    * `commit`, `begin` or a nested block was asked for while a statement or
    * another such call of the same session is still running. Await the first
-   * one, or give parallel work a session each (`mapTasks`).
+   * one, or give parallel work a session each (`mapTasks`). At the end of a
+   * request it is something that the handler has not awaited, and nothing was
+   * saved but what a `commit()` of its own has; what is to go on behind the
+   * response is for `background()`.
    */
   SESSION_BUSY: "StateError";
   /**
