@@ -1,16 +1,16 @@
 import { sql } from "drizzle-orm";
 import type { MigrationMeta } from "drizzle-orm/migrator";
-import { PgDialect, type PgSession } from "drizzle-orm/pg-core";
 import type { Engine } from "../engine/engine.ts";
 import {
   checkOptionNames,
   type OptionNames,
 } from "../errors/check_option_names.ts";
+import {
+  DatabaseError,
+  IntegrityError,
+  SerializationError,
+} from "../errors/database_error.ts";
 import { sessionmaker } from "./sessionmaker.ts";
-
-/** The runner of a session, whatever its schema. */
-// deno-lint-ignore no-explicit-any -- Drizzle asks for a session without one
-type AnyRunner = PgSession<any, any, any>;
 
 /** Where {@linkcode migrate} keeps its record. */
 export interface MigrateOptions {
@@ -56,7 +56,8 @@ const MIGRATE_OPTIONS: OptionNames<MigrateOptions> = {
  * @param options Where the record is kept.
  * @throws {TypeError} When the folder holds no migrations, or one of them is
  * not newer than others that were applied without it; none is applied then.
- * @throws {DatabaseError} When a migration fails; none is applied then.
+ * @throws {DatabaseError} When a migration fails, and which one; none is applied
+ * then.
  */
 export async function migrate(
   engine: Engine,
@@ -68,25 +69,38 @@ export async function migrate(
     migrationsSchema = "drizzle",
     migrationsTable = "__drizzle_migrations",
   } = options;
-  const config = {
-    migrationsFolder: folder,
-    migrationsSchema,
-    migrationsTable,
-  };
+  const schema = sql.identifier(migrationsSchema);
+  const record = sql`${schema}.${sql.identifier(migrationsTable)}`;
   const migrations = await readMigrations(folder);
   const lock = `nullpool.migrate ${migrationsSchema}.${migrationsTable}`;
   await sessionmaker(engine).begin(async (db) => {
     await db.execute(
       sql`select pg_advisory_xact_lock(hashtextextended(${lock}, 0))`,
     );
-    const runner: AnyRunner = db._.session;
-    await new PgDialect().migrate(migrations, runner, config);
-    const { rows } = await db.execute(
-      sql`select hash, created_at from ${sql.identifier(migrationsSchema)}.${
-        sql.identifier(migrationsTable)
-      }`,
+    // As `PgDialect.migrate` of Drizzle's, which does not say what failed.
+    await db.execute(sql`create schema if not exists ${schema}`);
+    await db.execute(
+      sql`create table if not exists ${record} (id serial primary key, hash text not null, created_at bigint)`,
     );
-    checkNonePassedOver(migrations, rows);
+    const { rows } = await db.execute(
+      sql`select hash, created_at from ${record}`,
+    );
+    const last = Math.max(...rows.map((row) => Number(row.created_at)));
+    checkNonePassedOver(migrations, rows, last);
+    for (
+      const [at, { sql: texts, folderMillis, hash }] of migrations.entries()
+    ) {
+      if (folderMillis <= last) continue;
+      for (const [index, text] of texts.entries()) {
+        const place = `statement ${index + 1} of ${entryOf(at)}`;
+        await db.execute(sql.raw(text)).catch((error) => {
+          throw placed(error, place);
+        });
+      }
+      await db.execute(
+        sql`insert into ${record} (hash, created_at) values (${hash}, ${folderMillis})`,
+      );
+    }
     // A snapshot would be taken before the lock is, and miss what its last
     // holder has done. And it takes what it takes.
   }, {
@@ -97,15 +111,35 @@ export async function migrate(
   });
 }
 
+/** A migration, as drizzle-kit counts them. */
+function entryOf(at: number): string {
+  return `entry ${at} of meta/_journal.json`;
+}
+
+/** Says where it was that the database has refused something. */
+function placed(error: unknown, place: string): unknown {
+  if (!(error instanceof DatabaseError)) return error;
+  const Refusal = [IntegrityError, SerializationError]
+    .find((each) => error instanceof each) ?? DatabaseError;
+  const { code, message, sqlstate, constraint, table, column } = error;
+  return new Refusal(code, `Cannot migrate: ${place} failed: ${message}`, {
+    sqlstate,
+    constraint,
+    table,
+    column,
+    cause: error,
+  });
+}
+
 /**
- * Drizzle applies what is newer than the last one that was applied. What
- * another branch has brought in between would be passed over, and nobody told.
- * Older than all that is recorded is what was there before the record; a time
+ * As with Drizzle, only what is newer than the last one is applied. What another
+ * branch has brought in between would be passed over, and nobody told. Older than all that is recorded is what was there before the record; a time
  * whose text is gone is that of one that was edited.
  */
 function checkNonePassedOver(
   migrations: readonly MigrationMeta[],
   record: readonly Record<string, unknown>[],
+  last: number,
 ): void {
   const texts = new Set<unknown>(migrations.map(({ hash }) => hash));
   const hashes = new Set(record.map(({ hash }) => hash));
@@ -113,11 +147,14 @@ function checkNonePassedOver(
   const edited = new Set(times.filter((_, at) => !texts.has(record[at]?.hash)));
   const first = Math.min(...times);
   const at = migrations.findIndex(({ folderMillis, hash }) =>
-    folderMillis >= first && !edited.has(folderMillis) && !hashes.has(hash)
+    folderMillis >= first && folderMillis <= last &&
+    !edited.has(folderMillis) && !hashes.has(hash)
   );
   if (at < 0) return;
   throw new TypeError(
-    `Cannot migrate: entry ${at} of meta/_journal.json is not newer than one that was applied without it; generate it again, or give it a "when" above all others`,
+    `Cannot migrate: ${
+      entryOf(at)
+    } is not newer than one that was applied without it; generate it again, or give it a "when" above all others`,
   );
 }
 

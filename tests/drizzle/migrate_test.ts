@@ -1,5 +1,15 @@
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { createEngine, DatabaseError, migrate } from "../../mod.ts";
+import {
+  assertEquals,
+  assertFalse,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import {
+  createEngine,
+  DatabaseError,
+  IntegrityError,
+  migrate,
+} from "../../mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { driverBeds } from "../support/drivers.ts";
 import { testDatabase } from "../support/postgres.ts";
@@ -49,6 +59,10 @@ for (const [name, makeBed] of Object.entries(driverBeds)) {
         DatabaseError,
       );
       assertEquals(error.sqlstate, "42P01");
+      assertEquals(
+        error.message,
+        'Cannot migrate: statement 1 of entry 2 of meta/_journal.json failed: SQLSTATE 42P01: relation "b" does not exist',
+      );
       const connection = await engine.connect();
       const { results } = await connection.send([
         {
@@ -108,6 +122,44 @@ Deno.test("migrate() two at once see each other's work whatever is the default",
     await database.query("commit");
     await both;
     assertEquals(await database.query("select id from gate"), [{ id: 1 }]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("migrate() names the migration that fails, and none of its values", async () => {
+  await using database = await testDatabase({
+    setup: "create schema taken; create table taken.record (a int)",
+  });
+  await using engine = createEngine(postgres(database.url));
+  const folder = await migrationsFolder([
+    `create table a (id int primary key, name text);
+--> statement-breakpoint
+insert into a values (1, 'secret');
+--> statement-breakpoint
+insert into a values (1, 'secret');`,
+  ]);
+  try {
+    const error = await assertRejects(
+      () => migrate(engine, folder),
+      IntegrityError,
+    );
+    assertEquals(
+      [error.code, error.sqlstate, error.table, error.constraint],
+      ["INTEGRITY_VIOLATION", "23505", "a", "a_pkey"],
+    );
+    assertStringIncludes(
+      error.message,
+      "3 of entry 0 of meta/_journal.json failed: 23505",
+    );
+    assertFalse(Deno.inspect(error).includes("secret"));
+    // What fails ahead of all of them is none of theirs.
+    const record = { migrationsSchema: "taken", migrationsTable: "record" };
+    const other = await assertRejects(
+      () => migrate(engine, folder, record),
+      DatabaseError,
+    );
+    assertFalse(other.message.includes("entry"));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
