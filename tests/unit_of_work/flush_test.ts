@@ -44,6 +44,24 @@ test("writes parents, children and COMMIT in one flight", async ({ db, flights }
   assert(ada.createdAt instanceof Date);
 });
 
+test("leaves a column alone that is set to undefined, as Drizzle does", async ({ db, rows }) => {
+  const ada = db.add(customers, { name: "Ada", age: 36, email: "a@b" });
+  await db.commit();
+  const input: { name?: string; age?: number; email?: string | null } = {
+    email: null,
+  };
+  const { name, age, email } = input;
+  Object.assign(ada, { name, age, email });
+  await db.commit();
+  const before = "select name, age, email from customers";
+  assertEquals(await rows(before), [{ name: "Ada", age: 36, email: null }]);
+  // When its row is read, the entity has its values again.
+  Object.assign(ada, { name, age });
+  assertEquals(db.dirty, []);
+  await db.refresh(ada);
+  assertEquals([ada.name, ada.age, ada.email], ["Ada", 36, null]);
+});
+
 test("writes these statements", async ({ db, flights }) => {
   const ada = db.add(customers, { name: "Ada" });
   db.add(orders, { customerId: ref(ada).id });
