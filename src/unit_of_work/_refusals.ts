@@ -1,3 +1,4 @@
+import { checkArgument } from "../errors/check_argument.ts";
 import { StateError } from "../errors/state_error.ts";
 import { type ColumnInfo, tableAndKey, type TableInfo } from "./table_info.ts";
 
@@ -8,15 +9,36 @@ export function unknownEntityError(
   table: TableInfo | undefined,
 ): StateError {
   const what = table === undefined
-    ? "the entity was never added or loaded"
+    ? strangeness(entity)
     : `the entity of ${
       tableAndKey(table)
-    } belongs to another session, or was forgotten`;
-  return new StateError(
-    "ENTITY_UNKNOWN",
-    `Cannot ${call}: ${what}; load it with get() or find(), or give its row to track()`,
-    { entities: [entity] },
-  );
+    } belongs to another session, or was forgotten; ${LOAD}`;
+  return new StateError("ENTITY_UNKNOWN", `Cannot ${call}: ${what}`, {
+    entities: [entity],
+  });
+}
+
+/**
+ * Refuses what no session can have had: where a row was not found, mostly.
+ *
+ * @param given What was given.
+ * @param call What it is needed for.
+ * @throws {TypeError} When it is no object.
+ */
+export function checkEntity(given: unknown, call: string): void {
+  const isObject = typeof given === "object" && given !== null;
+  checkArgument(isObject, call, "an entity");
+}
+
+const LOAD = "load it with get() or find(), or give its row to track()";
+
+/** What there is to say of an object that no session has ever had. */
+function strangeness(given: object): string {
+  if (given instanceof Promise) return "a promise is no entity; await it";
+  if (Array.isArray(given)) {
+    return "a list is no entity; give its entities one by one";
+  }
+  return `the entity was never added or loaded; ${LOAD}`;
 }
 
 /** A value that the database has yet to make. */

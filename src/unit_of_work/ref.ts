@@ -1,3 +1,5 @@
+import { checkEntity } from "./_refusals.ts";
+
 /**
  * Stands for a value of an entity that the database has yet to make;
  * `ref(entity)` makes it.
@@ -73,8 +75,10 @@ export type Refs<Entity> = {
  * @typeParam Entity The entity's type.
  * @param entity What `add`, `get` or `find` returned.
  * @returns A reference per column.
+ * @throws {TypeError} When it is no object.
  */
 export function ref<Entity extends object>(entity: Entity): Refs<Entity> {
+  checkEntity(entity, "make a reference");
   const target: Partial<Refs<Entity>> = {};
   // A column is named by reading it.
   return new Proxy(target, {

@@ -1,6 +1,7 @@
 import { checkFree, checkTargets, takeKeys } from "./_key_checks.ts";
 import { OtherWrites } from "./_other_writes.ts";
 import {
+  checkEntity,
   notFlushedError,
   removedError,
   unknownEntityError,
@@ -437,6 +438,7 @@ export class UnitOfWork {
   #entryOf(call: string, entity: object): Entry {
     const entry = this.#map.of(entity);
     if (entry !== undefined) return entry;
+    checkEntity(entity, call);
     throw unknownEntityError(call, entity, this.#map.tableOf(entity));
   }
 

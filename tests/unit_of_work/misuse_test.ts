@@ -77,6 +77,40 @@ test("refuses a ref to what was never added, or forgotten", async ({ db }) => {
   );
 });
 
+test("says what was given in place of an entity", async ({ db }) => {
+  for (const given of [undefined, null, 5]) {
+    assertThrows(
+      () => ref(given as never),
+      TypeError,
+      "Cannot make a reference: expected an entity",
+    );
+    assertThrows(
+      () => db.remove(given as never),
+      TypeError,
+      "Cannot remove: expected an entity",
+    );
+  }
+  const ada = db.get(customers, 1);
+  const all = db.find(customers);
+  assertRefuses(
+    () => db.remove(ada),
+    "ENTITY_UNKNOWN",
+    "Cannot remove: a promise is no entity; await it",
+  );
+  assertRefuses(
+    () => db.add(orders, { customerId: (ref(ada) as never as { id: 1 }).id }),
+    "ENTITY_UNKNOWN",
+    'Cannot use a ref for "orders"."customerId": a promise is no entity; await it',
+  );
+  const found = await all;
+  assertRefuses(
+    () => db.remove(found),
+    "ENTITY_UNKNOWN",
+    "Cannot remove: a list is no entity; give its entities one by one",
+  );
+  await ada;
+});
+
 test("refuses a table without a key", async ({ db }) => {
   assertRefuses(
     () => db.add(keyless, { line: "secret" }),
