@@ -285,9 +285,20 @@ export interface ErrorCodes {
    */
   VERSION_UNSUPPORTED: "StateError";
   /**
+   * A row that was inserted did not come back under its key: a trigger has
+   * skipped it (it returned NULL, as one that puts rows elsewhere does), or
+   * given it another key. Running it again does the same. Use
+   * `mapTable(table, { keys: "trigger" })` where a trigger makes the keys; where
+   * it skips rows, `readBack: "none"`, or `enqueue()` an insert of Drizzle's.
+   */
+  ROW_NOT_RETURNED: "StateError";
+  /**
    * A row that was to be changed or removed is not as it was loaded: another
    * transaction changed or removed it. Nothing was saved; call `rollback()` and
-   * run the unit of work again.
+   * run the unit of work again. Where that does not help, a trigger has kept the
+   * row as it is (`BEFORE`, returning NULL), or a policy lets the role read it
+   * and not change it: `enqueue()` an update or delete of Drizzle's, which does
+   * not look at what was done.
    */
   STALE_DATA: "StaleDataError";
 }

@@ -12,6 +12,7 @@ import {
 import { NullpoolError } from "./error.ts";
 import { quotesValue } from "./quotes_value.ts";
 import { describeSqlstate, hasSafeText } from "./sqlstate.ts";
+import { StateError } from "./state_error.ts";
 
 /** What is known about the moment in which a driver failed. */
 export interface DriverFailureContext {
@@ -45,8 +46,8 @@ export interface StaleCheck {
   readonly table: string;
   /** What was tried on which key, such as `update "users" by "id"`. */
   readonly attempt: string;
-  /** What the rows are that were found, such as `are as they were loaded`. */
-  readonly found: string;
+  /** Whether its rows are new: nobody else can have changed them. */
+  readonly isInsert: boolean;
   /** How many rows there had to be. */
   readonly expected: number;
 }
@@ -68,8 +69,8 @@ export interface ServerErrorFields {
  *
  * @param error What the driver threw.
  * @param context What is known about the moment.
- * @returns A `DatabaseError` for an answer of the server, else a
- * `ConnectionError`; errors of this library pass unchanged.
+ * @returns A `DatabaseError` for an answer of the server, a `StateError` where
+ * an insert has not brought its rows back, else a `ConnectionError`; errors of this library pass unchanged.
  */
 export function wrapDriverError(
   error: unknown,
@@ -141,12 +142,19 @@ export function staleStatement(
 function staleError(
   { code, message }: ServerErrorFields,
   { stale }: Partial<FailedStatement> = {},
-): StaleDataError | undefined {
+): NullpoolError | undefined {
   const [, key, count] = STALE.exec(message) ?? [];
   if (code !== "22P02" || key === undefined || key !== stale?.key) return;
-  const { table, attempt, found, expected } = stale;
+  const { table, attempt, isInsert, expected } = stale;
+  const rows = `Cannot ${attempt}: ${count} of ${expected} rows`;
+  if (isInsert) {
+    return new StateError(
+      "ROW_NOT_RETURNED",
+      `${rows} came back under their keys; a trigger has skipped the others, or changed their keys`,
+    );
+  }
   return new StaleDataError(
-    `Cannot ${attempt}: ${count} of ${expected} rows ${found}; call rollback() and run the unit of work again`,
+    `${rows} are as they were loaded; call rollback() and run the unit of work again`,
     { table, found: Number(count) },
   );
 }

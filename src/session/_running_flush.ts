@@ -2,6 +2,8 @@ import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { Result, Statement } from "../driver/statement.ts";
 import type { Engine } from "../engine/engine.ts";
 import { StaleDataError } from "../errors/database_error.ts";
+import { hideEntities } from "../errors/error.ts";
+import { StateError } from "../errors/state_error.ts";
 import type { Change } from "../unit_of_work/change_set.ts";
 import type { PlannedStatement } from "../unit_of_work/flush_plan.ts";
 import type { UnitOfWork } from "../unit_of_work/unit_of_work.ts";
@@ -145,7 +147,9 @@ class HeardStatement implements Statement {
 /** Says which entities a failed statement was about. */
 function explained(error: unknown, { changes }: PlannedStatement): unknown {
   const entities = changes.map(({ entry: { entity } }) => entity);
-  if (error instanceof StaleDataError) error.entities = entities;
+  const isCounted = error instanceof StaleDataError ||
+    (error instanceof StateError && error.code === "ROW_NOT_RETURNED");
+  if (isCounted) hideEntities(error, entities);
   const table = changes[0]?.entry.table;
   return table === undefined ? error : explainedXmin(error, table, entities);
 }

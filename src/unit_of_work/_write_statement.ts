@@ -10,8 +10,8 @@ export interface CountedWrite {
   readonly table: TableInfo;
   /** What it does to the table, such as `delete from`. */
   readonly attempt: string;
-  /** What the rows are that it has found, such as `are as they were loaded`. */
-  readonly found: string;
+  /** Whether its rows are new. */
+  readonly isInsert: boolean;
   /** How many rows it has to find. */
   readonly expected: number;
 }
@@ -34,7 +34,7 @@ export function writeStatement(
     attempt: `${counted.attempt} "${counted.table.name}" by ${
       keyNames(counted.table)
     }`,
-    found: counted.found,
+    isInsert: counted.isInsert,
     expected: counted.expected,
   };
   return new WriteStatement(text, parameters, stale);

@@ -97,7 +97,7 @@ export function updateStatement(group: UpdateGroup): Statement {
     {
       table,
       attempt: "update",
-      found: "are as they were loaded",
+      isInsert: false,
       expected: rows.length,
     },
   );
@@ -124,7 +124,7 @@ export function deleteStatement(selection: RowSelection): Statement {
     {
       table,
       attempt: "delete from",
-      found: "are as they were loaded",
+      isInsert: false,
       expected: keys.length,
     },
   );

@@ -102,7 +102,7 @@ export function insertStatement(group: InsertGroup): Statement {
     {
       table,
       attempt: "insert into",
-      found: "were stored under their keys",
+      isInsert: true,
       expected,
     },
   );

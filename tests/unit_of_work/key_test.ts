@@ -12,7 +12,7 @@ import {
   timestamp,
   uuid,
 } from "drizzle-orm/pg-core";
-import { DatabaseError, ref, StaleDataError } from "../../mod.ts";
+import { DatabaseError, ref, StateError } from "../../mod.ts";
 import { entityTests } from "./entity_bed.ts";
 
 const prices = pgTable("prices", {
@@ -147,8 +147,8 @@ test("knows keys that are rounded, and says when they are others", async ({ db, 
   db.add(lowered, { id: "ABC", name: "x" });
   await assertRejects(
     () => db.commit(),
-    StaleDataError,
-    'Cannot insert into "lowered" by "id": 0 of 1 rows were stored under their keys',
+    StateError,
+    'Cannot insert into "lowered" by "id": 0 of 1 rows came back under their keys; a trigger has skipped the others, or changed their keys',
   );
   await db.rollback();
   assertEquals(await rows("select * from lowered"), []);

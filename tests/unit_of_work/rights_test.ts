@@ -7,6 +7,7 @@ import {
   ref,
   sessionmaker,
   StaleDataError,
+  StateError,
 } from "../../mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { testDatabase } from "../support/postgres.ts";
@@ -138,8 +139,8 @@ Deno.test("a trigger that keeps a row away is told", async () => {
   await using engine = createEngine(postgres(database.url));
   await using db = sessionmaker(engine)();
   db.addAll(parents, [{ owner: "yes" }, { owner: "no" }]);
-  const error = await assertRejects(() => db.commit(), StaleDataError);
-  assertEquals(error.found, 1);
+  const error = await assertRejects(() => db.commit(), StateError, "1 of 2");
+  assertEquals(error.code, "ROW_NOT_RETURNED");
   await db.rollback();
   assertEquals(await database.query("select * from parents"), []);
 });

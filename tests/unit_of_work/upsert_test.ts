@@ -722,7 +722,8 @@ test("needs to know of a trigger that changes what rows are known by", async ({ 
   }
   await db.commit();
   db.add(tokens, { name: "A" }, { onConflict: { target: tokens.name } });
-  await assertRejects(() => db.commit(), StaleDataError);
+  const error = await assertRejects(() => db.commit(), StateError);
+  assertEquals(error.code, "ROW_NOT_RETURNED");
   await db.rollback();
   const options = { onConflict: { target: rewritten.name } };
   for (const value of [1, 2]) {
