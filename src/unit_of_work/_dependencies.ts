@@ -10,6 +10,7 @@ import {
   type TableInfo,
   XMIN,
 } from "./table_info.ts";
+import { tablesInLockOrder } from "./_lock_order.ts";
 import { uniqueColumns } from "./_unique_columns.ts";
 
 /** Why one change has to come behind another one. */
@@ -81,9 +82,12 @@ export class DependencyFinder {
     }
   }
 
-  /** The tables concerned. */
-  get tables(): Iterable<TableInfo> {
-    return this.#byTable.keys();
+  /** The tables concerned, in the order in which their rows may be locked. */
+  get tables(): readonly TableInfo[] {
+    return tablesInLockOrder(
+      [...this.#byTable.keys()],
+      (table) => this.#byTable.get(table)?.insert.length !== 0,
+    );
   }
 
   /** Finds all. */

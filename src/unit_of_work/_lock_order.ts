@@ -1,7 +1,45 @@
 import type { Change } from "./change_set.ts";
 import { KeptObject, type KeptValue } from "./kept_value.ts";
 import { storedValue } from "./row_key.ts";
-import type { ColumnInfo } from "./table_info.ts";
+import type { ColumnInfo, TableInfo } from "./table_info.ts";
+
+/**
+ * Puts tables in the order in which all sessions lock rows of them: what others
+ * refer to comes first, then names decide. Tables of new rows keep their places:
+ * a trigger, or a foreign key that the schema does not tell, may want the order
+ * in which they were given.
+ *
+ * @param tables The tables of a flush.
+ * @param hasNewRows Whether one gets new rows.
+ */
+export function tablesInLockOrder(
+  tables: readonly TableInfo[],
+  hasNewRows: (table: TableInfo) => boolean,
+): readonly TableInfo[] {
+  const locked = tables.filter((table) => !hasNewRows(table));
+  if (locked.length < 2) return tables;
+  const sorted = locked
+    .map((table) => ({ table, below: tablesBelow(table) }))
+    .toSorted((a, b) =>
+      a.below - b.below || compare(a.table.name, b.table.name)
+    )
+    .values();
+  return tables.map((table) =>
+    hasNewRows(table) ? table : sorted.next().value?.table ?? table
+  );
+}
+
+/**
+ * How many tables one refers to, over others, too: fewer than whoever refers to
+ * it, whatever else is in the flush.
+ */
+function tablesBelow(table: TableInfo): number {
+  const below = new Set([table]);
+  for (const { foreignKeys } of below) {
+    for (const { target } of foreignKeys) below.add(target());
+  }
+  return below.size;
+}
 
 /**
  * Puts changes of one statement in the order in which all sessions lock their
