@@ -45,44 +45,59 @@ function tablesBelow(table: TableInfo): number {
  * Puts changes of one statement in the order in which all sessions lock their
  * rows: deadlocks are for those who lock in another one.
  *
- * @param first The first of them.
- * @param group All of them, alike.
+ * @param group The changes, alike.
  */
-export function inLockOrder(
-  { kind, conflict, columns, entry: { table } }: Change,
-  group: readonly Change[],
-): readonly Change[] {
-  if (kind !== "insert") {
-    return sortedBy(
-      group,
-      table.primaryKey,
-      ({ entry }, column) => storedValue(entry, column),
-    );
-  }
+export function inLockOrder(group: readonly Change[]): readonly Change[] {
+  const [first] = group;
+  const columns = first && lockedBy(first);
   // Those that are new lock nothing that others have.
-  if (conflict === undefined) return group;
-  return sortedBy(
-    group,
-    conflict.target,
-    ({ values }, column) => values[columns.indexOf(column)],
-  );
+  if (columns === undefined) return group;
+  return group.toSorted((a, b) => compareBy(columns, a, b));
 }
 
-function sortedBy(
-  group: readonly Change[],
+/**
+ * Which of two statements, for one place, locks its first row first.
+ *
+ * @param a The changes of one, in lock order.
+ * @param b Those of the other.
+ */
+export function compareLocks(
+  [a]: readonly Change[],
+  [b]: readonly Change[],
+): number {
+  const areStored = a?.kind !== "insert" && b?.kind !== "insert";
+  return a && b && areStored ? compareBy(a.entry.table.primaryKey, a, b) : 0;
+}
+
+/** The columns by which changes find the rows that they lock, if they do. */
+function lockedBy(
+  { kind, conflict, entry: { table } }: Change,
+): readonly ColumnInfo[] | undefined {
+  return kind === "insert" ? conflict?.target : table.primaryKey;
+}
+
+function compareBy(
   columns: readonly ColumnInfo[],
-  valueOf: (change: Change, column: ColumnInfo) => KeptValue,
-): readonly Change[] {
-  return group.toSorted((a, b) => {
-    for (const column of columns) {
-      const order = compare(
-        orderOf(valueOf(a, column)),
-        orderOf(valueOf(b, column)),
-      );
-      if (order !== 0) return order;
-    }
-    return 0;
-  });
+  a: Change,
+  b: Change,
+): number {
+  for (const column of columns) {
+    const order = compare(
+      orderOf(lockedValue(a, column)),
+      orderOf(lockedValue(b, column)),
+    );
+    if (order !== 0) return order;
+  }
+  return 0;
+}
+
+function lockedValue(
+  { kind, entry, columns, values }: Change,
+  column: ColumnInfo,
+): KeptValue {
+  return kind === "insert"
+    ? values[columns.indexOf(column)]
+    : storedValue(entry, column);
 }
 
 function compare(a: unknown, b: unknown): number {

@@ -4,7 +4,7 @@ import {
   type RowSelection,
   updateStatement,
 } from "./change_statements.ts";
-import { inLockOrder } from "./_lock_order.ts";
+import { compareLocks, inLockOrder } from "./_lock_order.ts";
 import { notFlushedError } from "./_refusals.ts";
 import { type Change, versionOf } from "./change_set.ts";
 import type { Entry } from "./entry.ts";
@@ -77,7 +77,7 @@ function isAlone(changes: readonly Change[]): boolean {
 }
 
 /** Changes that may share a statement. */
-function groupsOf({ changes, placeOf }: Placement): Change[][] {
+function groupsOf({ changes, placeOf }: Placement): (readonly Change[])[] {
   const groups = new Map<string, Group>();
   const tables = new Map<unknown, number>();
   let last: Group | undefined;
@@ -94,8 +94,10 @@ function groupsOf({ changes, placeOf }: Placement): Change[][] {
     last.changes.push(change);
   }
   return [...groups.values()]
+    .map(({ place, changes }) => ({ place, changes: inLockOrder(changes) }))
     .toSorted((a, b) =>
-      a.place.slot - b.place.slot || a.place.step - b.place.step
+      a.place.slot - b.place.slot || a.place.step - b.place.step ||
+      compareLocks(a.changes, b.changes)
     )
     .map(({ changes }) => changes);
 }
@@ -160,10 +162,9 @@ class Planner {
     this.#wanted.set(entity, keys.add(key));
   }
 
-  plan(group: readonly Change[]): PlannedStatement[] {
-    const [first] = group;
+  plan(changes: readonly Change[]): PlannedStatement[] {
+    const [first] = changes;
     if (first === undefined) return [];
-    const changes = inLockOrder(first, group);
     const size = pageSize(first);
     return this.#byReference(changes).flatMap(({ changes, rows, keys }) =>
       starts(changes.length, size).map((start) => {

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { asc, desc } from "drizzle-orm";
 import { integer, pgTable, serial } from "drizzle-orm/pg-core";
 import type { Session } from "../../mod.ts";
 import { entityTests, inShort } from "./entity_bed.ts";
@@ -81,6 +82,22 @@ test("deletes from tables in one order, whichever was loaded first", async ({ db
       "delete zebras",
       "delete mice",
     ]);
+    await db.rollback();
+  }
+});
+
+test("updates the row with the lowest key first, whichever columns were changed", async ({ db, flights }) => {
+  db.addAll(apples, [{ count: 1 }, { count: 2 }]);
+  await db.commit();
+  for (const orderBy of [asc(apples.id), desc(apples.id)]) {
+    for (const apple of await db.find(apples, undefined, { orderBy })) {
+      if (apple.id === 2) apple.zebraId = 1;
+      else apple.count++;
+    }
+    flights();
+    await db.flush();
+    const [first, second] = flights().flat().slice(-2);
+    assert(first?.includes('set "count"') && second?.includes('"zebraId"'));
     await db.rollback();
   }
 });
