@@ -91,14 +91,28 @@ export function noRequest(attempt: string): ConnectionError {
  * @param error What was thrown.
  */
 export function noAnswer(attempt: string, error: unknown): ConnectionError {
-  const reason = transportReason(error);
-  const isUnsent = UNSENT.test(reason);
-  return failure(isUnsent ? "CONNECT_FAILED" : "CONNECTION_LOST", {
-    message: `${
-      isUnsent ? "Cannot connect to" : "Lost the connection to"
-    } ${attempt}: ${isUnsent ? "it cannot be reached" : "no answer"}`,
-    maybeExecuted: !isUnsent,
+  const why = whyOf(error);
+  if (UNSENT.test(transportReason(error))) {
+    return failure("CONNECT_FAILED", {
+      message: `Cannot connect to ${attempt}: ${why ?? "it cannot be reached"}`,
+    });
+  }
+  return failure("CONNECTION_LOST", {
+    message: `Lost the connection to ${attempt}: ${why ?? "no answer"}`,
+    maybeExecuted: true,
   });
+}
+
+/**
+ * Why, in the runtime's words: Node's and Bun's code, or what Deno says behind
+ * the URL. Other texts may repeat whatever `fetch` was given.
+ */
+function whyOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const why = whyOf(error.cause);
+  if (why !== undefined) return why;
+  if ("code" in error && typeof error.code === "string") return error.code;
+  return /client error \(\w+\): (.+)/.exec(error.message)?.[1];
 }
 
 /**

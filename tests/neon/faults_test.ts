@@ -273,7 +273,7 @@ Deno.test("a wrong password, nobody there, and rubbish are told apart", async ()
   );
   const cases = [
     [{ password: "wrong-secret" }, "CONNECT_FAILED", "password authentication"],
-    [{ port: closedPort() }, "CONNECT_FAILED", "cannot be reached"],
+    [{ port: closedPort() }, "CONNECT_FAILED", "refused"],
     [{ port: String(rubbish.addr.port) }, "CONNECTION_LOST", "none of Neon's"],
   ] as const;
   for (const [difference, code, word] of cases) {

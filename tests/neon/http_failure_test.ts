@@ -93,6 +93,45 @@ Deno.test("noAnswer() takes a host's name for no reason", () => {
   }
 });
 
+/** As Deno tells it. */
+function said(reason: string): Error {
+  const cause = new Error(
+    `error sending request from 127.0.0.1:4 for https://app:secret@api.example/sql (10.0.0.1:443): client error (${reason}`,
+  );
+  return new TypeError("fetch failed", { cause });
+}
+
+const WHY: readonly (readonly [unknown, string])[] = [
+  [
+    said("Connect): invalid peer certificate: UnknownIssuer"),
+    "Cannot connect to db: invalid peer certificate: UnknownIssuer",
+  ],
+  [
+    said("SendRequest): connection closed before message completed"),
+    "Lost the connection to db: connection closed before message completed",
+  ],
+  [
+    new TypeError("fetch failed", {
+      cause: coded("ENOTFOUND").cause,
+    }),
+    "Cannot connect to db: ENOTFOUND",
+  ],
+  [coded("UND_ERR_SOCKET"), "Lost the connection to db: UND_ERR_SOCKET"],
+  [
+    new TypeError("Fetch failed: Requests to port 6667 are blocked"),
+    "Cannot connect to db: it cannot be reached",
+  ],
+  // A `fetch` of the caller's says anything.
+  [new Error("secret"), "Lost the connection to db: no answer"],
+  ["secret", "Lost the connection to db: no answer"],
+];
+
+Deno.test("noAnswer() says why, in the runtime's words", () => {
+  for (const [error, message] of WHY) {
+    assertEquals(noAnswer("db", error).message, message);
+  }
+});
+
 Deno.test("httpFailure() takes only a refusal for nothing done", () => {
   const attempt = 'database "app" at host:5432';
   const told = (status: number) => {
