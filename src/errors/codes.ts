@@ -142,7 +142,10 @@ export interface ErrorCodes {
   /**
    * No connection could be opened, or a pooler had none of the server; nothing
    * was executed. The message names host and database; check the URL, the
-   * network and the credentials.
+   * network and the credentials. A certificate that is not trusted
+   * (`SELF_SIGNED_CERT_IN_CHAIN`, `UNABLE_TO_VERIFY_LEAF_SIGNATURE`) has an
+   * authority that the runtime does not know: give it to
+   * `postgres(url, { tls: { ca } })`.
    */
   CONNECT_FAILED: "ConnectionError";
   /**

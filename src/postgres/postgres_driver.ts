@@ -22,8 +22,12 @@ export interface PostgresOptions {
    */
   readonly connectTimeout?: number;
   /**
-   * TLS settings as `node:tls` takes them, such as `{ ca }`. They take the
-   * place of the URL's `sslmode`.
+   * TLS settings as `node:tls` takes them, such as `{ ca }`: the certificate,
+   * as PEM, of the authority that has signed the server's. They take the place
+   * of the URL's `sslmode`.
+   *
+   * On Workers they only say that there is TLS: the runtime verifies, by the
+   * authorities that it knows.
    */
   readonly tls?: Readonly<Record<string, unknown>>;
   /**
@@ -56,10 +60,10 @@ const URL_PARAMS = ["sslmode", "application_name", "channel_binding"];
  * even what `PGOPTIONS` has.
  *
  * TLS follows the URL's `sslmode`: none without it or with `disable`,
- * unverified with `no-verify`, verified with `require`, `verify-ca` and
- * `verify-full`. With `channel_binding=require` there is no login but over
- * verified TLS, which names the server as well as a bound login would; the
- * login itself is not bound.
+ * unverified with `no-verify` (but on Workers), and with `require`, `verify-ca`
+ * and `verify-full` alike it is verified: authority, name and date. With
+ * `channel_binding=require` there is no login but over verified TLS, which names
+ * the server as well as a bound login would; the login itself is not bound.
  *
  * @example An engine over TCP
  * ```ts

@@ -2,11 +2,13 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConnectionError, createEngine, sessionmaker } from "../../mod.ts";
 import { postgres, type PostgresOptions } from "../../src/postgres/mod.ts";
 import { connectAdmin } from "../support/admin_client.ts";
+import { bundleWorker } from "../support/bundle_worker.ts";
 import { CERTIFICATE } from "../support/certificate.ts";
 import {
   controlPostgres,
   startPostgres,
 } from "../support/embedded_postgres.ts";
+import { startRawWorkerd } from "../support/raw_workerd.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const { authority, cert, key } = CERTIFICATE;
@@ -145,5 +147,24 @@ Deno.test("postgres() cancels over TLS what it gives up", async () => {
       );
       return rows.length === 0;
     });
+  });
+});
+
+Deno.test("postgres() on workerd is let in by what the runtime trusts alone", async () => {
+  const contents = await bundleWorker("tests/postgres/tls_worker.ts", {
+    tcp: true,
+  });
+  await withTls(async (url) => {
+    await using worker = await startRawWorkerd(contents, {
+      POSTGRES_URL: url,
+      AUTHORITY: authority,
+    });
+    const login = async (how: string) =>
+      await (await fetch(`http://127.0.0.1:${worker.port}${how}`)).text();
+    assertEquals(await login("/"), "in");
+    for (const how of ["/?sslmode=no-verify", "/authority"]) {
+      const told = await login(how);
+      assert(told.startsWith("CONNECT_FAILED: Cannot connect to"), told);
+    }
   });
 });
