@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { MigrationMeta } from "drizzle-orm/migrator";
 import type { Engine } from "../engine/engine.ts";
+import { checkArgument } from "../errors/check_argument.ts";
 import {
   checkOptionNames,
   type OptionNames,
@@ -10,6 +11,7 @@ import {
   IntegrityError,
   SerializationError,
 } from "../errors/database_error.ts";
+import type { Session } from "./session.ts";
 import { sessionmaker } from "./sessionmaker.ts";
 
 /** Where {@linkcode migrate} keeps its record. */
@@ -52,10 +54,12 @@ const MIGRATE_OPTIONS: OptionNames<MigrateOptions> = {
  * ```
  *
  * @param engine Of the database.
- * @param folder drizzle-kit's output folder, with `meta/_journal.json` in it.
+ * @param folder drizzle-kit's output folder, with `meta/_journal.json` in it; a
+ * relative one is looked for in the working directory.
  * @param options Where the record is kept.
- * @throws {TypeError} When the folder holds no migrations, or one of them is
- * not newer than others that were applied without it; none is applied then.
+ * @throws {TypeError} When the folder lacks its journal or a file of it, or a
+ * migration is not newer than others that were applied without it; none is
+ * applied then.
  * @throws {DatabaseError} When a migration fails, and which one; none is applied
  * then.
  */
@@ -64,6 +68,11 @@ export async function migrate(
   folder: string,
   options: MigrateOptions = {},
 ): Promise<void> {
+  checkArgument(
+    typeof folder === "string",
+    "migrate",
+    "drizzle-kit's folder as text",
+  );
   checkOptionNames("migrate()", options, MIGRATE_OPTIONS);
   const {
     migrationsSchema = "drizzle",
@@ -87,16 +96,10 @@ export async function migrate(
     );
     const last = Math.max(...rows.map((row) => Number(row.created_at)));
     checkNonePassedOver(migrations, rows, last);
-    for (
-      const [at, { sql: texts, folderMillis, hash }] of migrations.entries()
-    ) {
+    for (const [at, migration] of migrations.entries()) {
+      const { folderMillis, hash } = migration;
       if (folderMillis <= last) continue;
-      for (const [index, text] of texts.entries()) {
-        const place = `statement ${index + 1} of ${entryOf(at)}`;
-        await db.execute(sql.raw(text)).catch((error) => {
-          throw placed(error, place);
-        });
-      }
+      await apply(db, migration, entryOf(at));
       await db.execute(
         sql`insert into ${record} (hash, created_at) values (${hash}, ${folderMillis})`,
       );
@@ -109,6 +112,21 @@ export async function migrate(
     statementTimeout: 0,
     transactionTimeout: 0,
   });
+}
+
+/** Runs the statements of a migration. */
+async function apply(
+  db: Pick<Session, "execute">,
+  { sql: texts }: MigrationMeta,
+  name: string,
+): Promise<void> {
+  for (const [at, text] of texts.entries()) {
+    try {
+      await db.execute(sql.raw(text));
+    } catch (error) {
+      throw placed(error, `statement ${at + 1} of ${name}`);
+    }
+  }
 }
 
 /** A migration, as drizzle-kit counts them. */
@@ -133,8 +151,9 @@ function placed(error: unknown, place: string): unknown {
 
 /**
  * As with Drizzle, only what is newer than the last one is applied. What another
- * branch has brought in between would be passed over, and nobody told. Older than all that is recorded is what was there before the record; a time
- * whose text is gone is that of one that was edited.
+ * branch has brought in between would be passed over, and nobody told. Older
+ * than all that is recorded is what was there before the record; a time whose
+ * text is gone is that of one that was edited.
  */
 function checkNonePassedOver(
   migrations: readonly MigrationMeta[],
@@ -164,9 +183,9 @@ async function readMigrations(folder: string): Promise<MigrationMeta[]> {
   try {
     return readMigrationFiles({ migrationsFolder: folder });
   } catch (error) {
-    throw new TypeError(
-      `Cannot migrate: the folder "${folder}" holds no drizzle-kit migrations`,
-      { cause: error },
-    );
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new TypeError(`Cannot migrate from "${folder}": ${reason}`, {
+      cause: error,
+    });
   }
 }

@@ -70,7 +70,8 @@ export interface ServerErrorFields {
  * @param error What the driver threw.
  * @param context What is known about the moment.
  * @returns A `DatabaseError` for an answer of the server, a `StateError` where
- * an insert has not brought its rows back, else a `ConnectionError`; errors of this library pass unchanged.
+ * an insert has not brought its rows back, else a `ConnectionError`; errors of
+ * this library pass unchanged.
  */
 export function wrapDriverError(
   error: unknown,

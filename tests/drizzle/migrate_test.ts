@@ -11,6 +11,7 @@ import {
   migrate,
 } from "../../mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
+import { recordingDriver } from "../../src/testing/mod.ts";
 import { driverBeds } from "../support/drivers.ts";
 import { testDatabase } from "../support/postgres.ts";
 
@@ -204,5 +205,28 @@ Deno.test("migrate() refuses what would be passed over", async () => {
     for (const folder of [ours, merged, copied, moved, squashed]) {
       await Deno.remove(folder, { recursive: true });
     }
+  }
+});
+
+Deno.test("migrate() says what its folder lacks", async () => {
+  await using engine = createEngine(recordingDriver());
+  const folder = await migrationsFolder([FIRST, ""]);
+  try {
+    await Deno.remove(`${folder}/0001_step.sql`);
+    for (
+      const [path, lack] of [
+        [`${folder}/meta`, "meta/_journal.json"],
+        [folder, "0001_step.sql"],
+      ] as const
+    ) {
+      const { message } = await assertRejects(
+        () => migrate(engine, path),
+        TypeError,
+      );
+      assertStringIncludes(message, `Cannot migrate from "${path}": `);
+      assertStringIncludes(message, lack);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });

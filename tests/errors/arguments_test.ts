@@ -5,6 +5,7 @@ import {
   createEngine,
   mapTable,
   mapTasks,
+  migrate,
   QueuePool,
   sessionmaker,
 } from "../../mod.ts";
@@ -68,6 +69,10 @@ const REFUSED: readonly (readonly [string, (bed: Bed) => unknown])[] = [
   [
     "Cannot begin: expected a function",
     ({ Session }) => Session.begin(wrong(Promise.resolve())),
+  ],
+  [
+    "Cannot migrate: expected drizzle-kit's folder as text",
+    ({ engine }) => migrate(engine, wrong({ migrationsFolder: "drizzle" })),
   ],
   [
     "Cannot map tasks: expected a sessionmaker",
