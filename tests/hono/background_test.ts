@@ -1,4 +1,9 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { sql } from "drizzle-orm";
 import { type Context, type ExecutionContext, Hono } from "hono";
 import { stream, streamText } from "hono/streaming";
@@ -466,6 +471,8 @@ requestTest("a session per WebSocket message", async (bed) => {
           await insert(scope.db, String(event.data));
           if (event.data === "2") throw new Error("undone");
         }).then(() => socket.send("stored"), () => socket.send("failed")),
+      onOpen: (_, socket) =>
+        void insert(scope.db, "4").catch(({ message }) => socket.send(message)),
     })),
   );
   await using server = Deno.serve(
@@ -474,18 +481,23 @@ requestTest("a session per WebSocket message", async (bed) => {
   );
   const socket = new WebSocket(`ws://127.0.0.1:${server.addr.port}/`);
   const answers: unknown[] = [];
-  await new Promise((resolve) => socket.onopen = resolve);
   const answered = new Promise<void>((resolve) => {
     socket.onmessage = ({ data }) => {
-      if (answers.push(data) === 3) resolve();
+      if (answers.push(data) === 4) resolve();
     };
   });
+  await new Promise((resolve) => socket.onopen = resolve);
   for (const n of [1, 2, 3]) socket.send(`${n}`);
   await answered;
   const closed = new Promise((resolve) => socket.onclose = resolve);
   socket.close();
   await closed;
-  assertEquals(answers.toSorted(), ["failed", "stored", "stored"]);
+  const [refused, ...others] = answers.toSorted();
+  assertStringIncludes(
+    String(refused),
+    "the session is closed; the request has ended: use Session.begin() for a message of a WebSocket, background()",
+  );
+  assertEquals(others, ["failed", "stored", "stored"]);
   assertEquals(await stored(), [1, 3]);
   assertEquals(engine.status().checkedOut, 0);
 });
