@@ -85,7 +85,7 @@ export class Entities {
     }
     const parts: NestedParts = {
       relational,
-      isEntity: (value) => work.has(value),
+      isEntity: (row, relation) => work.has(row, `add "${relation}"`),
       add: (related, row) => add(this.#infoOf(related), row),
     };
     // Mostly there are no others, and it is the same for thousands of rows.

@@ -226,9 +226,20 @@ export class UnitOfWork {
     return { table, key };
   }
 
-  /** Whether an entity is of this session. */
-  has(entity: object): boolean {
-    return this.#map.of(entity) !== undefined;
+  /**
+   * Whether a row is an entity of this session.
+   *
+   * @param row An entity, or values that one is to have.
+   * @param call What it is needed for.
+   * @throws {StateError} When it is one of another session.
+   */
+  has(row: object, call: string): boolean {
+    if (this.#map.of(row) !== undefined) return true;
+    // Who has forgotten one itself may have another made of its values.
+    const isOwn = this.#map.knownTable(row) !== undefined;
+    const table = isOwn ? undefined : this.#map.tableOf(row);
+    if (table !== undefined) throw unknownEntityError(call, row, table);
+    return false;
   }
 
   /**

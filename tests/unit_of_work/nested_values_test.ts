@@ -140,6 +140,24 @@ test("refuses what is no list, or no row", ({ db }) => {
   return db.rollback();
 });
 
+test("refuses an entity of another session, which would be added again", async ({ db, Session }) => {
+  await using other = Session();
+  const ada = other.add(customers, { name: "Ada" });
+  await other.commit();
+  const error = assertThrows(
+    () => db.add(orders, { note: "x", customer: ada }),
+    StateError,
+    'Cannot add "customer": the entity of "customers" (key "id") belongs to another session, or was forgotten; load it with get() or find(), or give its row to track()',
+  );
+  assertEquals([error.code, error.entities], ["ENTITY_UNKNOWN", [ada]]);
+  assertEquals(db.new, []);
+  const [customer] = db.track(customers, [ada]);
+  assert(customer);
+  const order = db.add(orders, { customer });
+  await db.commit();
+  assertEquals(order.customerId, ada.id);
+});
+
 test("refers to entities that are there, and adds all or nothing", async ({ db, rows }) => {
   const ada = db.add(customers, { name: "Ada" });
   const order = db.add(orders, { customer: ada, note: "x" });
