@@ -73,6 +73,10 @@ export async function refused(db: Session): Promise<void> {
   db.add(users, { name: ref(user).id });
   // @ts-expect-error -- a reference that may be NULL
   db.add(seats, { row: 1, number: 1, userId: ref(user).age });
+  // @ts-expect-error -- a table is no entity
+  db.add(seats, { row: 1, number: 1, userId: ref(users).id });
+  // @ts-expect-error -- nor is what was not awaited
+  db.add(seats, { row: 1, number: 1, userId: ref(db.get(users, 1)).id });
   // @ts-expect-error -- a list with a row that lacks a column
   db.addAll(users, [{ name: "x" }, { age: 1 }]);
   // @ts-expect-error -- the key is a number
@@ -85,6 +89,8 @@ export async function refused(db: Session): Promise<void> {
   db.track(users, [{ row: 1, number: 2, userId: 3 }]);
   // @ts-expect-error -- columns are not changed to what they cannot hold
   user.name = null;
+  // @ts-expect-error -- nor to nothing
+  user.age = undefined;
 }
 
 Deno.test("the types of entities are those of Drizzle's tables", () => {
