@@ -295,10 +295,18 @@ function partsText(
 function keyParts(info: TableInfo, key: unknown): unknown[] {
   const { name, primaryKey } = info;
   requireKey("get from", info);
-  const parts = primaryKey.length === 1 ? [key] : primaryKey.map((column) => {
-    const isObject = typeof key === "object" && key !== null;
-    return isObject ? Reflect.get(key, column.key) : undefined;
-  });
+  const isObject = typeof key === "object" && key !== null;
+  const [only] = primaryKey.length === 1 ? primaryKey : [];
+  checkArgument(
+    only === undefined || !isObject || !Object.hasOwn(key, only.key),
+    `get from "${name}"`,
+    `the value of "${only?.key}", not an object with it`,
+  );
+  const parts = only
+    ? [key]
+    : primaryKey.map((column) =>
+      isObject ? Reflect.get(key, column.key) : undefined
+    );
   for (const [at, part] of parts.entries()) {
     if (part !== undefined && part !== null && !Number.isNaN(part)) continue;
     throw new TypeError(

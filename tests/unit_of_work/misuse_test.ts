@@ -177,6 +177,11 @@ test("refuses keys with a part that is none", async ({ db }) => {
     TypeError,
     'part "id" of the key is missing',
   );
+  await assertRejects(
+    () => db.get(customers, { id: 1 } as never),
+    TypeError,
+    'Cannot get from "customers": expected the value of "id", not an object with it',
+  );
   assertThrows(
     () => db.track(customers, [{ name: "x" } as never]),
     TypeError,
