@@ -1,8 +1,9 @@
 /**
  * Condition names of the SQLSTATEs whose server text is not passed on because
- * it may quote values (PostgreSQL, Appendix A: classes 22, 23, 28, 3D, P0).
+ * it may quote values (PostgreSQL, Appendix A: classes 21, 22, 23, 28, 3D, P0).
  */
 const CONDITION_NAMES: Readonly<Record<string, string>> = {
+  "21000": "cardinality_violation",
   "22001": "string_data_right_truncation",
   "22003": "numeric_value_out_of_range",
   "22004": "null_value_not_allowed",

@@ -34,6 +34,7 @@ Deno.test("wrapDriverError() knows the classes of SQLSTATEs", () => {
     ["23505", IntegrityError, "INTEGRITY_VIOLATION", "23505 unique_violation"],
     ["40001", SerializationError, "SERIALIZATION_FAILURE", "SQLSTATE 40001: "],
     ["40P01", SerializationError, "SERIALIZATION_FAILURE", "SQLSTATE 40P01: "],
+    ["21000", DatabaseError, "DATABASE_ERROR", "21000 cardinality_violation"],
     ["22P02", DatabaseError, "DATABASE_ERROR", "22P02 invalid_text_repr"],
     ["42P01", DatabaseError, "DATABASE_ERROR", "SQLSTATE 42P01: the server's"],
     ["P0001", DatabaseError, "DATABASE_ERROR", "P0001 raise_exception"],
