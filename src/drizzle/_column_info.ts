@@ -1,6 +1,7 @@
-import { is, SQL } from "drizzle-orm";
+import { is, isSQLWrapper, SQL } from "drizzle-orm";
 import { PgColumn, type PgDialect } from "drizzle-orm/pg-core";
 import { toWireParameter } from "../driver/parameter.ts";
+import { Ref } from "../unit_of_work/ref.ts";
 import type { SqlExpression } from "../unit_of_work/sql_expression.ts";
 import {
   type ColumnInfo,
@@ -146,6 +147,12 @@ function encoderOf(
 ): ColumnInfo["encode"] {
   return (value) => {
     if (value === null || value === undefined) return null;
+    // It has no type of its own: `Object.assign()` takes it for any column.
+    if (isSQLWrapper(value) || value instanceof Ref) {
+      throw new TypeError(
+        `Cannot write column "${key}": it was set to SQL, or to a reference; give that to add(), or enqueue() an update of Drizzle's`,
+      );
+    }
     try {
       const mapped = column.mapToDriverValue(value);
       // What is written as SQL is only compared by this.

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { sql } from "drizzle-orm";
 import { alias, pgTable, text } from "drizzle-orm/pg-core";
 import { ref, StateError } from "../../mod.ts";
 import { entityTests } from "./entity_bed.ts";
@@ -109,6 +110,36 @@ test("says what was given in place of an entity", async ({ db }) => {
     "Cannot remove: a list is no entity; give its entities one by one",
   );
   await ada;
+});
+
+test("refuses SQL and references as properties, which would be written as text", async ({ db, rows }) => {
+  const ada = await db.get(customers, 1);
+  const bob = db.add(customers, { name: "Bob" });
+  assert(ada);
+  await db.flush();
+  for (const entity of [ada, bob, db.add(customers, { name: "x" })]) {
+    const { name, extra } = entity;
+    for (const value of [sql`upper(name)`, ref(bob).email, customers.email]) {
+      for (const change of [{ name: value }, { extra: value }]) {
+        // TypeScript lets it pass.
+        Object.assign(entity, change);
+        await assertRejects(
+          () => db.flush(),
+          TypeError,
+          `Cannot write column "${
+            Object.keys(change)[0]
+          }": it was set to SQL, or to a reference; give that to add(), or enqueue() an update of Drizzle's`,
+        );
+        Object.assign(entity, { name, extra });
+      }
+    }
+  }
+  await db.commit();
+  assertEquals(await rows("select name, extra from customers order by id"), [
+    { name: "Ada", extra: null },
+    { name: "Bob", extra: null },
+    { name: "x", extra: null },
+  ]);
 });
 
 test("refuses a table without a key", async ({ db }) => {
