@@ -1,6 +1,7 @@
 import { type Context, Hono } from "hono";
 import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { Engine } from "../engine/engine.ts";
+import { checkEngine } from "../errors/check_argument.ts";
 import {
   checkOptionNames,
   type OptionNames,
@@ -117,6 +118,7 @@ const TYPES = [
  * @param engine Whose sessions are shown.
  * @param options Who may look.
  * @returns An app, to be mounted with `app.route(path, ..)`.
+ * @throws {TypeError} When there is no engine.
  * @throws {StateError} When the engine is in production, and nothing is forced.
  * @throws {RangeError} When `keep` is no number of sessions.
  */
@@ -124,6 +126,7 @@ export function inspector(
   engine: Engine,
   options: InspectorOptions = {},
 ): Hono {
+  checkEngine(engine, "inspect");
   checkOptionNames("inspector()", options, INSPECTOR_OPTIONS);
   const { force = false, keep = DEFAULT_KEEP, signal } = options;
   if (engine.mode === "production" && !force) throw productionError();

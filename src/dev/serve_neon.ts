@@ -158,7 +158,7 @@ const DEFAULT_MAX_BYTES = 10 * 1024 * 1024;
  * @param options Backend, port and limits.
  * @returns The server, once it listens.
  * @throws {TypeError} When the backend is neither a database URL without
- * parameters nor PGlite.
+ * parameters, nor a folder's, nor PGlite.
  * @throws {StateError} When another process has the backend's folder.
  * @throws {RangeError} When a number is out of range.
  * @throws {Error} When the port is in use (`code` is `EADDRINUSE`).
@@ -210,16 +210,16 @@ export async function serveNeon(
 
 async function openBackend(backend: string | PGliteLike): Promise<Backend> {
   if (typeof backend === "string") {
-    return /^(?:file|memory):\/\//.test(backend)
-      ? await ownPGliteBackend(backend)
-      : postgresBackend(backend);
+    if (/^postgres/.test(backend)) return postgresBackend(backend);
+    if (/^(?:file|memory):\/\//.test(backend)) {
+      return await ownPGliteBackend(backend);
+    }
+  } else if (typeof backend?.execProtocolRaw === "function") {
+    return await pgliteBackend(backend);
   }
-  if (typeof backend?.execProtocolRaw !== "function") {
-    throw new TypeError(
-      "Cannot serve backend: expected a database URL or a PGlite instance",
-    );
-  }
-  return await pgliteBackend(backend);
+  throw new TypeError(
+    'Cannot serve a backend: expected a database URL, a folder such as file://.data/neon, "memory://", or a PGlite instance',
+  );
 }
 
 /** Opens PGlite itself. Loaded late: other backends do without the package. */

@@ -13,7 +13,11 @@ import {
 import { checkRoles, USUAL_ROLES } from "../session/claims.ts";
 import { checkRetry, type RetryOptions } from "../session/retry_policy.ts";
 import type { PoolHolder } from "../driver/pool_holder.ts";
-import { checkArgument, checkFunction } from "../errors/check_argument.ts";
+import {
+  checkArgument,
+  checkEngine,
+  checkFunction,
+} from "../errors/check_argument.ts";
 import type { MappedTable } from "./map_table.ts";
 import { defineStructure } from "./_define_structure.ts";
 import { runAgain } from "./run_again.ts";
@@ -332,12 +336,7 @@ function sessionParts<Schema extends Record<string, unknown>>(
   options: SessionmakerOptions<Schema>,
   cacheScope: string | undefined,
 ): SessionParts<Schema> {
-  // A driver connects as well, in another way.
-  checkArgument(
-    typeof engine?.connect === "function" && "driver" in engine,
-    "make sessions",
-    "an engine from createEngine()",
-  );
+  checkEngine(engine, "make sessions");
   const { hooks = {}, roles = USUAL_ROLES, tables = [] } = options;
   checkArgument(
     Array.isArray(tables) && tables.every((each) => is(each?.table, PgTable)),

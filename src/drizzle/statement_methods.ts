@@ -38,7 +38,8 @@ export interface StatementMethods {
    * @throws {ConnectionError} `STATEMENT_TIMEOUT` or `ABORTED`.
    * @throws {StateError} When the block of this handle has ended.
    * @throws {RangeError} When the timeout is no number of milliseconds.
-   * @throws {TypeError} When the signal is none.
+   * @throws {TypeError} When the signal is none, or there is nothing to wait
+   * for.
    */
   within<T>(work: PromiseLike<T>, options: WithinOptions): Promise<T>;
 

@@ -255,6 +255,7 @@ export class Engine {
    * @param type Which events.
    * @param listener Called for each.
    * @returns Stops listening.
+   * @throws {TypeError} When there are no such events, or it is no function.
    */
   on<Type extends keyof EventMap>(
     type: Type,

@@ -16,6 +16,20 @@ export function checkArgument(
 }
 
 /**
+ * Refuses what is no engine: a driver, which connects as well, in another way,
+ * or a sessionmaker.
+ *
+ * @param value What was given.
+ * @param call What was asked for.
+ * @throws {TypeError} When it is none.
+ */
+export function checkEngine(value: unknown, call: string): void {
+  const isEngine = typeof value === "object" && value !== null &&
+    "connect" in value && "driver" in value;
+  checkArgument(isEngine, call, "an engine from createEngine()");
+}
+
+/**
  * Refuses what cannot be called.
  *
  * @param value What was given.

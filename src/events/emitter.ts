@@ -1,4 +1,6 @@
+import { checkArgument, checkFunction } from "../errors/check_argument.ts";
 import type { EngineEvent, EventMap } from "./event.ts";
+import { EVENT_TYPES } from "./event_types.ts";
 
 /** Hears events of one type. */
 export type Listener<Type extends keyof EventMap> = (
@@ -29,11 +31,18 @@ export class Emitter {
    * @param type Which events.
    * @param listener Called for each, in order of addition.
    * @returns Removes the listener.
+   * @throws {TypeError} When there are no such events, or it is no function.
    */
   on<Type extends keyof EventMap>(
     type: Type,
     listener: Listener<Type>,
   ): () => void {
+    checkArgument(
+      Object.hasOwn(EVENT_TYPES, type),
+      `listen to "${type}"`,
+      `one of ${Object.keys(EVENT_TYPES).join(", ")}`,
+    );
+    checkFunction(listener, `listen to "${type}"`);
     const listeners = this.#listeners.get(type) ?? new Set();
     this.#listeners.set(type, listeners);
     function hear(event: EngineEvent): unknown {

@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import type { Session } from "../drizzle/session.ts";
+import { checkFunction } from "../errors/check_argument.ts";
 import {
   checkOptionNames,
   type OptionNames,
@@ -66,7 +67,8 @@ const BACKGROUND_OPTIONS: OptionNames<BackgroundOptions> = {
  * @param source A scoped session, a sessionmaker, or how to find an engine.
  * @param work Given the session.
  * @param options How its session runs.
- * @throws {TypeError} When the source is none of the three.
+ * @throws {TypeError} When the source is none of the three, or the work no
+ * function.
  */
 export function background<
   Schema extends Record<string, unknown> = Record<string, never>,
@@ -76,6 +78,7 @@ export function background<
   work: (db: Session<Schema>) => Promise<unknown>,
   options: BackgroundOptions = {},
 ): void {
+  checkFunction(work, "use background()");
   checkOptionNames("background()", options, BACKGROUND_OPTIONS);
   const opened = sessionSource(source);
   // It outlives its client, unless somebody wants it otherwise.

@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import type { Session } from "../drizzle/session.ts";
+import { checkArgument, checkFunction } from "../errors/check_argument.ts";
 import { checkOptionNames } from "../errors/check_option_names.ts";
 import { backgroundOf } from "./_background_of.ts";
 import { dropBody } from "./_drop_body.ts";
@@ -49,7 +50,8 @@ import { type SessionSource, sessionSource } from "./session_source.ts";
  * @param options How the session runs.
  * @returns The response.
  * @throws What `answer` throws.
- * @throws {TypeError} When the source is none of the three.
+ * @throws {TypeError} When the source is none of the three, or there is no
+ * response.
  */
 export async function streamSession<
   Schema extends Record<string, unknown> = Record<string, never>,
@@ -59,6 +61,7 @@ export async function streamSession<
   answer: (db: Session<Schema>) => Response | Promise<Response>,
   options: RequestOptions<string> = {},
 ): Promise<Response> {
+  checkFunction(answer, "use streamSession()");
   checkOptionNames("streamSession()", options, REQUEST_OPTIONS);
   const opened = sessionSource(source);
   const { identity } = sessionOf(c, options.key) ?? {};
@@ -77,6 +80,12 @@ export async function streamSession<
   let response: Response;
   try {
     response = await request.enter(() => answer(session));
+    checkArgument(
+      // Not by its class: Node's server has one of its own.
+      "body" in Object(response),
+      "answer in streamSession()",
+      "the function to return a Response",
+    );
   } catch (error) {
     await session.close();
     throw error;

@@ -7,6 +7,7 @@ import {
 } from "@opentelemetry/api";
 import type { DatabaseAddress } from "../driver/driver.ts";
 import type { Engine } from "../engine/engine.ts";
+import { checkEngine } from "../errors/check_argument.ts";
 import {
   checkOptionNames,
   type OptionNames,
@@ -170,13 +171,14 @@ const SPAN_NAMES: readonly SpanName[] = [
  * @param options What is told, and to whom.
  * @returns Stops it. Stop when sessions have ended: spans that are open then are
  * not told.
- * @throws {TypeError} When `spans` is no list.
+ * @throws {TypeError} When `spans` is no list, or there is no engine.
  * @throws {RangeError} When it names a span that there is not.
  */
 export function instrument(
   engine: Engine,
   options: InstrumentOptions = {},
 ): () => void {
+  checkEngine(engine, "instrument");
   checkOptionNames("instrument()", options, INSTRUMENT_OPTIONS);
   const { spans = SPAN_NAMES, queryText = true } = options;
   checkSpans(spans);

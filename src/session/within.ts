@@ -1,6 +1,7 @@
 import { checkNumber } from "../driver/check_number.ts";
 import { orGivenUp } from "../driver/give_up.ts";
 import { checkSignal } from "../driver/transaction_sql.ts";
+import { checkArgument } from "../errors/check_argument.ts";
 import {
   checkOptionNames,
   type OptionNames,
@@ -39,13 +40,18 @@ const WITHIN_OPTIONS: OptionNames<WithinOptions> = {
  * @returns What the work returns.
  * @throws {ConnectionError} When it was given up.
  * @throws {RangeError} When the timeout is no number of milliseconds.
- * @throws {TypeError} When the signal is none.
+ * @throws {TypeError} When the signal is none, or there is nothing to wait for.
  */
 export async function within<T>(
   work: PromiseLike<T>,
   options: WithinOptions,
   interrupt: (error: NullpoolError) => boolean,
 ): Promise<T> {
+  checkArgument(
+    typeof work?.then === "function",
+    "use within()",
+    "a query or a promise",
+  );
   checkOptionNames("within()", options, WITHIN_OPTIONS);
   const { timeout = 0, signal } = options;
   checkNumber("timeout", timeout, "milliseconds");

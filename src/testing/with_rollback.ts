@@ -11,6 +11,7 @@ import type { Sessionmaker } from "../drizzle/sessionmaker.ts";
 import { createEngine } from "../engine/create_engine.ts";
 import type { EngineConnection } from "../engine/engine_connection.ts";
 import type { Engine } from "../engine/engine.ts";
+import { checkArgument, checkFunction } from "../errors/check_argument.ts";
 import {
   checkOptionNames,
   type OptionNames,
@@ -96,6 +97,7 @@ export type RollbackTest<T, Schema extends Record<string, unknown>> = (
  * @param options How the outer transaction runs.
  * @returns What the test returned.
  * @throws {ConnectionError} When no connection could be opened.
+ * @throws {TypeError} When there is no sessionmaker, or no test.
  * @throws {PoolError} When the test has left a session of its own inside a
  * transaction.
  */
@@ -104,6 +106,7 @@ export async function withRollback<T, Schema extends Record<string, unknown>>(
   test: RollbackTest<T, Schema>,
   options: WithRollbackOptions = {},
 ): Promise<T> {
+  checkTest("withRollback()", source, test);
   checkOptionNames("withRollback()", options, ROLLBACK_OPTIONS);
   const Session = isScope(source) ? source.Session : source;
   const { engine } = Session;
@@ -157,13 +160,28 @@ export async function withRollback<T, Schema extends Record<string, unknown>>(
  * @param test Given a session and a factory, both inside the transaction.
  * @param options How the outer transaction runs.
  * @returns The function for the test runner.
+ * @throws {TypeError} When there is no sessionmaker, or no test.
  */
 export function rolledBack<Schema extends Record<string, unknown>>(
   source: RollbackSource<Schema>,
   test: RollbackTest<void, Schema>,
   options: WithRollbackOptions = {},
 ): () => Promise<void> {
+  checkTest("rolledBack()", source, test);
   return () => withRollback(source, test, options);
+}
+
+function checkTest<Schema extends Record<string, unknown>>(
+  of: string,
+  source: RollbackSource<Schema>,
+  test: unknown,
+): void {
+  checkArgument(
+    typeof source === "function" || isScope(source),
+    `use ${of}`,
+    "a sessionmaker or a scoped session",
+  );
+  checkFunction(test, `use ${of}`);
 }
 
 /** What needs no connection would not be in its transaction. */
@@ -180,7 +198,7 @@ function connectionsOf(driver: Driver): Driver {
 function isScope<Schema extends Record<string, unknown>>(
   source: RollbackSource<Schema>,
 ): source is ScopedSession<Schema> {
-  return "using" in source;
+  return "using" in Object(source);
 }
 
 async function beginOuter(

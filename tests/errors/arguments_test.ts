@@ -9,9 +9,20 @@ import {
   QueuePool,
   sessionmaker,
 } from "../../mod.ts";
-import { dbSession, transactional } from "../../src/hono/mod.ts";
+import { inspector, serveNeon } from "../../src/dev/mod.ts";
+import {
+  background,
+  dbSession,
+  streamSession,
+  transactional,
+} from "../../src/hono/mod.ts";
+import { instrument } from "../../src/otel/mod.ts";
 import { scopedSession } from "../../src/scoped/mod.ts";
-import { recordingDriver } from "../../src/testing/mod.ts";
+import {
+  recordingDriver,
+  rolledBack,
+  withRollback,
+} from "../../src/testing/mod.ts";
 
 const users = pgTable("users", {
   id: integer().primaryKey(),
@@ -129,6 +140,50 @@ const REFUSED: readonly (readonly [string, (bed: Bed) => unknown])[] = [
   [
     "Cannot register afterCommit(): expected a function",
     ({ db }) => db.afterCommit(wrong(Promise.resolve())),
+  ],
+  [
+    'Cannot listen to "statment": expected one of sessionOpen, ',
+    ({ engine }) => engine.on(wrong("statment"), () => {}),
+  ],
+  [
+    'Cannot listen to "statement": expected a function',
+    ({ engine }) => engine.on("statement", wrong(undefined)),
+  ],
+  [
+    "Cannot use within(): expected a query or a promise",
+    ({ db }) => db.within(wrong(() => reading(db)), { timeout: 1_000 }),
+  ],
+  [
+    "Cannot use background(): expected a function",
+    ({ Session }) => background(wrong({}), Session, wrong(Promise.resolve())),
+  ],
+  [
+    "Cannot use streamSession(): expected a function",
+    ({ Session }) => streamSession(wrong({}), Session, wrong(undefined)),
+  ],
+  [
+    "Cannot serve a backend: expected a database URL, a folder such as file://",
+    () => serveNeon({ backend: ".data/neon" }),
+  ],
+  [
+    "Cannot serve a backend: expected a database URL, a folder such as file://",
+    () => serveNeon({ backend: wrong(undefined) }),
+  ],
+  [
+    "Cannot instrument: expected an engine from createEngine()",
+    ({ driver }) => instrument(wrong(driver)),
+  ],
+  [
+    "Cannot inspect: expected an engine from createEngine()",
+    ({ Session }) => inspector(wrong(Session)),
+  ],
+  [
+    "Cannot use withRollback(): expected a sessionmaker or a scoped session",
+    ({ engine }) => withRollback(wrong(engine), reading),
+  ],
+  [
+    "Cannot use rolledBack(): expected a function",
+    ({ Session }) => rolledBack(Session, wrong(undefined)),
   ],
   [
     "Cannot query: expected SQL as text",

@@ -380,7 +380,18 @@ requestTest("streamSession() closes where nothing is streamed", async (bed) => {
         }),
       );
     }));
+  app.get("/forgotten", (c) =>
+    streamSession(c, Session, async (db) => {
+      sessions.push(db);
+      await db.execute("select 1");
+      // Who writes JavaScript may forget to return it.
+      return undefined as unknown as Response;
+    }));
   app.onError((error, c) => c.text(error.message, 500));
+  assertEquals(
+    await (await app.request("/forgotten")).text(),
+    "Cannot answer in streamSession(): expected the function to return a Response",
+  );
   assertEquals((await app.request("/empty")).status, 204);
   assertEquals(await (await app.request("/thrown")).text(), "mine");
   const broken = await app.request("/broken");
@@ -388,6 +399,7 @@ requestTest("streamSession() closes where nothing is streamed", async (bed) => {
   for (const session of sessions) await session.closed;
   await engine.idle();
   assertEquals(sessions.map(({ state }) => state), [
+    "closed",
     "closed",
     "closed",
     "closed",
