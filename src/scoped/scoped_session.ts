@@ -216,7 +216,8 @@ export class ScopedSession<
    * task has open; else it opens one, commits at the end, and rolls back when
    * the function throws. What was only read before is no transaction to join,
    * and behind its task's end, such as in a message of a WebSocket, it has a
-   * session of its own, which speaks for whom that task spoke.
+   * session of its own, which speaks for whom that task spoke. Where a runtime
+   * calls in no task, it speaks for nobody: `bind` what is called there.
    *
    * Whoever began the one that was joined ends it: what a function has written
    * before it threw stays there (`nested` undoes it alone), and a function that
@@ -266,7 +267,8 @@ export class ScopedSession<
 
   /**
    * Makes a function run in the task that is current now, wherever it is
-   * called: for callbacks that a runtime calls in another context.
+   * called: for callbacks that a runtime calls in another context, as Workers do
+   * with a stream's `pull()`, and all but Deno with a WebSocket's `onMessage`.
    *
    * @typeParam Args The function's arguments.
    * @typeParam T What the function returns.
