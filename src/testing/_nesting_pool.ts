@@ -17,7 +17,8 @@ export interface NestingPoolOptions {
    */
   readonly timeout?: number;
   /**
-   * Milliseconds that the end of the test waits for sessions that are open.
+   * Milliseconds that the end of the test waits for sessions that are open, and
+   * for work behind responses.
    *
    * @default {2_000}
    */
@@ -122,14 +123,18 @@ export class NestingPool implements Pool {
   }
 
   /**
-   * Ends the test: waits for whoever is on the way out, and lets nobody send
-   * anything from then on but the test's own session.
+   * Ends the test: waits for work behind responses, and for whoever is on the
+   * way out, and lets nobody send anything from then on but the test's own
+   * session.
    *
+   * @param work Ends with the work behind responses.
    * @throws {PoolError} When a session was forgotten.
    */
-  async end(): Promise<void> {
+  async end(work: Promise<void>): Promise<void> {
     const deadline = performance.now() + this.#grace;
     try {
+      // What takes longer is told by what it does then.
+      await orGivenUp(work, { timeout: this.#grace }).catch(() => {});
       while (this.#places.some((place) => this.#isForgotten(place))) {
         await this.#change(deadline);
       }

@@ -241,7 +241,7 @@ async function run<T, Schema extends Record<string, unknown>>(
   pool.setBase(session.holder);
   async function end(): Promise<void> {
     try {
-      await pool.end();
+      await pool.end(inside.engine.idle());
     } finally {
       await session.close();
       await inside.engine.idle();

@@ -9,7 +9,7 @@ import {
   type Session,
   sessionmaker,
 } from "../../mod.ts";
-import { dbSession } from "../../src/hono/mod.ts";
+import { background, dbSession } from "../../src/hono/mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { type ScopedSession, scopedSession } from "../../src/scoped/mod.ts";
 import { rolledBack, withRollback } from "../../src/testing/mod.ts";
@@ -181,6 +181,30 @@ rollbackTest("takes along who uses the session factory itself", async (bed) => {
     assertEquals(await ids(db), [1, 2, 3]);
     // Its own factory in its place is no circle.
     assertEquals(scope.using(Session, () => Session()).state, "idle");
+  });
+  assertEquals(await stored(), []);
+});
+
+rollbackTest("waits at its end for work behind a response", async (bed) => {
+  const { scope, app, stored } = bed;
+  const seen: unknown[] = [];
+  app.post("/behind", (c) => {
+    background(c, scope, async (db) => {
+      // Until the test's own function has ended, if it waits for nothing.
+      await new Promise((resolve) => setTimeout(resolve));
+      await db.execute("insert into notes values (5)");
+      seen.push(...await ids(db));
+    });
+    return c.text("later");
+  });
+  await withRollback(scope, async () => {
+    await app.request("/behind", { method: "POST" });
+  });
+  assertEquals(seen, [5]);
+  await withRollback(scope, async (db, { engine }) => {
+    await app.request("/behind", { method: "POST" });
+    await engine.idle();
+    assertEquals(await ids(db), [5]);
   });
   assertEquals(await stored(), []);
 });
