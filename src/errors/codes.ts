@@ -145,7 +145,7 @@ export interface ErrorCodes {
    * network and the credentials. A certificate that is not trusted
    * (`SELF_SIGNED_CERT_IN_CHAIN`, `UNABLE_TO_VERIFY_LEAF_SIGNATURE`) has an
    * authority that the runtime does not know: give it to
-   * `postgres(url, { tls: { ca } })`.
+   * `postgres(url, { tls: { ca } })`. Deno says so of an expired one as well.
    */
   CONNECT_FAILED: "ConnectionError";
   /**
