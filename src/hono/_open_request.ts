@@ -138,7 +138,7 @@ export class OpenRequest<Schema extends Record<string, unknown>> {
 
 /** For who keeps the session of a request. */
 const CLOSED_HINT =
-  "the request has ended: use Session.begin() for a message of a WebSocket, background() for work behind the response, and streamSession() for a body that reads";
+  "the request has ended: use background() for work behind the response, streamSession() for a body that reads, and Session.begin() for a message of a WebSocket";
 
 /** Who forgets them would see what everybody may not. */
 const IS_REQUIRED = true;

@@ -507,7 +507,7 @@ requestTest("a session per WebSocket message", async (bed) => {
   const [refused, ...others] = answers.toSorted();
   assertStringIncludes(
     String(refused),
-    "the session is closed; the request has ended: use Session.begin() for a message of a WebSocket, background()",
+    "and Session.begin() for a message of a WebSocket",
   );
   assertEquals(others, ["failed", "stored", "stored"]);
   assertEquals(await stored(), [1, 3]);
