@@ -148,7 +148,8 @@ function encoderOf(
   return (value) => {
     if (value === null || value === undefined) return null;
     // It has no type of its own: `Object.assign()` takes it for any column.
-    if (isSQLWrapper(value) || value instanceof Ref) {
+    const isObject = typeof value === "object";
+    if (isObject && (isSQLWrapper(value) || value instanceof Ref)) {
       throw new TypeError(
         `Cannot write column "${key}": it was set to SQL, or to a reference; give that to add(), or enqueue() an update of Drizzle's`,
       );
