@@ -29,13 +29,13 @@ export interface Placement {
  * Puts the changes of a flush in an order in which no constraint is violated
  * on the way.
  *
- * Tables come in the order of their foreign keys, and per table updates come
- * before inserts; deletes come last, children first. Where rows depend on each
- * other beyond that (a table that refers to itself, tables that refer to each
- * other, a unique value that one row gives up and another one takes) each row
- * is put behind those that it waits for; a removed row that stands in the way
- * of a value goes first. Rows that refer to each other are written with NULL
- * and updated in a second step.
+ * Tables come in the order of their foreign keys, and else in that in which all
+ * sessions lock their rows; per table updates come before inserts; deletes come
+ * last, children first. Where rows depend on each other beyond that (a table
+ * that refers to itself, tables that refer to each other, a unique value that
+ * one row gives up and another one takes) each row is put behind those that it
+ * waits for; a removed row that stands in the way of a value goes first. Rows
+ * that refer to each other are written with NULL and updated in a second step.
  *
  * @param changes What is to be done.
  * @returns All changes, and where they go.
