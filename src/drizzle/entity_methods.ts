@@ -257,8 +257,9 @@ export interface EntityMethods<Schema extends Record<string, unknown>> {
    * Sends what is pending, in one flight; without anything pending nothing is
    * sent. Entities have what the database made when it is done.
    *
-   * @throws {StateError} When a statement is running, or changes depend on each
-   * other in a circle.
+   * @throws {StateError} When a statement is running, changes depend on each
+   * other in a circle, or an insert does not bring its row back.
+   * @throws {TypeError} When a value is none of its column's type.
    * @throws {StaleDataError} When a row is not as it was loaded.
    * @throws {DatabaseError} When the server refused; call `rollback()` then.
    */
