@@ -85,7 +85,8 @@ export class Entities {
     }
     const parts: NestedParts = {
       relational,
-      isEntity: (row, relation) => work.has(row, `add "${relation}"`),
+      isEntity: (row, related, relation) =>
+        work.has(this.#infoOf(related), row, `add "${relation}"`),
       add: (related, row) => add(this.#infoOf(related), row),
     };
     // Mostly there are no others, and it is the same for thousands of rows.

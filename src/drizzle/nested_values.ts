@@ -12,8 +12,12 @@ export type AnyValues = Readonly<Record<string, unknown>>;
 export interface NestedParts {
   /** Knows the relations. */
   readonly relational: RelationalConfig | undefined;
-  /** Whether a row, of a relation, is an entity already: it is only referred to. */
-  readonly isEntity: (row: object, relation: string) => boolean;
+  /** Whether a row of a relation is an entity already: it is only referred to. */
+  readonly isEntity: (
+    row: object,
+    table: PgTable,
+    relation: string,
+  ) => boolean;
   /** Adds one row. */
   readonly add: (table: PgTable, values: AnyValues) => Entity;
 }
@@ -45,7 +49,7 @@ export function addNested(
   for (const { key, relation, links } of given) {
     if (!isOwning(relation)) continue;
     const row = rowOf(values[key], key);
-    const target = parts.isEntity(row, key)
+    const target = parts.isEntity(row, tableOf(relation), key)
       ? row
       : addNested(tableOf(relation), row, parts);
     for (const [column, referenced] of links) {
@@ -60,7 +64,7 @@ export function addNested(
     const value = values[key];
     const rows = is(relation, Many) ? listOf(value, key) : [value];
     const targets = rows.map((row) => {
-      if (parts.isEntity(rowOf(row, key), key)) {
+      if (parts.isEntity(rowOf(row, key), tableOf(relation), key)) {
         throw new TypeError(
           `Cannot add "${key}": it is an entity already; set its foreign key`,
         );

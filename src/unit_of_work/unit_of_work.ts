@@ -229,16 +229,20 @@ export class UnitOfWork {
   /**
    * Whether a row is an entity of this session.
    *
+   * @param table The table.
    * @param row An entity, or values that one is to have.
    * @param call What it is needed for.
    * @throws {StateError} When it is one of another session.
    */
-  has(row: object, call: string): boolean {
+  has(table: TableInfo, row: object, call: string): boolean {
     if (this.#map.of(row) !== undefined) return true;
+    // Most have none, and all sessions would be asked for each.
+    const hasKey = table.primaryKey.every(({ key }) => hasValue(row, key));
     // Who has forgotten one itself may have another made of its values.
     const isOwn = this.#map.knownTable(row) !== undefined;
-    const table = isOwn ? undefined : this.#map.tableOf(row);
-    if (table !== undefined) throw unknownEntityError(call, row, table);
+    if (hasKey && !isOwn && this.#map.tableOf(row) !== undefined) {
+      throw unknownEntityError(call, row, table);
+    }
     return false;
   }
 
