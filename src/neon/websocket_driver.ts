@@ -1,6 +1,7 @@
 import { Client, types } from "@neondatabase/serverless";
 import type { Driver } from "../driver/driver.ts";
 import type { ConnectionTarget, LazyTarget, UrlSource } from "../driver/url.ts";
+import { ConnectionError } from "../errors/connection_error.ts";
 import {
   checkOptionNames,
   type OptionNames,
@@ -104,6 +105,17 @@ function ownWebSocket(): WebSocketConstructor | undefined {
   return denoNet() === undefined ? undefined : NodelaySocket;
 }
 
+/**
+ * Neon's client would ask for an upgrade by `fetch`, which fails and does not
+ * say why.
+ */
+function noWebSocket(): ConnectionError {
+  return new ConnectionError(
+    "CONNECT_FAILED",
+    'Cannot open WebSocket: this runtime has none; give neon() the option "WebSocket", such as the class of the package ws',
+  );
+}
+
 /** Where a local endpoint is asked for a WebSocket. */
 function proxyOf({ host, port }: ConnectionTarget): () => string {
   return () => `${host}:${port}/v2`;
@@ -125,6 +137,9 @@ function makeClient(
   const socket = client.neonConfig;
   const WebSocket = options.WebSocket ?? ownWebSocket();
   if (WebSocket) socket.webSocketConstructor = WebSocket;
+  // It may be among the package's own settings.
+  const found = socket.webSocketConstructor ?? globalThis.WebSocket;
+  if (found === undefined) throw noWebSocket();
   if (isLocal(target.host)) {
     socket.wsProxy = proxyOf(target);
     socket.useSecureWebSocket = false;

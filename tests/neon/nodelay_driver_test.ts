@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertFalse, assertRejects } from "@std/assert";
+import { neonConfig } from "@neondatabase/serverless";
 import { pgTable, serial, text } from "drizzle-orm/pg-core";
 import { ConnectionError, createEngine, sessionmaker } from "../../mod.ts";
 import { serveNeon } from "../../src/dev/serve_neon.ts";
@@ -87,6 +88,36 @@ Deno.test("neonWebSocket() takes the global class where Deno has no startTls()",
   }
   const request = await peer.request;
   assert(request.toLowerCase().includes("user-agent: deno"), request);
+});
+
+Deno.test("neon() says what to give it where there is no WebSocket", async () => {
+  await using database = await testDatabase();
+  await using server = await serveNeon({ backend: database.url, port: 0 });
+  await using engine = createEngine(neon(server.url));
+  const execute = () =>
+    sessionmaker(engine).begin((db) => db.execute("select now()"));
+  const { startTls } = Deno;
+  const { WebSocket } = globalThis;
+  // As on Node 20.
+  assert(Reflect.deleteProperty(Deno, "startTls"));
+  assert(Reflect.deleteProperty(globalThis, "WebSocket"));
+  try {
+    const error = await assertRejects(execute, ConnectionError);
+    assertEquals(
+      [error.code, error.message],
+      [
+        "CONNECT_FAILED",
+        'Cannot open WebSocket: this runtime has none; give neon() the option "WebSocket", such as the class of the package ws',
+      ],
+    );
+    // As the package's documentation says it.
+    neonConfig.webSocketConstructor = WebSocket;
+    await execute();
+  } finally {
+    neonConfig.webSocketConstructor = undefined;
+    Object.assign(Deno, { startTls });
+    Object.assign(globalThis, { WebSocket });
+  }
 });
 
 const REFUSALS: Readonly<Record<string, [string, string]>> = {
