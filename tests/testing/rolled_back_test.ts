@@ -277,3 +277,28 @@ rollbackTest("ends a session's settings with its transaction", async (bed) => {
     assertEquals(await Plain.begin(userOf), "");
   });
 });
+
+Deno.test("withRollback() does not reach through a server", async () => {
+  await using database = await testDatabase({
+    setup: "create table notes (id int primary key)",
+  });
+  await using engine = createEngine(postgres(database.url));
+  const scope = scopedSession(sessionmaker(engine));
+  const app = new Hono();
+  app.use(dbSession(scope));
+  app.post("/notes", async (c) => {
+    await scope.db.execute("insert into notes values (1)");
+    return c.text("made");
+  });
+  await withRollback(scope, async (db) => {
+    await using server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      app.fetch,
+    );
+    const url = `http://127.0.0.1:${server.addr.port}/notes`;
+    assertEquals(await (await fetch(url, { method: "POST" })).text(), "made");
+    // Committed for good: it is another task's.
+    assertEquals(await ids(db), [1]);
+  });
+  assertEquals(await database.query("select id from notes"), [{ id: 1 }]);
+});
