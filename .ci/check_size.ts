@@ -7,16 +7,16 @@ import { entryPoints, finish, packageNames, ROOT, runDeno } from "./project.ts";
  * Written by `deno run -A .ci/check_size.ts --write`.
  */
 const SIZES: Readonly<Record<string, number>> = {
-  ".": 170021,
-  "./dev": 84988,
-  "./hono": 145544,
-  "./neon": 26382,
-  "./otel": 18353,
-  "./pglite": 16108,
-  "./postgres": 13178,
-  "./scoped": 127349,
-  "./testing": 33269,
-  "a Worker": 189393,
+  ".": 175106,
+  "./dev": 85397,
+  "./hono": 149084,
+  "./neon": 26919,
+  "./otel": 18673,
+  "./pglite": 16213,
+  "./postgres": 13283,
+  "./scoped": 132595,
+  "./testing": 34470,
+  "a Worker": 193896,
 };
 
 /** What a change may add or take without saying so. */
