@@ -1,7 +1,7 @@
 import { type Context, Hono } from "hono";
 import type { PoolHolder } from "../driver/pool_holder.ts";
 import type { Engine } from "../engine/engine.ts";
-import { checkEngine } from "../errors/check_argument.ts";
+import { checkCount, checkEngine } from "../errors/check_argument.ts";
 import {
   checkOptionNames,
   type OptionNames,
@@ -130,11 +130,7 @@ export function inspector(
   checkOptionNames("inspector()", options, INSPECTOR_OPTIONS);
   const { force = false, keep = DEFAULT_KEEP, signal } = options;
   if (engine.mode === "production" && !force) throw productionError();
-  if (!Number.isInteger(keep) || keep < 1) {
-    throw new RangeError(
-      'Cannot use option "keep": it is a whole number, 1 or more',
-    );
-  }
+  checkCount("keep", keep, 1);
   const log = new InspectorLog(keep);
   const endings = TYPES.map((type) =>
     engine.on(type, (event) => log.take(event, performance.now()))

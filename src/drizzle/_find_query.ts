@@ -1,6 +1,6 @@
 import { is, type Query, SQL, sql } from "drizzle-orm";
 import { PgColumn, type PgDialect } from "drizzle-orm/pg-core";
-import { checkArgument } from "../errors/check_argument.ts";
+import { checkArgument, checkCount } from "../errors/check_argument.ts";
 import {
   lockClause,
   type LockOptions,
@@ -44,23 +44,18 @@ export function findQuery(
     call,
     "an order such as desc(users.id)",
   );
-  checkCount("limit", limit);
-  checkCount("offset", offset);
   const parts = [sql.raw(table.selectAll)];
   if (where !== undefined) parts.push(sql` where ${where}`);
   if (order.length > 0) {
     parts.push(sql` order by ${sql.join(order, sql.raw(", "))}`);
   }
-  if (limit !== undefined) parts.push(sql` limit ${limit}`);
-  if (offset !== undefined) parts.push(sql` offset ${offset}`);
+  // What a request has asked for may be no number at all.
+  if (limit !== undefined) {
+    parts.push(sql` limit ${checkCount("limit", limit, 0)}`);
+  }
+  if (offset !== undefined) {
+    parts.push(sql` offset ${checkCount("offset", offset, 0)}`);
+  }
   if (lock !== undefined) parts.push(sql.raw(` ${lockClause(lock)}`));
   return dialect.sqlToQuery(sql.join(parts));
-}
-
-/** What a request has asked for may be no number at all. */
-function checkCount(name: string, value: number | undefined): void {
-  if (value === undefined || (Number.isInteger(value) && value >= 0)) return;
-  throw new RangeError(
-    `Cannot use option "${name}": it is a whole number, 0 or more`,
-  );
 }

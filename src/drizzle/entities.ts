@@ -86,7 +86,7 @@ export class Entities {
     const parts: NestedParts = {
       relational,
       isEntity: (row, related, relation) =>
-        work.has(this.#infoOf(related), row, `add "${relation}"`),
+        work.isEntity(this.#infoOf(related), row, `add "${relation}"`),
       add: (related, row) => add(this.#infoOf(related), row),
     };
     // Mostly there are no others, and it is the same for thousands of rows.
@@ -295,28 +295,24 @@ function partsText(
 /** The parts of a key in the order of the table's. */
 function keyParts(info: TableInfo, key: unknown): unknown[] {
   const { name, primaryKey } = info;
+  const call = `get from "${name}"`;
   requireKey("get from", info);
-  const isObject = typeof key === "object" && key !== null;
-  const [only] = primaryKey.length === 1 ? primaryKey : [];
-  checkArgument(
-    only === undefined || !isObject || !Object.hasOwn(key, only.key),
-    `get from "${name}"`,
-    `the value of "${only?.key}", not an object with it`,
-  );
-  const parts = only
-    ? [key]
-    : primaryKey.map((column) =>
-      isObject ? Reflect.get(key, column.key) : undefined
+  const named = typeof key === "object" && key !== null ? key : {};
+  const isSingle = primaryKey.length === 1;
+  return primaryKey.map((column) => {
+    checkArgument(
+      !isSingle || !Object.hasOwn(named, column.key),
+      call,
+      `the value of "${column.key}", not an object with it`,
     );
-  for (const [at, part] of parts.entries()) {
-    if (part !== undefined && part !== null && !Number.isNaN(part)) continue;
+    const part: unknown = isSingle ? key : Reflect.get(named, column.key);
+    if (part !== undefined && part !== null && !Number.isNaN(part)) return part;
     throw new TypeError(
-      `Cannot get from "${name}": part "${primaryKey[at]?.key}" of the key is ${
+      `Cannot ${call}: part "${column.key}" of the key is ${
         Number.isNaN(part) ? "NaN" : "missing"
       }`,
     );
-  }
-  return parts;
+  });
 }
 
 function staleError(

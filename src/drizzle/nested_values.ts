@@ -1,5 +1,6 @@
 import { is, Many, normalizeRelation, One, type Relation } from "drizzle-orm";
 import { type PgColumn, PgTable } from "drizzle-orm/pg-core";
+import { checkArgument } from "../errors/check_argument.ts";
 import type { Entity } from "../unit_of_work/entry.ts";
 import { ref } from "../unit_of_work/ref.ts";
 import type { RelationalConfig } from "./session_shape.ts";
@@ -142,8 +143,8 @@ function tableOf({ referencedTable }: Relation): PgTable {
 
 function rowOf(value: unknown, key: string): AnyValues {
   // It may be an entity, which is known by its identity.
-  if (isRow(value)) return value;
-  throw new TypeError(`Cannot add "${key}": expected an object of columns`);
+  checkArgument(isRow(value), `add "${key}"`, "an object of columns");
+  return value;
 }
 
 function isRow(value: unknown): value is AnyValues {
@@ -151,6 +152,6 @@ function isRow(value: unknown): value is AnyValues {
 }
 
 function listOf(value: unknown, key: string): readonly unknown[] {
-  if (Array.isArray(value)) return value;
-  throw new TypeError(`Cannot add "${key}": expected a list of rows`);
+  checkArgument(Array.isArray(value), `add "${key}"`, "a list of rows");
+  return value;
 }

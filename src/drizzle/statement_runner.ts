@@ -10,6 +10,7 @@ import {
 } from "drizzle-orm/pg-core";
 import type { Field } from "../driver/statement.ts";
 import type { TransactionOptions } from "../driver/transaction_sql.ts";
+import { checkArgument } from "../errors/check_argument.ts";
 import type { SessionHandle } from "../session/session_core.ts";
 import type { TransactionHandle } from "../session/transaction_handle.ts";
 import { Entities } from "./entities.ts";
@@ -156,10 +157,12 @@ export class StatementRunner extends PgSession<SessionQueryResultHKT> {
     options: StreamOptions,
   ): AsyncGenerator<unknown, void, void> {
     const prepared = this.#prepared(query, "nullpool_stream");
-    if (prepared !== undefined) return prepared.stream(options, this.handle);
-    throw new TypeError(
-      "Cannot stream: expected a select or a relational query of a session, or SQL",
+    checkArgument(
+      prepared !== undefined,
+      "stream",
+      "a select or a relational query of a session, or SQL",
     );
+    return prepared.stream(options, this.handle);
   }
 
   /**
@@ -172,10 +175,12 @@ export class StatementRunner extends PgSession<SessionQueryResultHKT> {
    */
   enqueue(query: EnqueueableQuery<unknown>): Promise<unknown> {
     const prepared = this.#prepared(query, "nullpool_enqueue");
-    if (prepared !== undefined) return prepared.enqueue(this.handle);
-    throw new TypeError(
-      "Cannot enqueue: expected a query builder of a session, or SQL",
+    checkArgument(
+      prepared !== undefined,
+      "enqueue",
+      "a query builder of a session, or SQL",
     );
+    return prepared.enqueue(this.handle);
   }
 
   /** Runs a block inside a savepoint, or opens one without a block. */

@@ -1,4 +1,5 @@
 import type { Result, Statement } from "../driver/statement.ts";
+import { checkCount } from "../errors/check_argument.ts";
 import {
   checkOptionNames,
   type OptionNames,
@@ -57,11 +58,7 @@ export async function* streamRows(
 ): AsyncGenerator<unknown, void, void> {
   checkOptionNames("a stream", options, STREAM_OPTIONS);
   const { batchSize = 100, signal } = options;
-  if (!Number.isInteger(batchSize) || batchSize < 1) {
-    throw new RangeError(
-      'Cannot use option "batchSize": it is a whole number, 1 or more',
-    );
-  }
+  checkCount("batchSize", batchSize, 1);
   signal?.throwIfAborted();
   const { core } = issuer;
   if (core.isAutocommit) throw noTransaction();

@@ -6,6 +6,7 @@ import {
   type PgDialect,
   PgTable,
 } from "drizzle-orm/pg-core";
+import { checkArgument } from "../errors/check_argument.ts";
 import { PlainShape } from "../unit_of_work/entity_shape.ts";
 import { selectAll, selectByKey } from "../unit_of_work/select_statement.ts";
 import {
@@ -44,11 +45,11 @@ export function tableInfoReader(
   function read(table: PgTable): TableInfo {
     const present = known.get(table);
     if (present !== undefined) return present;
-    if (!is(table, PgTable)) {
-      throw new TypeError(
-        "Cannot use the unit of work: expected a table made by pgTable()",
-      );
-    }
+    checkArgument(
+      is(table, PgTable),
+      "use the unit of work",
+      "a table made by pgTable()",
+    );
     refuseOtherRelease(table);
     const mapping = mappings.get(table) ?? DEFAULT_MAPPING;
     const info = completed({ ...readTable(table, dialect, read), ...mapping });

@@ -4,6 +4,7 @@ import {
   checkTransactionOptions,
   type TransactionOptions,
 } from "../driver/transaction_sql.ts";
+import { checkArgument } from "../errors/check_argument.ts";
 import {
   checkOptionNames,
   type OptionNames,
@@ -194,11 +195,10 @@ const ENGINE_OPTIONS: OptionNames<EngineOptions> = {
 
 function checkDriver(driver: Driver): void {
   // An engine connects as well, in another way.
-  const isDriver = typeof driver?.connect === "function" &&
-    !(driver instanceof Engine);
-  if (isDriver) return;
-  throw new TypeError(
-    "Cannot create engine: expected a driver such as neon(url), postgres(url) or pglite()",
+  checkArgument(
+    typeof driver?.connect === "function" && !(driver instanceof Engine),
+    "create engine",
+    "a driver such as neon(url), postgres(url) or pglite()",
   );
 }
 

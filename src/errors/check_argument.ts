@@ -39,3 +39,19 @@ export function checkEngine(value: unknown, call: string): void {
 export function checkFunction(value: unknown, call: string): void {
   checkArgument(typeof value === "function", call, "a function");
 }
+
+/**
+ * Checks an option that is a count.
+ *
+ * @param name The option's name.
+ * @param value How many.
+ * @param least The smallest that is allowed.
+ * @returns The value.
+ * @throws {RangeError} When it is no whole number, or less.
+ */
+export function checkCount(name: string, value: number, least: number): number {
+  if (Number.isInteger(value) && value >= least) return value;
+  throw new RangeError(
+    `Cannot use option "${name}": it is a whole number, ${least} or more`,
+  );
+}

@@ -15,19 +15,3 @@ export function checkMilliseconds(name: string, value: number): number {
     `Cannot use option "${name}": it is a number of milliseconds from 0 to ${MAX_MILLISECONDS}`,
   );
 }
-
-/**
- * Checks an option that is a count.
- *
- * @param name The option's name.
- * @param value How many.
- * @param least The smallest that is allowed.
- * @returns The value.
- * @throws {RangeError} When it is no whole number, or less.
- */
-export function checkCount(name: string, value: number, least: number): number {
-  if (Number.isInteger(value) && value >= least) return value;
-  throw new RangeError(
-    `Cannot use option "${name}": it is a whole number, ${least} or more`,
-  );
-}

@@ -4,7 +4,7 @@ import {
   checkOptionNames,
   type OptionNames,
 } from "../errors/check_option_names.ts";
-import { checkCount } from "./_check_options.ts";
+import { checkCount } from "../errors/check_argument.ts";
 import { Lending } from "./_lending.ts";
 import type {
   CheckoutOptions,

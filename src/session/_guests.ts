@@ -77,12 +77,12 @@ export class Guests<Handle> implements Joining {
   /** Refuses whoever commits from outside while a block runs. */
   refuseCommit(): void {
     const { current, flusher } = this.#parts;
-    const own = current.ofBlock !== undefined
-      ? "a begin() block"
-      : flusher.isAutomatic
-      ? undefined
-      : "a noAutoflush() block";
-    if (own !== undefined) throw busyError("commit", own);
+    if (current.ofBlock !== undefined) {
+      throw busyError("commit", "a begin() block");
+    }
+    if (!flusher.isAutomatic) {
+      throw busyError("commit", "a noAutoflush() block");
+    }
     this.refuseCommitOf(current.open);
   }
 

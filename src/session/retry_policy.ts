@@ -1,4 +1,5 @@
 import { checkNumber } from "../driver/check_number.ts";
+import { checkCount } from "../errors/check_argument.ts";
 import {
   checkOptionNames,
   type OptionNames,
@@ -48,11 +49,7 @@ const RETRY_OPTIONS: OptionNames<RetryOptions> = {
 export function checkRetry(options: RetryOptions): void {
   checkOptionNames("retry", options, RETRY_OPTIONS);
   const { times = 0, maxDelay = 0 } = options;
-  if (!Number.isInteger(times) || times < 0) {
-    throw new RangeError(
-      'Cannot use option "retry.times": it is a whole number, 0 or more',
-    );
-  }
+  checkCount("retry.times", times, 0);
   checkNumber("retry.maxDelay", maxDelay, "milliseconds");
 }
 

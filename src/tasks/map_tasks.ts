@@ -1,4 +1,8 @@
-import { checkArgument, checkFunction } from "../errors/check_argument.ts";
+import {
+  checkArgument,
+  checkCount,
+  checkFunction,
+} from "../errors/check_argument.ts";
 import {
   checkOptionNames,
   type OptionNames,
@@ -171,11 +175,7 @@ export async function mapTasks<
   checkArgument(isIterable(items), "map tasks", "items to iterate over");
   checkFunction(worker, "map tasks");
   const { concurrency = Session.engine.capacity ?? 5 } = options;
-  if (!Number.isInteger(concurrency) || concurrency < 1) {
-    throw new RangeError(
-      'Cannot use option "concurrency": it is a whole number, 1 or more',
-    );
-  }
+  checkCount("concurrency", concurrency, 1);
   checkChoice("commit", options.commit, ["each", "none"]);
   checkChoice("onError", options.onError, ["throw", "collect"]);
   const run = new TaskRun(Session, items, worker, options);

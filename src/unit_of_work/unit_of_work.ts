@@ -234,13 +234,13 @@ export class UnitOfWork {
    * @param call What it is needed for.
    * @throws {StateError} When it is one of another session.
    */
-  has(table: TableInfo, row: object, call: string): boolean {
+  isEntity(table: TableInfo, row: object, call: string): boolean {
     if (this.#map.of(row) !== undefined) return true;
+    // Who has forgotten one itself may have another made of its values.
+    if (this.#map.knownTable(row) !== undefined) return false;
     // Most have none, and all sessions would be asked for each.
     const hasKey = table.primaryKey.every(({ key }) => hasValue(row, key));
-    // Who has forgotten one itself may have another made of its values.
-    const isOwn = this.#map.knownTable(row) !== undefined;
-    if (hasKey && !isOwn && this.#map.tableOf(row) !== undefined) {
+    if (hasKey && this.#map.tableOf(row) !== undefined) {
       throw unknownEntityError(call, row, table);
     }
     return false;

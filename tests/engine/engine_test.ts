@@ -19,6 +19,7 @@ import { command } from "../../src/driver/statement.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";
 import { testDatabase } from "../support/postgres.ts";
+import { sendingBy } from "../support/sending_by.ts";
 
 const TYPES = [
   "connect",
@@ -222,22 +223,15 @@ Deno.test("createEngine() refuses bad options by name", () => {
 Deno.test("Engine a driver that rejects is a lost connection", async () => {
   const driver = recordingDriver();
   let healthy = true;
-  const engine = createEngine({
-    ...driver,
-    async connect() {
-      const connection = await driver.connect();
-      return {
-        get usable() {
-          return connection.usable;
-        },
-        close: () => connection.close(),
-        send: (statements) =>
-          healthy
-            ? connection.send(statements)
-            : Promise.reject(new Error("a driver's own bug")),
-      };
-    },
-  });
+  const engine = createEngine(
+    sendingBy(
+      driver,
+      (connection, statements) =>
+        healthy
+          ? connection.send(statements)
+          : Promise.reject(new Error("a driver's own bug")),
+    ),
+  );
   const discards: boolean[] = [];
   engine.on("checkin", ({ discarded }) => discards.push(discarded));
   await using db = sessionmaker(engine)();

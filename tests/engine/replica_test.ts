@@ -24,6 +24,7 @@ import {
   startStandby,
 } from "../support/embedded_postgres.ts";
 import { testDatabase } from "../support/postgres.ts";
+import { sendingBy } from "../support/sending_by.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 const notes = pgTable("notes", { id: serial().primaryKey(), n: integer() });
@@ -94,25 +95,12 @@ function counted(
   return {
     flights: () => flights,
     driver: {
-      name: driver.name,
-      maxConnections: driver.maxConnections,
-      maxBatchBytes: driver.maxBatchBytes,
-      describe: () => driver.describe(),
-      async connect(options) {
-        const connection = await driver.connect(options);
-        return {
-          get usable() {
-            return connection.usable;
-          },
-          send(statements, onProgress) {
-            flights++;
-            const answer = connection.send(statements, onProgress);
-            onSent(statements);
-            return answer;
-          },
-          close: () => connection.close(),
-        };
-      },
+      ...sendingBy(driver, (connection, statements, onProgress) => {
+        flights++;
+        const answer = connection.send(statements, onProgress);
+        onSent(statements);
+        return answer;
+      }),
       sendTransaction: sendTransaction && ((statements, options) => {
         flights++;
         return sendTransaction(statements, options);

@@ -20,6 +20,7 @@ import { postgres } from "../../src/postgres/mod.ts";
 import { type Cut, cuttingRelay } from "../support/cutting_relay.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres.ts";
 import { seeded, testSeed } from "../support/random.ts";
+import { sendingBy } from "../support/sending_by.ts";
 import { waitFor } from "../support/wait_for.ts";
 
 /** How many commits each combination loses; `deno task soak` takes more. */
@@ -286,31 +287,17 @@ Deno.test("the ledger waits for a transaction that is still under way", async ()
 /** Loses its connection between the ledger's answer and the COMMIT behind it. */
 function unsettled(driver: Driver, onLost: () => Promise<unknown>): Driver {
   let isLost = false;
-  return {
-    ...driver,
-    async connect(options) {
-      const connection = await driver.connect(options);
-      return {
-        get usable() {
-          return connection.usable;
-        },
-        async send(statements) {
-          const at = statements.findIndex(({ text }) =>
-            text.includes("settle_commit")
-          );
-          if (isLost || at < 0) return await connection.send(statements);
-          isLost = true;
-          const { results } = await connection.send(
-            statements.slice(0, at + 1),
-          );
-          await connection.close();
-          await onLost();
-          return { results, failure: new Error("socket closed") };
-        },
-        close: () => connection.close(),
-      };
-    },
-  };
+  return sendingBy(driver, async (connection, statements) => {
+    const at = statements.findIndex(({ text }) =>
+      text.includes("settle_commit")
+    );
+    if (isLost || at < 0) return await connection.send(statements);
+    isLost = true;
+    const { results } = await connection.send(statements.slice(0, at + 1));
+    await connection.close();
+    await onLost();
+    return { results, failure: new Error("socket closed") };
+  });
 }
 
 Deno.test("what the ledger has answered counts once that is committed", async () => {

@@ -23,6 +23,7 @@ import {
 import { postgres } from "../../src/postgres/mod.ts";
 import { recordingDriver } from "../../src/testing/mod.ts";
 import { testDatabase } from "../support/postgres.ts";
+import { sendingBy } from "../support/sending_by.ts";
 import { BEGIN, issue, sessionTest, turns } from "./session_bed.ts";
 
 Deno.test("a commit that only sends what waits gives the connection back", async () => {
@@ -283,25 +284,15 @@ sessionTest(
 
 sessionTest("COMMIT answered with ROLLBACK is an error", async (bed) => {
   // A driver that swallows failures, so that only the server knows of them.
-  const honest = postgres(bed.database.url);
-  await using engine = createEngine({
-    name: "swallowing",
-    describe: () => honest.describe(),
-    async connect() {
-      const connection = await honest.connect();
-      return {
-        get usable() {
-          return connection.usable;
-        },
-        close: () => connection.close(),
-        async send(statements) {
-          const { results } = await connection.send(statements);
-          const lost = { rows: [], command: "", rowCount: null, fields: [] };
-          return { results: statements.map((_, at) => results[at] ?? lost) };
-        },
-      };
+  const driver = sendingBy(
+    postgres(bed.database.url),
+    async (connection, statements) => {
+      const { results } = await connection.send(statements);
+      const lost = { rows: [], command: "", rowCount: null, fields: [] };
+      return { results: statements.map((_, at) => results[at] ?? lost) };
     },
-  });
+  );
+  await using engine = createEngine(driver);
   await using db = sessionmaker(engine)();
   await db.execute("insert into notes values (1, 'a')");
   await db.execute("select * from nowhere");
@@ -530,25 +521,16 @@ Deno.test("Session a savepoint that cannot save it keeps no connection", async (
 });
 
 Deno.test("Session COMMIT of a read-only transaction is not waited for", async () => {
-  const recorded = recordingDriver();
   let answer = () => {};
   const answered = new Promise<void>((resolve) => answer = resolve);
-  await using engine = createEngine({
-    ...recorded,
-    async connect(options) {
-      const connection = await recorded.connect(options);
-      return {
-        get usable() {
-          return connection.usable;
-        },
-        async send(statements) {
-          if (statements[0]?.text === "commit") await answered;
-          return await connection.send(statements);
-        },
-        close: () => connection.close(),
-      };
+  const driver = sendingBy(
+    recordingDriver(),
+    async (connection, statements) => {
+      if (statements[0]?.text === "commit") await answered;
+      return await connection.send(statements);
     },
-  });
+  );
+  await using engine = createEngine(driver);
   await using db = sessionmaker(engine)();
   await db.begin({ readOnly: true, isolationLevel: "repeatable read" });
   await db.execute("select 1");

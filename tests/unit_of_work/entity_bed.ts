@@ -9,6 +9,7 @@ import {
 import type { Driver } from "../../src/driver/driver.ts";
 import { command, type Statement } from "../../src/driver/statement.ts";
 import { type DriverBed, driverBeds } from "../support/drivers.ts";
+import { sendingBy } from "../support/sending_by.ts";
 
 /**
  * A driver that tells what travels: statements by flight. A request is a
@@ -22,24 +23,14 @@ export function watched(
   return {
     flights,
     driver: {
-      ...driver,
+      ...sendingBy(driver, (connection, statements, onProgress) => {
+        flights.push([...statements]);
+        return connection.send(statements, onProgress);
+      }),
       sendTransaction: sendTransaction && ((statements, options) => {
         flights.push([command("begin"), ...statements, command("commit")]);
         return sendTransaction(statements, options);
       }),
-      async connect(options) {
-        const connection = await driver.connect(options);
-        return {
-          get usable() {
-            return connection.usable;
-          },
-          send(statements) {
-            flights.push([...statements]);
-            return connection.send(statements);
-          },
-          close: () => connection.close(),
-        };
-      },
     },
   };
 }

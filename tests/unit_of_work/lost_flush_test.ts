@@ -17,6 +17,7 @@ import {
 } from "../../mod.ts";
 import type { Driver } from "../../src/driver/driver.ts";
 import { postgres } from "../../src/postgres/mod.ts";
+import { sendingBy } from "../support/sending_by.ts";
 import { testDatabase } from "../support/postgres.ts";
 
 const items = pgTable("items", { id: serial().primaryKey(), n: integer() });
@@ -24,26 +25,14 @@ const SETUP = "create table items (id serial primary key, n int)";
 
 /** Loses the answer of the flight that carries COMMIT, executed or not. */
 function losing(driver: Driver, isExecuted: boolean): Driver {
-  return {
-    ...driver,
-    async connect(options) {
-      const connection = await driver.connect(options);
-      return {
-        get usable() {
-          return connection.usable;
-        },
-        async send(statements) {
-          if (!statements.some(({ text }) => text === "commit")) {
-            return await connection.send(statements);
-          }
-          if (isExecuted) await connection.send(statements);
-          await connection.close();
-          return { results: [], failure: new Error("socket closed") };
-        },
-        close: () => connection.close(),
-      };
-    },
-  };
+  return sendingBy(driver, async (connection, statements) => {
+    if (!statements.some(({ text }) => text === "commit")) {
+      return await connection.send(statements);
+    }
+    if (isExecuted) await connection.send(statements);
+    await connection.close();
+    return { results: [], failure: new Error("socket closed") };
+  });
 }
 
 for (const isExecuted of [true, false]) {
