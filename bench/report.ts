@@ -17,7 +17,7 @@ import {
   measuredOf,
   type Results,
 } from "./results.ts";
-import { flightsOf, OPENING, verdicts } from "./targets.ts";
+import { limitOf, verdicts } from "./targets.ts";
 import { WORKLOAD_NAMES, type WorkloadName, WORKLOADS } from "./workloads.ts";
 
 const README = fileURLToPath(new URL("README.md", import.meta.url));
@@ -58,9 +58,8 @@ function limits(mode: Mode): Row[] {
   return TRANSPORTS.map((transport) => [
     `*limit, ${TRANSPORT_TITLES[transport]}*`,
     ...WORKLOAD_NAMES.map((workload) => {
-      const flights = flightsOf(workload, transport);
-      const opening = mode === "cold" ? OPENING[transport] : 0;
-      return flights === undefined ? "–" : `*${flights + opening}*`;
+      const limit = limitOf(workload, transport, mode);
+      return limit === undefined ? "–" : `*${limit}*`;
     }),
   ]);
 }

@@ -12,6 +12,8 @@ import {
 import type { WireClient } from "../wire/client.ts";
 import { clientDriver } from "../wire/client_driver.ts";
 import { typeParsers } from "../wire/type_parsers.ts";
+import { LoginMemory } from "./_login_memory.ts";
+import { ScramLogin } from "./_scram_login.ts";
 
 /** How {@linkcode postgres} connects. */
 export interface PostgresOptions {
@@ -31,9 +33,10 @@ export interface PostgresOptions {
    */
   readonly tls?: Readonly<Record<string, unknown>>;
   /**
-   * Whether statements go out before the answers to those ahead of them. Turn
-   * it off for a proxy that cannot have that: each statement, BEGIN and COMMIT
-   * included, is a round trip then.
+   * Whether statements go out before the answers to those ahead of them, and
+   * the first ones before a login is answered. Turn it off for a proxy that
+   * cannot have that: each statement, BEGIN and COMMIT included, is a round trip
+   * then.
    *
    * @default {true}
    */
@@ -58,6 +61,14 @@ const URL_PARAMS = ["sslmode", "application_name", "channel_binding"];
  * It is safe behind a pooler in transaction mode: statements are unnamed,
  * settings are local to the transaction and no start-up option is sent, not
  * even what `PGOPTIONS` has.
+ *
+ * From its second connection on a login by SCRAM-SHA-256 costs two round trips
+ * less than the protocol's order of question and answer, and the first flight
+ * goes along with its last message: behind TCP and TLS an answer takes two. The
+ * keys that are made of the password are kept (RFC 5802, section 3). That a
+ * server knows the password is shown by its answer, so that the first
+ * statements are on their way by then: without verified TLS they may be read by
+ * whoever stands at its address. What he answers is not believed.
  *
  * TLS follows the URL's `sslmode`: none without it or with `disable`,
  * unverified with `no-verify` (but on Workers), and with `require`, `verify-ca`
@@ -86,6 +97,7 @@ export function postgres(
   options: PostgresOptions = {},
 ): Driver {
   checkOptionNames("postgres()", options, POSTGRES_OPTIONS);
+  const memory = new LoginMemory(options.pipeline ?? true);
   return clientDriver({
     name: "postgres",
     target: new LazyTarget("postgres", url, URL_PARAMS),
@@ -94,6 +106,7 @@ export function postgres(
     pieceSize: PIECE_SIZE,
     pipeline: options.pipeline,
     makeClient: (target) => makeClient(target, options),
+    makeLogin: (client) => new ScramLogin(client, memory),
   });
 }
 

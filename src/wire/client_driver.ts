@@ -6,6 +6,7 @@ import type { ConnectionTarget, LazyTarget } from "../driver/url.ts";
 import { cancelRequest } from "./_cancel_request.ts";
 import { guardParser } from "./_guard_parser.ts";
 import type { WireClient } from "./client.ts";
+import { ClientLogin, type Login } from "./login.ts";
 import { WireConnection, type WireFormat } from "./wire_connection.ts";
 
 /** How a driver makes its clients. */
@@ -18,6 +19,8 @@ export interface ClientDriverConfig extends WireFormat {
   readonly connectTimeout: number;
   /** Makes a client that is not connected yet. */
   readonly makeClient: (target: ConnectionTarget) => WireClient;
+  /** How a client logs in, if not by its own means. */
+  readonly makeLogin?: (client: WireClient) => Login;
 }
 
 /**
@@ -48,15 +51,17 @@ export function clientDriver(config: ClientDriverConfig): Driver {
 async function connectClient(
   config: ClientDriverConfig,
   target: ConnectionTarget,
-  { signal }: ConnectOptions,
+  options: ConnectOptions,
 ): Promise<Connection> {
+  const { signal } = options;
   signal?.throwIfAborted();
   const client = makeClient(config, target);
-  const connection = new WireConnection(
-    client,
-    config,
-    () => cancelRequest(client, makeClient(config, target), target),
-  );
+  const login = config.makeLogin?.(client) ?? new ClientLogin(client);
+  const connection = new WireConnection(client, {
+    wire: config,
+    login,
+    cancel: () => cancelRequest(client, makeClient(config, target), target),
+  });
   try {
     await orGivenUp(connection.connect(), {
       signal,
@@ -65,6 +70,8 @@ async function connectClient(
     return connection;
   } catch (error) {
     client.connection.stream.destroy();
+    // Once: that one says nothing early.
+    if (login.wasTooEarly) return await connectClient(config, target, options);
     throw error;
   }
 }

@@ -7,6 +7,7 @@ import { endsConnection, isServerError } from "../errors/wrap_driver_error.ts";
 import type { WireClient } from "./client.ts";
 import { FlightReader } from "./flight_reader.ts";
 import { FlightSubmittable } from "./flight_submittable.ts";
+import type { Login } from "./login.ts";
 import { RequestGuard } from "./request_guard.ts";
 import type { TypeParser } from "./type_parsers.ts";
 
@@ -38,17 +39,24 @@ export interface WireFormat {
   readonly pipeline?: boolean | undefined;
 }
 
+/** What a connection is made of, besides its client. */
+export interface ConnectionParts {
+  readonly wire: WireFormat;
+  readonly login: Login;
+  readonly cancel: () => Promise<void>;
+}
+
 /** A connection over a client of `pg` or Neon. */
 export class WireConnection implements Connection {
   readonly #client: WireClient;
   readonly #wire: WireFormat;
+  readonly #login: Login;
   readonly #cancel: () => Promise<void>;
   readonly #guard = new RequestGuard();
   /** Ends the flight that is in the air. */
   #endFlight: ((failure: Error) => void) | undefined;
   #lost: { readonly error: unknown } | undefined;
   #closed: Promise<void> | undefined;
-  #isLoggedIn = false;
   /** Told of bytes that arrive, while a flight is in the air. */
   #onProgress: (() => void) | undefined;
   #isListening = false;
@@ -60,16 +68,13 @@ export class WireConnection implements Connection {
    * an error without a listener would end the whole process.
    *
    * @param client The client, not connected yet.
-   * @param wire How it reads and writes.
-   * @param cancel Asks the server to stop what the client runs.
+   * @param parts How it reads and writes, how it logs in, and what asks the
+   * server to stop what the client runs.
    */
-  constructor(
-    client: WireClient,
-    wire: WireFormat,
-    cancel: () => Promise<void>,
-  ) {
+  constructor(client: WireClient, { wire, login, cancel }: ConnectionParts) {
     this.#client = client;
     this.#wire = wire;
+    this.#login = login;
     this.#cancel = cancel;
     client.on("error", (error) => this.#lose(error));
     client.on("end", () => this.#lose(undefined));
@@ -80,17 +85,9 @@ export class WireConnection implements Connection {
     }
   }
 
-  /**
-   * Logs in. Neon's client says that it is done when its password is on its
-   * way, so that the first flight goes along.
-   */
+  /** Opens it, so far that the first flight may be sent. */
   connect(): Promise<unknown> {
-    const connecting = this.#client.connect();
-    // Behind it, because Neon's client forgets those that have listened before.
-    this.#client.connection.once("readyForQuery", () => {
-      this.#isLoggedIn = true;
-    });
-    return connecting;
+    return this.#login.connect();
   }
 
   /** Whether it can carry another flight. */
@@ -140,7 +137,7 @@ export class WireConnection implements Connection {
         const result = isShort ? shortAnswer() : answer;
         const { failure } = result;
         // What the server says before it is ready is about the login.
-        const isLoginRefused = !this.#isLoggedIn && isServerError(failure);
+        const isLoginRefused = !this.#login.isDone && isServerError(failure);
         if (
           isOutOfStep || isShort || isLoginRefused || endsConnection(failure)
         ) {

@@ -5,7 +5,7 @@ import { type Mode, MODES, type Peer } from "../../bench/peer.ts";
 import type { PeerName } from "../../bench/peer_list.ts";
 import { now, Relay } from "../../bench/relay.ts";
 import { wireCost } from "../../bench/round_trips.ts";
-import { flightsOf, transportOf } from "../../bench/targets.ts";
+import { limitOf, transportOf } from "../../bench/targets.ts";
 import { lookBefore, verify } from "../../bench/verify.ts";
 import {
   SETUP,
@@ -18,9 +18,6 @@ import { testDatabase } from "../support/postgres.ts";
 
 /** Milliseconds: enough to tell a round trip from what takes none. */
 const DISTANCE = 12;
-
-/** Round trips ahead of the first flight: `pg` needs two more than TCP must. */
-const OPENING = { http: 1, websocket: 2, tcp: 4 };
 
 const OWN: Readonly<Partial<Record<PeerName, Peer>>> = {
   "nullpool-neon": nullpoolNeon,
@@ -71,6 +68,8 @@ async function roundTrips(name: PeerName, peer: Peer, mode: Mode) {
     await verify(bed.database, { workload, input, before, answer });
     return cost.roundTrips;
   }
+  // The first login of a process finds out how the server logs in.
+  await request("W1");
   for (const workload of QUICK) {
     // Twice: what is measured cold opens a connection, what is warm has one.
     if (mode === "warm") await request(workload);
@@ -87,9 +86,7 @@ for (const [name, peer] of Object.entries(OWN) as [PeerName, Peer][]) {
       async fn() {
         const promised = QUICK.map((workload) => {
           const transport = transportOf(name, workload);
-          const flights = flightsOf(workload, transport) ?? NaN;
-          const opening = mode === "cold" ? OPENING[transport] : 0;
-          return [workload, flights + opening] as const;
+          return [workload, limitOf(workload, transport, mode)] as const;
         });
         assertEquals(
           await roundTrips(name, peer, mode),

@@ -3,6 +3,7 @@ import { eq } from "drizzle-orm";
 import { integer, pgTable, serial, text } from "drizzle-orm/pg-core";
 import {
   createEngine,
+  type Engine,
   QueuePool,
   ref,
   type Session,
@@ -35,6 +36,8 @@ interface Way {
   readonly isInteractive: boolean;
   /** TCP, and what the protocol needs to begin; a request needs no more. */
   readonly opening: number;
+  /** How often it has logged in before. */
+  readonly logins: number;
 }
 
 const WAYS: Readonly<Record<string, Way>> = {
@@ -42,17 +45,27 @@ const WAYS: Readonly<Record<string, Way>> = {
     driver: (url) => neon(url),
     isInteractive: false,
     opening: 1,
+    logins: 0,
   },
   "Neon over a WebSocket": {
     driver: (url) => neon(url, { transport: "websocket" }),
     isInteractive: true,
     opening: 2,
+    logins: 0,
   },
   "PostgreSQL over TCP": {
     driver: (url) => postgres(url),
     isInteractive: true,
+    // Start-up and the first word of a login; its last one takes the work along.
+    opening: 2,
+    logins: 1,
+  },
+  "PostgreSQL over TCP, for the first time": {
+    driver: (url) => postgres(url),
+    isInteractive: true,
     // Start-up, and two answers to its question for a password.
     opening: 4,
+    logins: 0,
   },
 };
 
@@ -126,6 +139,14 @@ const WORK: Readonly<
   },
 };
 
+/** Connections that come and go, as those of requests before. */
+async function logIn(engine: Engine, times: number): Promise<void> {
+  for (let time = 0; time < times; time++) {
+    await sessionmaker(engine).begin((db) => db.execute("select 1"));
+  }
+  await engine.idle();
+}
+
 async function bedOf({ driver }: Way): Promise<
   AsyncDisposable & { wire: WireCounter; driver: Driver }
 > {
@@ -156,13 +177,15 @@ async function bedOf({ driver }: Way): Promise<
 }
 
 for (const [name, way] of Object.entries(WAYS)) {
-  const { isInteractive, opening } = way;
+  const { isInteractive, opening, logins } = way;
   for (const [work, { flights, run }] of Object.entries(WORK)) {
     Deno.test(`round trips of ${work}, ${name}`, async () => {
       await using bed = await bedOf(way);
       await using engine = createEngine(bed.driver, {
         transaction: { interactive: isInteractive },
       });
+      await logIn(engine, logins);
+      bed.wire.take();
       const db = sessionmaker(engine, { schema })();
       await run(db);
       // Up to the answer: closing is not waited for.
@@ -178,6 +201,8 @@ for (const [name, way] of Object.entries(WAYS)) {
     Deno.test(`round trips of a failed savepoint, ${name}`, async () => {
       await using bed = await bedOf(way);
       await using engine = createEngine(bed.driver);
+      await logIn(engine, logins);
+      bed.wire.take();
       const db = sessionmaker(engine, { schema })();
       db.enqueue(db.insert(orders).values({ customer: "kept" }));
       await db.beginNested((tx) =>

@@ -62,7 +62,7 @@ Deno.test("QueuePool never has more open than it may, and keeps poolSize", async
   assert(most <= 5, `${most} were open`);
   const all = [];
   for (let i = 0; i < 5; i++) all.push(await pool.checkout());
-  assertEquals(await database.connections(), 5);
+  await database.waitFor(async () => await database.connections() === 5);
   for (const connection of all) await pool.checkin(connection);
   await pool.idle();
   await database.waitFor(async () => await database.connections() === 3);

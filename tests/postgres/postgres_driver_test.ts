@@ -63,7 +63,7 @@ Deno.test("postgres() reads no password from the environment", async () => {
   Deno.env.set("PGPASSWORD", decodeURIComponent(password));
   try {
     const error = await failure(url.href);
-    assert(/28P01|SASL/.test(error.message), error.message);
+    assert(error.message.endsWith("and the URL has none"), error.message);
   } finally {
     Deno.env.delete("PGPASSWORD");
   }

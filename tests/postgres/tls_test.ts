@@ -10,6 +10,7 @@ import {
 } from "../support/embedded_postgres.ts";
 import { startRawWorkerd } from "../support/raw_workerd.ts";
 import { waitFor } from "../support/wait_for.ts";
+import { flightsOf } from "./login_flights.ts";
 
 const { authority, cert, key } = CERTIFICATE;
 
@@ -108,6 +109,15 @@ Deno.test("postgres() verifies a server that speaks TLS, and shows it a certific
       role: "localhost",
       ssl: YES,
     });
+  });
+});
+
+Deno.test("postgres() needs two round trips less over TLS as well", async () => {
+  await withTls(async (url) => {
+    const [first = 0, ...later] = await flightsOf(url, 3, {
+      tls: { ca: authority },
+    });
+    assertEquals(later, [first - 2, first - 2]);
   });
 });
 

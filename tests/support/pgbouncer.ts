@@ -10,6 +10,8 @@ export interface PgBouncer extends AsyncDisposable {
 export interface PgBouncerOptions {
   /** How many connections it opens to a database. */
   readonly poolSize?: number;
+  /** Where it listens; left out, somewhere. */
+  readonly port?: number;
   /** Lines of its configuration that come last. */
   readonly settings?: string;
 }
@@ -39,11 +41,11 @@ export async function pgbouncerProgram(): Promise<string | undefined> {
 export async function startPgBouncer(
   program: string,
   url: string,
-  { poolSize = 2, settings = "" }: PgBouncerOptions = {},
+  { poolSize = 2, settings = "", port: own = freePort() }: PgBouncerOptions =
+    {},
 ): Promise<PgBouncer> {
   const { hostname, port, username, password } = new URL(url);
   const folder = await Deno.makeTempDir({ prefix: "pgbouncer-" });
-  const own = freePort();
   await Deno.writeTextFile(
     `${folder}/users.txt`,
     `"${decodeURIComponent(username)}" "${decodeURIComponent(password)}"\n`,

@@ -1,0 +1,278 @@
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import {
+  ConnectionError,
+  createEngine,
+  type Sessionmaker,
+  sessionmaker,
+} from "../../mod.ts";
+import { postgres } from "../../src/postgres/mod.ts";
+import { joinChunks } from "../../src/wire/frontend.ts";
+import { bundleWorker } from "../support/bundle_worker.ts";
+import { pgbouncerProgram, startPgBouncer } from "../support/pgbouncer.ts";
+import { testDatabase } from "../support/postgres.ts";
+import { startRawWorkerd } from "../support/raw_workerd.ts";
+import { wireCounter } from "../support/wire_counter.ts";
+import { flightsOf } from "./login_flights.ts";
+import { loginRelay, messagesIn, type Rewrite } from "./login_relay.ts";
+
+/** Start-up; the first message of SCRAM; its last one; the statement. */
+const SLOW = 4;
+/** Start-up and the first message; the last one and the statement. */
+const FAST = 2;
+
+async function answer(Session: Sessionmaker): Promise<unknown> {
+  return await Session.begin(async (db) => {
+    const { rows } = await db.execute("select 42 as n");
+    return rows[0]?.n;
+  });
+}
+
+/** It reads one message at a time, and throws away what is behind it. */
+const careless: Rewrite = (bytes) => messagesIn(bytes)[0];
+
+/** The same, with what its first words are. */
+const carelessAtFirst: Rewrite = (bytes) =>
+  bytes[0] === 0 ? careless(bytes) : bytes;
+
+/** It hangs up on whoever says two things at once. */
+const strict: Rewrite = (bytes) =>
+  messagesIn(bytes).length > 1 ? undefined : bytes;
+
+const strictAtFirst: Rewrite = (bytes) =>
+  bytes[0] === 0 ? strict(bytes) : bytes;
+
+Deno.test("postgres() needs two round trips less for a login once it knows the server", async () => {
+  await using database = await testDatabase();
+  assertEquals(await flightsOf(database.url, 4), [SLOW, FAST, FAST, FAST]);
+});
+
+Deno.test("postgres() needs two round trips less on workerd as well", async () => {
+  const contents = await bundleWorker("tests/postgres/login_worker.ts", {
+    tcp: true,
+  });
+  await using database = await testDatabase();
+  await using counter = wireCounter(database.url);
+  const url = Object.assign(new URL(database.url), { port: counter.port });
+  await using worker = await startRawWorkerd(contents, {
+    POSTGRES_URL: url.href,
+  });
+  const found: number[] = [];
+  for (let i = 0; i < 4; i++) {
+    const response = await fetch(`http://127.0.0.1:${worker.port}/`);
+    assertEquals(await response.text(), "in");
+    await database.waitFor(async () => await database.connections() === 0);
+    found.push(counter.take().flights);
+  }
+  // COMMIT and the farewell.
+  assertEquals(found, [SLOW, FAST, FAST, FAST].map((flights) => flights + 2));
+});
+
+Deno.test("postgres() says nothing early to what cannot pipeline", async () => {
+  await using database = await testDatabase();
+  assertEquals(
+    await flightsOf(database.url, 3, { pipeline: false }),
+    // One more for BEGIN.
+    [SLOW + 1, SLOW + 1, SLOW + 1],
+  );
+});
+
+for (
+  const [name, faults] of Object.entries({
+    "throws away what comes early": careless,
+    "throws away what comes with a start-up": carelessAtFirst,
+    "hangs up on what comes early": strict,
+    "hangs up on what comes with a start-up": strictAtFirst,
+  })
+) {
+  Deno.test(`postgres() finds out that a pooler ${name}, and fails nobody`, async () => {
+    await using database = await testDatabase();
+    await using relay = loginRelay(database.url);
+    relay.faults = { client: faults };
+    const url = relay.urlOf(database.url);
+    const [, , ...known] = await flightsOf(url, 4);
+    assertEquals(known, [SLOW, SLOW]);
+    await using engine = createEngine(postgres(url));
+    const Session = sessionmaker(engine);
+    const all = Array.from({ length: 20 }, () => answer(Session));
+    assertEquals(await Promise.all(all), all.map(() => 42));
+  });
+}
+
+Deno.test("postgres() learns nothing of a server that lets nobody in", async () => {
+  await using database = await testDatabase();
+  const role = await database.createRole();
+  await using counter = wireCounter(database.url);
+  const url = Object.assign(new URL(role.url), { port: counter.port });
+  await using engine = createEngine(postgres(url.href));
+  const Session = sessionmaker(engine);
+  for (let i = 0; i < 2; i++) {
+    counter.take();
+    await database.query(`alter role ${role.name} nologin`);
+    const { code } = await assertRejects(
+      () => answer(Session),
+      ConnectionError,
+    );
+    assertEquals(code, "CONNECT_FAILED");
+    // Not a second time: some are shut out for that.
+    assertEquals(counter.take().connections, 1);
+    await database.query(`alter role ${role.name} login`);
+    await answer(Session);
+  }
+  await database.waitFor(async () => await database.connections() === 0);
+  await Session.begin(async (db) => {
+    counter.take();
+    await db.execute("select 1");
+    assertEquals(counter.take().flights, FAST);
+  });
+});
+
+Deno.test("postgres() derives the keys of a password once", async () => {
+  await using database = await testDatabase();
+  const { subtle } = crypto;
+  const derive = subtle.deriveBits;
+  let derived = 0;
+  function counting(...args: Parameters<typeof derive>): Promise<ArrayBuffer> {
+    derived++;
+    return derive.apply(subtle, args);
+  }
+  subtle.deriveBits = counting;
+  try {
+    await flightsOf(database.url, 4);
+  } finally {
+    subtle.deriveBits = derive;
+  }
+  assertEquals(derived, 1);
+});
+
+Deno.test("postgres() logs in with whatever password there is", async () => {
+  await using database = await testDatabase();
+  const role = await database.createRole();
+  const url = new URL(role.url);
+  // Half-width, a space that is none, what nobody sees, and what has two forms.
+  for (
+    const password of [
+      "p@ss:/?#%",
+      "ｶﾞ",
+      "a\u00a0b\u00adc",
+      "e\u0301\u00e9",
+      "😀",
+    ]
+  ) {
+    await database.query(`alter role ${role.name} password '${password}'`);
+    url.password = encodeURIComponent(password);
+    await using engine = createEngine(postgres(url.href));
+    assertEquals(await answer(sessionmaker(engine)), 42);
+  }
+});
+
+/** What a session comes to where a server says something else than it should. */
+async function failureBehind(
+  server: Rewrite,
+  isKnown: boolean,
+): Promise<ConnectionError> {
+  await using database = await testDatabase({
+    setup: "create table notes (n int)",
+  });
+  await using relay = loginRelay(database.url);
+  await using engine = createEngine(postgres(relay.urlOf(database.url)));
+  const Session = sessionmaker(engine);
+  if (isKnown) { for (let i = 0; i < 3; i++) await answer(Session); }
+  relay.faults = { server };
+  await using db = Session();
+  const error = await assertRejects(
+    () => db.execute("select 42"),
+    ConnectionError,
+  );
+  await engine.idle();
+  await database.waitFor(async () => await database.connections() === 0);
+  return error;
+}
+
+function replaced(from: RegExp, to: string): Rewrite {
+  return (bytes) =>
+    joinChunks(
+      messagesIn(bytes).map((message) => {
+        const text = new TextDecoder("latin1").decode(message).replace(
+          from,
+          to,
+        );
+        const changed = Uint8Array.from(text, (char) => char.charCodeAt(0));
+        new DataView(changed.buffer).setInt32(1, changed.length - 1);
+        return changed;
+      }),
+    );
+}
+
+/** It lets in, and leaves some of what belongs to that out. */
+function without(...names: readonly string[]): Rewrite {
+  return (bytes) =>
+    joinChunks(
+      messagesIn(bytes).filter(([type = 0, , , , , , , , way]) => {
+        const letter = String.fromCharCode(type);
+        return !names.includes(letter === "R" ? `${letter}${way}` : letter);
+      }),
+    );
+}
+
+/** The server's proof; that one is in as well; and its key for cancelling. */
+const ENDS = [["R12"], ["R12", "R0"], ["R12", "R0", "K"]];
+
+const FIRST_TIME = false;
+const KNOWN = true;
+
+for (const isKnown of [FIRST_TIME, KNOWN]) {
+  const which = isKnown ? "it knows" : "it does not know";
+
+  Deno.test(`postgres() believes no server that ${which} and that cannot prove itself`, async () => {
+    const error = await failureBehind(
+      replaced(/v=.{8}/, "v=AAAAAAAA"),
+      isKnown,
+    );
+    assertMatch(error.message, /has not proved that it knows the password/);
+    // What went along with the login may have been read.
+    assertEquals(error.maybeExecuted, isKnown);
+  });
+
+  Deno.test(`postgres() believes no server that ${which} and that does not prove itself`, async () => {
+    for (const end of ENDS) {
+      const error = await failureBehind(without(...end), isKnown);
+      assertMatch(error.message, /has not proved that it knows the password/);
+      assertEquals(error.maybeExecuted, isKnown);
+    }
+  });
+
+  Deno.test(`postgres() hashes no password 999,999 times for a server that ${which}`, async () => {
+    const error = await failureBehind(replaced(/i=4096/, "i=999999"), isKnown);
+    assertMatch(error.message, /999999 iterations; at most 100000/);
+    assert(!error.maybeExecuted);
+  });
+}
+
+const program = await pgbouncerProgram();
+
+for (const changed of ["plain", "md5", "trust"]) {
+  Deno.test({
+    name:
+      `postgres() finds out that PgBouncer asks for ${changed} now, and fails nobody`,
+    ignore: program === undefined,
+    fn: async () => {
+      assert(program !== undefined);
+      await using database = await testDatabase();
+      const role = await database.createRole();
+      const first = await startPgBouncer(program, role.url, {
+        settings: "auth_type = scram-sha-256",
+      });
+      const url = first.urlOf(role.url);
+      await using engine = createEngine(postgres(url));
+      const Session = sessionmaker(engine);
+      for (let i = 0; i < 3; i++) assertEquals(await answer(Session), 42);
+      assertEquals(await flightsOf(url, 3), [SLOW, FAST, FAST]);
+      await first[Symbol.asyncDispose]();
+      await using _ = await startPgBouncer(program, role.url, {
+        port: Number(new URL(url).port),
+        settings: `auth_type = ${changed}`,
+      });
+      for (let i = 0; i < 3; i++) assertEquals(await answer(Session), 42);
+    },
+  });
+}
