@@ -29,10 +29,11 @@ export async function cancelRequest(
     connection.on("end", resolve);
   });
   const send = () => connection.cancel(processID, secretKey);
-  connection.on(
-    "connect",
-    connection.ssl ? () => connection.requestSsl() : send,
-  );
+  connection.on("connect", () => {
+    if (!connection.ssl) return send();
+    // Or TLS begins by itself.
+    if (connection.sslNegotiation !== "direct") connection.requestSsl();
+  });
   connection.on("sslconnect", send);
   // As `pg` reaches a server by a socket in a folder.
   if (host.startsWith("/")) connection.connect(`${host}/.s.PGSQL.${port}`);

@@ -35,6 +35,8 @@ export interface BareConnection extends ClientConnection {
   emit(event: "error", error: Error): unknown;
   /** Its TLS settings, if it speaks TLS. */
   ssl: unknown;
+  /** Whether it asks for that first, or begins with it. */
+  readonly sslNegotiation?: string;
   /** Opens the socket, which may be one that is a file. */
   connect(portOrPath: number | string, host?: string): unknown;
   /** Asks for TLS. */

@@ -99,6 +99,15 @@ Deno.test("postgres() refuses bad options and parameters by name", async () => {
   );
   const error = await failure("postgres://u:p@127.0.0.1:1/d?sslmode=maybe");
   assert(error.message.includes('sslmode "maybe"'), error.message);
+  for (
+    const [params, reason] of [
+      ["sslnegotiation=maybe", '"maybe" is none of postgres, direct'],
+      ["sslnegotiation=direct", "needs TLS; add sslmode=require"],
+    ] as const
+  ) {
+    const { message } = await failure(`postgres://u:p@127.0.0.1:1/d?${params}`);
+    assert(message.includes(reason), message);
+  }
   const options = await failure("postgres://u:p@127.0.0.1:1/d?options=-cx");
   assert(options.message.includes('"options"'), options.message);
 });

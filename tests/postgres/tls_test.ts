@@ -118,6 +118,11 @@ Deno.test("postgres() needs two round trips less over TLS as well", async () => 
       tls: { ca: authority },
     });
     assertEquals(later, [first - 2, first - 2]);
+    const direct = await flightsOf(`${url}?sslnegotiation=direct`, 3, {
+      tls: { ca: authority },
+    });
+    // One less each: nobody asks for TLS.
+    assertEquals(direct, [first - 1, first - 3, first - 3]);
   });
 });
 
@@ -141,24 +146,33 @@ Deno.test("postgres() verifies a server also where the environment says not to",
   });
 });
 
-Deno.test("postgres() cancels over TLS what it gives up", async () => {
-  await withTls(async (url) => {
-    await using engine = createEngine(
-      postgres(url, { tls: { ca: authority } }),
-    );
-    await using db = sessionmaker(engine)({
-      transaction: { statementTimeout: 100 },
-    });
-    await assertRejects(() => db.execute("select pg_sleep(60)"));
-    await using admin = await connectAdmin(url);
-    await waitFor(async () => {
-      const rows = await admin.query(
-        "select from pg_stat_activity where query ~ '^select pg_sleep'",
+for (const negotiation of ["postgres", "direct"]) {
+  Deno.test(`postgres() cancels over TLS what it gives up, sslnegotiation=${negotiation}`, async () => {
+    await withTls(async (url) => {
+      await using engine = createEngine(
+        postgres(`${url}?sslnegotiation=${negotiation}`, {
+          tls: { ca: authority },
+        }),
       );
-      return rows.length === 0;
+      await using admin = await connectAdmin(url);
+      async function asleep(): Promise<number> {
+        const rows = await admin.query(
+          "select from pg_stat_activity where query ~ '^select pg_sleep'",
+        );
+        return rows.length;
+      }
+      const leaving = new AbortController();
+      await using db = sessionmaker(engine)({
+        transaction: { signal: leaving.signal },
+      });
+      const given = assertRejects(() => db.execute("select pg_sleep(60)"));
+      await waitFor(async () => await asleep() === 1);
+      leaving.abort();
+      await given;
+      await waitFor(async () => await asleep() === 0);
     });
   });
-});
+}
 
 Deno.test("postgres() on workerd is let in by what the runtime trusts alone", async () => {
   const contents = await bundleWorker("tests/postgres/tls_worker.ts", {
@@ -172,7 +186,13 @@ Deno.test("postgres() on workerd is let in by what the runtime trusts alone", as
     const login = async (how: string) =>
       await (await fetch(`http://127.0.0.1:${worker.port}${how}`)).text();
     assertEquals(await login("/"), "in");
-    for (const how of ["/?sslmode=no-verify", "/authority"]) {
+    for (
+      const how of [
+        "/?sslmode=no-verify",
+        "/?sslmode=require&sslnegotiation=direct",
+        "/authority",
+      ]
+    ) {
       const told = await login(how);
       assert(told.startsWith("CONNECT_FAILED: Cannot connect to"), told);
     }
