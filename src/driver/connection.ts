@@ -11,6 +11,12 @@ export interface Connection {
   readonly usable: boolean;
 
   /**
+   * Whether the server has let it in; not there where that is known before it
+   * is opened. What was never let in says nothing of others when it breaks.
+   */
+  readonly isLoggedIn?: boolean | undefined;
+
+  /**
    * Sends statements as one flight: everything goes out before an answer is
    * awaited, with a single Sync behind it.
    *

@@ -43,6 +43,10 @@ class ObservedConnection implements Connection {
     return this.#connection.usable;
   }
 
+  get isLoggedIn(): boolean | undefined {
+    return this.#connection.isLoggedIn;
+  }
+
   send(
     statements: readonly Statement[],
     onProgress?: () => void,

@@ -411,7 +411,7 @@ export class QueuePool implements Pool {
   /** A connection broke: those that are older are in doubt as well. */
   #lose(connection: Connection): void {
     const record = this.#records.get(connection);
-    if (record === undefined) return;
+    if (record === undefined || connection.isLoggedIn === false) return;
     this.#generation = generationAfterLoss(record, this.#generation);
   }
 

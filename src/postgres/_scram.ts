@@ -155,15 +155,20 @@ function hmac(key: Buffer, text: string): Buffer {
 }
 
 /**
- * SASLprep (RFC 4013) as far as PostgreSQL and `pg` go: other spaces are
- * spaces, what nobody sees is nothing, and NFKC.
+ * SASLprep (RFC 4013) as PostgreSQL does it: other spaces are spaces, what
+ * nobody sees is nothing, and NFKC; but a password that has what must not be in
+ * one is taken as it is. Of that only control characters, private ones and
+ * emoji are looked for (which Unicode 3.2 did not know), not what else is newer,
+ * nor directions of writing.
  */
 function normalize(password: string): string {
-  return password
+  if (/[\p{Cc}\p{Co}\u{1D800}-\u{1FFFD}]/u.test(password)) return password;
+  const prepared = password
     .replace(/[\u00A0\u1680\u2000-\u200B\u202F\u205F\u3000]/g, " ")
     .replace(
       /\u00AD|\u034F|\u1806|[\u180B-\u180D]|[\u200C\u200D]|\u2060|[\uFE00-\uFE0F]|\uFEFF/g,
       "",
     )
     .normalize("NFKC");
+  return prepared === "" ? password : prepared;
 }

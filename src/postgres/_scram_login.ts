@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers";
 import type { WireClient } from "../wire/client.ts";
 import type { Login } from "../wire/login.ts";
 import { gather, type GatheringStream } from "./_gather.ts";
-import type { Ahead, LoginMemory } from "./_login_memory.ts";
+import type { Early, LoginMemory } from "./_login_memory.ts";
 import {
   firstMessage,
   makeNonce,
@@ -18,6 +18,8 @@ import {
  * that has thrown it away would wait for ever.
  */
 const TRIAL_DEADLINE = 1_000;
+/** The same where connects may take for ever. */
+const PATIENCE = 10_000;
 
 /** The connection inside a client of `pg`, as far as a login needs it. */
 interface LoginConnection {
@@ -46,9 +48,33 @@ const ASIDES: ReadonlySet<string> = new Set([
   "parameterStatus",
 ]);
 
-/** Whether something is said that has its place. */
-function isInTurn(event: string, message?: LoginMessage): boolean {
+/** Whether it is a message of the server that answers one of ours. */
+function isAnswer(event: string, message?: LoginMessage): boolean {
   return message?.name !== undefined && !ASIDES.has(event);
+}
+
+/**
+ * How far a login is: the connection opens, or the server has not asked for
+ * SCRAM; our first message is sent; its challenge has come; our last message is
+ * sent; it has proved itself; it is ready.
+ */
+type State =
+  | "opening"
+  | "begun"
+  | "challenged"
+  | "answered"
+  | "proven"
+  | "done"
+  | "failed";
+
+/** What a login needs besides its client. */
+export interface LoginParts {
+  /** What earlier ones have learned. */
+  readonly memory: LoginMemory;
+  /** What this one says early. */
+  readonly early: Early;
+  /** Milliseconds that a connect may take; 0 is for ever. */
+  readonly connectTimeout: number;
 }
 
 /**
@@ -66,33 +92,34 @@ export class ScramLogin implements Login {
   readonly #client: WireClient;
   readonly #connection: LoginConnection;
   readonly #memory: LoginMemory;
-  readonly #ahead: Ahead;
+  readonly #connectTimeout: number;
   readonly #emit: LoginConnection["emit"];
   readonly #nonce = makeNonce();
-  /** Whether the first message is on its way. */
-  #hasBegun = false;
+  #early: Early;
+  #state: State = "opening";
   #proof: Proof | undefined;
-  #isServerProven = false;
-  #hasFailed = false;
-  #isDone = false;
   #wasTooEarly = false;
   #deadline: ReturnType<typeof setTimeout> | undefined;
 
   /**
    * @param client Of `pg`, not connected yet.
-   * @param memory What earlier logins have learned.
+   * @param parts What else it needs.
    */
-  constructor(client: WireClient, memory: LoginMemory) {
+  constructor(
+    client: WireClient,
+    { memory, early, connectTimeout }: LoginParts,
+  ) {
     this.#client = client;
     // `WireClient` has what all clients have.
     this.#connection = client.connection as unknown as LoginConnection;
     this.#memory = memory;
-    this.#ahead = memory.take();
+    this.#early = early;
+    this.#connectTimeout = connectTimeout;
     this.#emit = this.#connection.emit;
   }
 
   get isDone(): boolean {
-    return this.#isDone;
+    return this.#state === "done";
   }
 
   get wasTooEarly(): boolean {
@@ -106,8 +133,14 @@ export class ScramLogin implements Login {
     return this.#client.connect();
   }
 
+  abandon(): void {
+    if (this.#state === "failed") return;
+    this.#setState("failed");
+    this.#memory.giveBack(this.#early);
+  }
+
   #hear(event: string, message?: LoginMessage): boolean {
-    if (this.#isDone) return this.#hearOfSync(event, message);
+    if (this.#state === "done") return this.#hearOfSync(event, message);
     switch (event) {
       case "connect":
         // With TLS there is more to come.
@@ -116,45 +149,53 @@ export class ScramLogin implements Login {
           : this.#start(event);
       case "sslconnect":
         return this.#start(event);
-      case "errorMessage":
-        this.#hearRefusal(message?.code ?? "");
-        return this.#tell(event, message);
       case "error":
       case "end":
-        this.#hearEnd();
+        this.#fall();
         return this.#tell(event, message);
     }
     // Of a server that is not the right one nothing is believed.
-    return this.#hasFailed || this.#hearServer(event, message);
+    return this.#state === "failed" || this.#hearServer(event, message);
   }
 
   #hearServer(event: string, message?: LoginMessage): boolean {
+    const state = this.#state;
+    const isFree = state === "opening" || state === "proven";
     switch (event) {
+      case "errorMessage":
+        this.#fall(message?.code);
+        return this.#tell(event, message);
       case "authenticationSASL":
         if (!message?.mechanisms?.includes(SCRAM)) break;
-        if (!this.#hasBegun) this.#sendFirst();
+        if (state === "opening") this.#sendFirst();
+        else if (state !== "begun") break;
         return true;
       case "authenticationSASLContinue":
+        if (state !== "begun") break;
         this.#answer(message?.data ?? "");
         return true;
       case "authenticationSASLFinal":
-        this.#isServerProven = message?.data === this.#proof?.expected;
-        return this.#isServerProven || this.#fail(notProven());
+        if (state !== "answered") break;
+        if (message?.data !== this.#proof?.expected) break;
+        this.#setState("proven");
+        return true;
       case "readyForQuery":
-        if (this.#hasBegun && !this.#isServerProven) break;
-        return this.#finish(message);
+        if (isFree) return this.#finish(message);
     }
-    const isEarned = !this.#hasBegun || this.#isServerProven;
-    if (isEarned || !isInTurn(event, message)) {
-      return this.#tell(event, message);
-    }
-    // It does not know yet what was said early, and would take it for a password.
-    if (this.#proof === undefined && this.#isFast) return this.#failEarly();
+    if (isFree || !isAnswer(event, message)) return this.#tell(event, message);
+    // It does not know what was said early, and would take it for a password.
+    if (state === "begun" && this.#isFast) return this.#failEarly();
     return this.#fail(notProven());
   }
 
   #tell(event: string, message?: LoginMessage | Error): boolean {
     return this.#emit.call(this.#connection, event, message);
+  }
+
+  /** No state has the deadline of the one before it. */
+  #setState(state: State): void {
+    this.#state = state;
+    clearTimeout(this.#deadline);
   }
 
   /** The client sends its start-up, now. */
@@ -164,18 +205,20 @@ export class ScramLogin implements Login {
     this.#tell(event);
     this.#sendFirst();
     send();
-    if (this.#ahead === "trial") {
-      this.#deadline = setTimeout(() => this.#failEarly(), TRIAL_DEADLINE);
-    }
+    const half = (this.#connectTimeout || PATIENCE) / 2;
+    const timeout = this.#early === "trial"
+      ? Math.min(TRIAL_DEADLINE, half)
+      : half;
+    this.#deadline = setTimeout(() => this.#failEarly(), timeout);
     return true;
   }
 
   get #isFast(): boolean {
-    return this.#ahead === "trial" || this.#ahead === "all";
+    return this.#early === "trial" || this.#early === "all";
   }
 
   #sendFirst(): void {
-    this.#hasBegun = true;
+    this.#setState("begun");
     this.#connection.sendSASLInitialResponseMessage(
       SCRAM,
       firstMessage(this.#nonce),
@@ -183,7 +226,7 @@ export class ScramLogin implements Login {
   }
 
   #answer(data: string): void {
-    clearTimeout(this.#deadline);
+    this.#setState("challenged");
     const { password } = this.#client;
     const challenge = password === ""
       ? noPassword()
@@ -198,29 +241,48 @@ export class ScramLogin implements Login {
   }
 
   #sendLast(proof: Proof): void {
-    if (this.#hasFailed) return;
+    // It may have been given up meanwhile.
+    if (this.#state !== "challenged") return;
+    this.#setState("answered");
     this.#proof = proof;
     const send = gather(this.#connection.stream);
     this.#connection.sendSCRAMClientFinalMessage(proof.message);
-    if (this.#isFast) {
-      // It has read what came early.
-      this.#memory.learn("all");
-      // So that the client sends the first flight, in this turn of the loop.
-      this.#tell("readyForQuery", { status: "I" });
-      setImmediate(send);
-      return;
-    }
-    if (this.#ahead === "sync") this.#connection.sync();
+    if (this.#isFast) return this.#sendAlong(send);
+    if (this.#early === "sync") this.#connection.sync();
     send();
+  }
+
+  /** The first flight goes along. */
+  #sendAlong(send: () => void): void {
+    if (this.#early === "trial") {
+      // What came early was read.
+      this.#memory.learn("all");
+      this.#early = "all";
+    }
+    const timeout = this.#connectTimeout;
+    if (timeout > 0) {
+      const fail = () => void this.#fail(unanswered(timeout));
+      this.#deadline = setTimeout(fail, timeout);
+    }
+    // So that the client sends it, in this turn of the loop.
+    this.#tell("readyForQuery", { status: "I" });
+    setImmediate(send);
   }
 
   /** The server is ready. */
   #finish(message?: LoginMessage): boolean {
-    this.#isDone = true;
-    const waitsForSync = this.#ahead === "sync" && this.#proof !== undefined;
-    if (!waitsForSync) this.#leave();
-    // That of a fast login has heard so.
+    const isSyncSent = this.#isSyncSent;
+    this.#setState("done");
+    if (!isSyncSent) this.#leave();
+    if (this.#early === "nothing") this.#memory.convict();
+    // It has not asked for SCRAM.
+    if (this.#proof === undefined) this.#memory.giveBack(this.#early);
+    // The client of a fast login has heard so.
     return this.#isFast || this.#tell("readyForQuery", message);
+  }
+
+  get #isSyncSent(): boolean {
+    return this.#early === "sync" && this.#proof !== undefined;
   }
 
   /** What the client hears from now on is not the login's affair. */
@@ -233,46 +295,45 @@ export class ScramLogin implements Login {
    * synchronize: then its answer is ahead of all others.
    */
   #hearOfSync(event: string, message?: LoginMessage): boolean {
-    if (!isInTurn(event, message)) return this.#tell(event, message);
+    if (!isAnswer(event, message)) return this.#tell(event, message);
     this.#leave();
     if (event !== "readyForQuery") return this.#tell(event, message);
     this.#memory.learn("trial");
     return true;
   }
 
-  /** The server lets nobody in, or not this one. */
-  #hearRefusal(code: string): void {
-    // Of the protocol's errors what came early may be the cause.
-    if (code.startsWith("08")) return this.#hearEnd();
-    this.#hasFailed = true;
-    this.#giveBack();
-  }
-
-  #hearEnd(): void {
-    clearTimeout(this.#deadline);
-    if (this.#hasFailed) return;
-    this.#hasFailed = true;
-    if (!this.#hasBegun) return this.#giveBack();
-    const isTrial = this.#ahead === "trial" && this.#proof === undefined;
-    const isSync = this.#ahead === "sync" && this.#proof !== undefined;
-    this.#wasTooEarly = isTrial || isSync;
-  }
-
-  /** Nothing was found out, so that the next one may. */
-  #giveBack(): void {
-    const isTrying = this.#ahead === "sync" || this.#ahead === "trial";
-    if (isTrying) this.#memory.learn(this.#ahead);
+  /**
+   * It has failed.
+   *
+   * @param refusal The SQLSTATE, if the server has said why.
+   */
+  #fall(refusal?: string): void {
+    if (this.#state === "failed") return;
+    const isEarly = this.#isFast ? this.#state === "begun" : this.#isSyncSent;
+    this.#setState("failed");
+    // Where it was known to work, a server that says why has its reasons, but
+    // for those of the protocol (class 08).
+    const isClear = this.#early === "all" && !/^(08|$)/.test(refusal ?? "");
+    if (isEarly && !isClear) {
+      this.#memory.doubt(this.#early);
+      this.#wasTooEarly = this.#early !== "all";
+    } else if (this.#early === "nothing") this.#memory.acquit();
+    else this.#memory.giveBack(this.#early);
   }
 
   #failEarly(): true {
+    this.#setState("failed");
+    this.#memory.doubt(this.#early);
     this.#wasTooEarly = true;
-    this.#memory.learn("nothing");
-    return this.#fail(new Error("the server has not read what came early"));
+    return this.#drop(new Error("the server has not read what came early"));
   }
 
   #fail(error: Error): true {
-    clearTimeout(this.#deadline);
-    this.#hasFailed = true;
+    this.#fall("");
+    return this.#drop(error);
+  }
+
+  #drop(error: Error): true {
     this.#tell("error", error);
     this.#connection.stream.destroy();
     return true;
@@ -286,4 +347,8 @@ function noPassword(): Error {
 /** By its last message the server shows that it knows the password as well. */
 function notProven(): Error {
   return new Error("the server has not proved that it knows the password");
+}
+
+function unanswered(timeout: number): Error {
+  return new Error(`no answer to the login for ${timeout} ms`);
 }

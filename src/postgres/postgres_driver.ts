@@ -74,7 +74,9 @@ const URL_PARAMS = [
  * keys that are made of the password are kept (RFC 5802, section 3). That a
  * server knows the password is shown by its answer, so that the first
  * statements are on their way by then: without verified TLS they may be read by
- * whoever stands at its address. What he answers is not believed.
+ * whoever stands at its address. A server that asks for SCRAM and does not
+ * prove itself is believed nothing; one that asks for another login, or none,
+ * is believed: only verified TLS says who it is.
  *
  * TLS follows the URL's `sslmode`: none without it or with `disable`,
  * unverified with `no-verify` (but on Workers), and with `require`, `verify-ca`
@@ -105,16 +107,20 @@ export function postgres(
   options: PostgresOptions = {},
 ): Driver {
   checkOptionNames("postgres()", options, POSTGRES_OPTIONS);
-  const memory = new LoginMemory(options.pipeline ?? true);
+  const { pipeline = true } = options;
+  const memory = new LoginMemory();
   return clientDriver({
     name: "postgres",
     target: new LazyTarget("postgres", url, URL_PARAMS),
     connectTimeout: options.connectTimeout ?? 10_000,
     parserOf: typeParsers(pg.types),
     pieceSize: PIECE_SIZE,
-    pipeline: options.pipeline,
+    pipeline,
     makeClient: (target) => makeClient(target, options),
-    makeLogin: (client) => new ScramLogin(client, memory),
+    makeLogin: (client, { connectTimeout, isSecond }) => {
+      const early = pipeline && !isSecond ? memory.take() : "nothing";
+      return new ScramLogin(client, { memory, early, connectTimeout });
+    },
   });
 }
 

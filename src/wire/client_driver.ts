@@ -9,6 +9,14 @@ import type { WireClient } from "./client.ts";
 import { ClientLogin, type Login } from "./login.ts";
 import { WireConnection, type WireFormat } from "./wire_connection.ts";
 
+/** Which attempt to log in it is. */
+export interface LoginAttempt {
+  /** Milliseconds that it may take; 0 is for ever. */
+  readonly connectTimeout: number;
+  /** Whether another one has failed by having said something too early. */
+  readonly isSecond: boolean;
+}
+
 /** How a driver makes its clients. */
 export interface ClientDriverConfig extends WireFormat {
   /** Its name in messages and events. */
@@ -20,7 +28,7 @@ export interface ClientDriverConfig extends WireFormat {
   /** Makes a client that is not connected yet. */
   readonly makeClient: (target: ConnectionTarget) => WireClient;
   /** How a client logs in, if not by its own means. */
-  readonly makeLogin?: (client: WireClient) => Login;
+  readonly makeLogin?: (client: WireClient, attempt: LoginAttempt) => Login;
 }
 
 /**
@@ -43,7 +51,10 @@ export function clientDriver(config: ClientDriverConfig): Driver {
         signal: options.signal,
         timeout: connectTimeout,
       });
-      return await connectClient(config, found, options);
+      return await connectClient(config, found, options, {
+        connectTimeout,
+        isSecond: false,
+      });
     },
   };
 }
@@ -52,27 +63,31 @@ async function connectClient(
   config: ClientDriverConfig,
   target: ConnectionTarget,
   options: ConnectOptions,
+  attempt: LoginAttempt,
 ): Promise<Connection> {
   const { signal } = options;
+  const { connectTimeout } = attempt;
   signal?.throwIfAborted();
+  const start = performance.now();
   const client = makeClient(config, target);
-  const login = config.makeLogin?.(client) ?? new ClientLogin(client);
+  const login = config.makeLogin?.(client, attempt) ?? new ClientLogin(client);
   const connection = new WireConnection(client, {
     wire: config,
     login,
     cancel: () => cancelRequest(client, makeClient(config, target), target),
   });
   try {
-    await orGivenUp(connection.connect(), {
-      signal,
-      timeout: config.connectTimeout,
-    });
+    await orGivenUp(connection.connect(), { signal, timeout: connectTimeout });
     return connection;
   } catch (error) {
+    if (signal?.aborted) login.abandon();
     client.connection.stream.destroy();
-    // Once: that one says nothing early.
-    if (login.wasTooEarly) return await connectClient(config, target, options);
-    throw error;
+    if (!login.wasTooEarly || attempt.isSecond) throw error;
+    const left = connectTimeout - (performance.now() - start);
+    return await connectClient(config, target, options, {
+      connectTimeout: connectTimeout && Math.max(left, 1),
+      isSecond: true,
+    });
   }
 }
 

@@ -16,6 +16,8 @@ export interface Login {
    * with the last message of the login.
    */
   connect(): Promise<unknown>;
+  /** Nobody waits for it any more: its end says nothing of the server. */
+  abandon(): void;
 }
 
 /** A login by the client's own means. */
@@ -45,4 +47,7 @@ export class ClientLogin implements Login {
     });
     return connecting;
   }
+
+  /** It has nothing to learn. */
+  abandon(): void {}
 }

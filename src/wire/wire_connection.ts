@@ -21,6 +21,8 @@ const FAREWELL_DEADLINE = 2_000;
 /** Milliseconds that a word of the server is awaited, after each cancel request. */
 const CANCEL_PAUSES = [50, 150, 500];
 
+const IS_HEARD = true;
+
 /** How a connection reads and writes. */
 export interface WireFormat {
   /** The parser for a type OID. */
@@ -93,6 +95,11 @@ export class WireConnection implements Connection {
   /** Whether it can carry another flight. */
   get usable(): boolean {
     return this.#lost === undefined && this.#closed === undefined;
+  }
+
+  /** Whether the server has let it in, and not only been asked. */
+  get isLoggedIn(): boolean {
+    return this.#login.isDone;
   }
 
   /** Sends statements as one flight, or one by one where that must be. */
@@ -205,15 +212,25 @@ export class WireConnection implements Connection {
    * has a connection no more would run to its end, with its locks.
    */
   async #stopRunning(): Promise<void> {
-    const { stream } = this.#client.connection;
-    const data = new Promise<void>((resolve) => stream.on?.("data", resolve));
-    const heard = data.then(() => true);
+    let onWord = () => {};
+    this.#client.connection.stream.on?.("data", () => onWord());
+    const nextWord = () =>
+      new Promise<boolean>((resolve) => {
+        onWord = () => resolve(IS_HEARD);
+      });
     const start = performance.now();
+    // Which process runs it, and by what it can be stopped, the server says at
+    // the end of a login.
+    while (!this.isLoggedIn) {
+      if (performance.now() > start + FAREWELL_DEADLINE) return;
+      if (!await isHeard(nextWord())) return;
+    }
     for (const pause of CANCEL_PAUSES) {
+      const word = nextWord();
       await this.#cancel();
       // Where nobody answers at all, another one is in vain.
       if (performance.now() > start + FAREWELL_DEADLINE) return;
-      if (await isHeard(heard, pause)) return;
+      if (await isHeard(word, pause)) return;
     }
   }
 
@@ -229,11 +246,11 @@ function shortAnswer(): FlightResult {
 
 /** Whether something was answered in time. */
 async function isHeard(
-  ending: Promise<boolean>,
+  answer: Promise<boolean>,
   timeout = FAREWELL_DEADLINE,
 ): Promise<boolean> {
   try {
-    return await orGivenUp(ending, { timeout });
+    return await orGivenUp(answer, { timeout });
   } catch {
     return false;
   }

@@ -46,7 +46,7 @@ export function loginRelay(url: string): LoginRelay {
     const up = pipe(client, server, (bytes) => pass(bytes, faults.client));
     const down = pipe(server, client, (bytes) => {
       const passed = pass(bytes, faults.server);
-      isReady ||= typesOf(bytes).includes("Z");
+      isReady ||= passed !== undefined && typesOf(passed).includes("Z");
       return passed;
     });
     await Promise.race([up, down]);

@@ -5,6 +5,7 @@ import {
   type Sessionmaker,
   sessionmaker,
 } from "../../mod.ts";
+import { errorResponse } from "../../src/dev/_messages.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { joinChunks } from "../../src/wire/frontend.ts";
 import { bundleWorker } from "../support/bundle_worker.ts";
@@ -14,6 +15,8 @@ import { startRawWorkerd } from "../support/raw_workerd.ts";
 import { wireCounter } from "../support/wire_counter.ts";
 import { flightsOf } from "./login_flights.ts";
 import { loginRelay, messagesIn, type Rewrite } from "./login_relay.ts";
+
+const YES = true;
 
 /** Start-up; the first message of SCRAM; its last one; the statement. */
 const SLOW = 4;
@@ -93,8 +96,10 @@ for (
     assertEquals(known, [SLOW, SLOW]);
     await using engine = createEngine(postgres(url));
     const Session = sessionmaker(engine);
-    const all = Array.from({ length: 20 }, () => answer(Session));
-    assertEquals(await Promise.all(all), all.map(() => 42));
+    for (let batch = 0; batch < 3; batch++) {
+      const all = Array.from({ length: 20 }, () => answer(Session));
+      assertEquals(await Promise.all(all), all.map(() => 42));
+    }
   });
 }
 
@@ -105,7 +110,8 @@ Deno.test("postgres() learns nothing of a server that lets nobody in", async () 
   const url = Object.assign(new URL(role.url), { port: counter.port });
   await using engine = createEngine(postgres(url.href));
   const Session = sessionmaker(engine);
-  for (let i = 0; i < 2; i++) {
+  const attempts: number[] = [];
+  for (let i = 0; i < 3; i++) {
     counter.take();
     await database.query(`alter role ${role.name} nologin`);
     const { code } = await assertRejects(
@@ -113,11 +119,12 @@ Deno.test("postgres() learns nothing of a server that lets nobody in", async () 
       ConnectionError,
     );
     assertEquals(code, "CONNECT_FAILED");
-    // Not a second time: some are shut out for that.
-    assertEquals(counter.take().connections, 1);
+    attempts.push(counter.take().connections);
     await database.query(`alter role ${role.name} login`);
     await answer(Session);
   }
+  // The first one had said something early that may have been the cause.
+  assertEquals(attempts, [2, 1, 1]);
   await database.waitFor(async () => await database.connections() === 0);
   await Session.begin(async (db) => {
     counter.take();
@@ -125,6 +132,54 @@ Deno.test("postgres() learns nothing of a server that lets nobody in", async () 
     assertEquals(counter.take().flights, FAST);
   });
 });
+
+Deno.test("postgres() logs in as often as it must where a password is wrong", async () => {
+  await using database = await testDatabase();
+  await using counter = wireCounter(database.url);
+  const url = Object.assign(new URL(database.url), {
+    port: counter.port,
+    password: "wrong",
+  });
+  await using engine = createEngine(postgres(url.href));
+  const attempts: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    await assertRejects(() => answer(sessionmaker(engine)), ConnectionError);
+    attempts.push(counter.take().connections);
+  }
+  assertEquals(attempts, [2, 2, 2, 1, 1]);
+});
+
+/** As a server asks for another login than SCRAM, or for none. */
+function authentication(kind: number): Uint8Array {
+  const salt = kind === 5 ? [1, 2, 3, 4] : [];
+  const text = [0, 0, 0, 8 + salt.length, 0, 0, 0, kind, ...salt];
+  return Uint8Array.of("R".charCodeAt(0), ...text);
+}
+
+const REFUSAL = errorResponse({ message: "no", code: "28P01" });
+
+for (const asks of [3, 5, 0]) {
+  Deno.test(`postgres() tries once more where early words were refused behind a login of kind ${asks}`, async () => {
+    await using database = await testDatabase();
+    await using relay = loginRelay(database.url);
+    await using engine = createEngine(postgres(relay.urlOf(database.url)));
+    const Session = sessionmaker(engine);
+    await answer(Session);
+    let attempts = 0;
+    relay.faults = {
+      client: (bytes) => {
+        if (bytes[0] === 0) attempts++;
+        return bytes;
+      },
+      server: (bytes) =>
+        attempts === 1 ? joinChunks([authentication(asks), REFUSAL]) : bytes,
+    };
+    assertEquals(await answer(Session), 42);
+    assertEquals(attempts, 2);
+    assertEquals(await answer(Session), 42);
+    assertEquals(attempts, 3);
+  });
+}
 
 Deno.test("postgres() derives the keys of a password once", async () => {
   await using database = await testDatabase();
@@ -155,7 +210,9 @@ Deno.test("postgres() logs in with whatever password there is", async () => {
       "ｶﾞ",
       "a\u00a0b\u00adc",
       "e\u0301\u00e9",
-      "😀",
+      "😀ｶﾞ",
+      "👨‍👩‍👧",
+      "\u00AD",
     ]
   ) {
     await database.query(`alter role ${role.name} password '${password}'`);
@@ -170,9 +227,7 @@ async function failureBehind(
   server: Rewrite,
   isKnown: boolean,
 ): Promise<ConnectionError> {
-  await using database = await testDatabase({
-    setup: "create table notes (n int)",
-  });
+  await using database = await testDatabase();
   await using relay = loginRelay(database.url);
   await using engine = createEngine(postgres(relay.urlOf(database.url)));
   const Session = sessionmaker(engine);
@@ -187,6 +242,48 @@ async function failureBehind(
   await database.waitFor(async () => await database.connections() === 0);
   return error;
 }
+
+Deno.test("postgres() waits no longer for a login than for a connect", async () => {
+  await using database = await testDatabase();
+  await using relay = loginRelay(database.url);
+  const url = relay.urlOf(database.url);
+  await using engine = createEngine(postgres(url, { connectTimeout: 500 }));
+  const Session = sessionmaker(engine);
+  for (let i = 0; i < 3; i++) await answer(Session);
+  // The first statement is on its way by then.
+  relay.faults = { server: challengeAlone };
+  await using db = Session({
+    transaction: { isolationLevel: "autocommit" },
+  });
+  const error = await assertRejects(
+    () => db.execute("select 42"),
+    ConnectionError,
+  );
+  assertMatch(error.message, /no answer to the login for 500 ms/);
+  assertEquals([error.code, error.maybeExecuted], ["CONNECTION_LOST", YES]);
+});
+
+Deno.test("postgres() cancels what is given up while its login is unanswered", async () => {
+  await using database = await testDatabase();
+  await using relay = loginRelay(database.url);
+  await using engine = createEngine(postgres(relay.urlOf(database.url)));
+  const Session = sessionmaker(engine);
+  for (let i = 0; i < 3; i++) await answer(Session);
+  const leaving = new AbortController();
+  relay.faults = {
+    client: (bytes) => {
+      if (messagesIn(bytes).length > 2) leaving.abort();
+      return bytes;
+    },
+  };
+  await using db = Session({ transaction: { signal: leaving.signal } });
+  await assertRejects(
+    () => db.execute("select pg_sleep(60)"),
+    ConnectionError,
+    "the signal has fired",
+  );
+  await database.waitFor(async () => await database.connections() === 0);
+});
 
 function replaced(from: RegExp, to: string): Rewrite {
   return (bytes) =>
@@ -203,16 +300,33 @@ function replaced(from: RegExp, to: string): Rewrite {
     );
 }
 
+/** A message by its letter, and a login's by its kind as well. */
+function nameOf([type = 0, , , , , , , , kind]: Uint8Array): string {
+  const letter = String.fromCharCode(type);
+  return letter === "R" ? `${letter}${kind}` : letter;
+}
+
 /** It lets in, and leaves some of what belongs to that out. */
 function without(...names: readonly string[]): Rewrite {
   return (bytes) =>
     joinChunks(
-      messagesIn(bytes).filter(([type = 0, , , , , , , , way]) => {
-        const letter = String.fromCharCode(type);
-        return !names.includes(letter === "R" ? `${letter}${way}` : letter);
-      }),
+      messagesIn(bytes).filter((message) => !names.includes(nameOf(message))),
     );
 }
+
+/** It challenges, and falls silent. */
+const challengeAlone: Rewrite = (bytes) =>
+  joinChunks(
+    messagesIn(bytes).filter((message) => /R1[01]/.test(nameOf(message))),
+  );
+
+/** It challenges twice. */
+const insistent: Rewrite = (bytes) =>
+  joinChunks(
+    messagesIn(bytes).flatMap((message) =>
+      nameOf(message) === "R11" ? [message, message] : [message]
+    ),
+  );
 
 /** The server's proof; that one is in as well; and its key for cancelling. */
 const ENDS = [["R12"], ["R12", "R0"], ["R12", "R0", "K"]];
@@ -239,6 +353,13 @@ for (const isKnown of [FIRST_TIME, KNOWN]) {
       assertMatch(error.message, /has not proved that it knows the password/);
       assertEquals(error.maybeExecuted, isKnown);
     }
+  });
+
+  Deno.test(`postgres() takes one challenge of a server that ${which}`, async () => {
+    const error = await failureBehind(insistent, isKnown);
+    assertMatch(error.message, /has not proved that it knows the password/);
+    // The flight was about to go along.
+    assert(!error.maybeExecuted);
   });
 
   Deno.test(`postgres() hashes no password 999,999 times for a server that ${which}`, async () => {

@@ -1,8 +1,14 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertArrayIncludes,
+  assertEquals,
+  assertStringIncludes,
+} from "@std/assert";
 import { pgTable, serial, text } from "drizzle-orm/pg-core";
 import {
   ConnectionError,
   createEngine,
+  QueuePool,
   type Session,
   sessionmaker,
 } from "../../mod.ts";
@@ -96,6 +102,36 @@ for (const [name, driverOf] of Object.entries(DRIVERS)) {
       const [row] = await database.query("select count(*)::int n from notes");
       assertEquals(row, { n: ++expected });
     }
+  });
+}
+
+for (const name of ["postgres()", "neon() over a WebSocket"]) {
+  Deno.test(`QueuePool keeps what it has where ${name} is let in no more`, async () => {
+    await using database = await testDatabase();
+    const role = await database.createRole();
+    await using server = await serveNeon({ backend: database.url, port: 0 });
+    const { username, password } = new URL(role.url);
+    const endpoint = Object.assign(new URL(server.url), { username, password });
+    const driver = DRIVERS[name]?.(role.url, endpoint.href);
+    assert(driver);
+    await using engine = createEngine(driver, {
+      pool: (driver) => new QueuePool(driver, { poolSize: 3 }),
+    });
+    const Session = sessionmaker(engine);
+    async function pidOf(db: Session): Promise<unknown> {
+      const { rows } = await db.execute("select pg_backend_pid() as pid");
+      return rows[0]?.pid;
+    }
+    const [first, second] = [Session(), Session()];
+    const kept = [await pidOf(first), await pidOf(second)];
+    await database.query(`alter role ${role.name} connection limit 2`);
+    await using third = Session();
+    const error: unknown = await pidOf(third).then(() => undefined, (e) => e);
+    assertEquals(outcomeOf(error), REFUSED, String(error));
+    await Promise.all([first.close(), second.close()]);
+    await engine.idle();
+    await using again = Session();
+    assertArrayIncludes(kept, [await pidOf(again)]);
   });
 }
 
