@@ -141,21 +141,18 @@ export class ScramLogin implements Login {
 
   #hear(event: string, message?: LoginMessage): boolean {
     if (this.#state === "done") return this.#hearOfSync(event, message);
-    switch (event) {
-      case "connect":
-        // With TLS there is more to come.
-        return this.#connection.ssl
-          ? this.#tell(event, message)
-          : this.#start(event);
-      case "sslconnect":
-        return this.#start(event);
-      case "error":
-      case "end":
-        this.#fall();
-        return this.#tell(event, message);
+    if (event === "error" || event === "end") {
+      this.#fall();
+      return this.#tell(event, message);
     }
-    // Of a server that is not the right one nothing is believed.
-    return this.#state === "failed" || this.#hearServer(event, message);
+    // Of a server that is not the right one nothing is believed, and whom
+    // nobody waits for any more, nobody logs in.
+    if (this.#state === "failed") return true;
+    // With TLS a socket that is open is not all.
+    const isOpen = this.#connection.ssl ? "sslconnect" : "connect";
+    return event === isOpen
+      ? this.#start(event)
+      : this.#hearServer(event, message);
   }
 
   #hearServer(event: string, message?: LoginMessage): boolean {
