@@ -10,9 +10,9 @@ import { postgres } from "../../src/postgres/mod.ts";
 import { joinChunks } from "../../src/wire/frontend.ts";
 import { bundleWorker } from "../support/bundle_worker.ts";
 import { pgbouncerProgram, startPgBouncer } from "../support/pgbouncer.ts";
-import { testDatabase } from "../support/postgres.ts";
+import { type TestDatabase, testDatabase } from "../support/postgres.ts";
 import { startRawWorkerd } from "../support/raw_workerd.ts";
-import { wireCounter } from "../support/wire_counter.ts";
+import { type WireCounter, wireCounter } from "../support/wire_counter.ts";
 import { flightsOf } from "./login_flights.ts";
 import { loginRelay, messagesIn, type Rewrite } from "./login_relay.ts";
 
@@ -28,6 +28,19 @@ async function answer(Session: Sessionmaker): Promise<unknown> {
     const { rows } = await db.execute("select 42 as n");
     return rows[0]?.n;
   });
+}
+
+/** The next session logs in along with its work. */
+async function assertFast(
+  database: TestDatabase,
+  { Session, counter }: { Session: Sessionmaker; counter: WireCounter },
+): Promise<void> {
+  // The farewells of the others are behind it.
+  await database.waitFor(async () => await database.connections() === 0);
+  await using db = Session();
+  counter.take();
+  await db.execute("select 1");
+  assertEquals(counter.take().flights, FAST);
 }
 
 /** It reads one message at a time, and throws away what is behind it. */
@@ -103,6 +116,59 @@ for (
   });
 }
 
+/** What begins to stand there, and what becomes of the first one. */
+const CHANGES: readonly (readonly [string, Rewrite, unknown])[] = [
+  ["throws away", carelessAtFirst, 42],
+  // As it would be cut off by a server that ends.
+  ["hangs up on", strictAtFirst, "CONNECT_FAILED"],
+];
+
+for (const [name, client, first] of CHANGES) {
+  Deno.test(`postgres() finds out that a pooler now ${name} what comes early`, async () => {
+    await using database = await testDatabase();
+    await using relay = loginRelay(database.url);
+    await using counter = wireCounter(relay.urlOf(database.url));
+    const url = Object.assign(new URL(database.url), { port: counter.port });
+    await using engine = createEngine(
+      postgres(url.href, { connectTimeout: 1_000 }),
+    );
+    const Session = sessionmaker(engine);
+    for (let i = 0; i < 3; i++) await answer(Session);
+    relay.faults = { client };
+    const come = await answer(Session).catch(({ code }) => code);
+    assertEquals(come, first);
+    assertEquals(await answer(Session), 42);
+    // What stood there before comes back, and is found out anew.
+    relay.faults = {};
+    for (let i = 0; i < 2; i++) assertEquals(await answer(Session), 42);
+    await assertFast(database, { Session, counter });
+  });
+}
+
+Deno.test("postgres() learns nothing of a login that was called off", async () => {
+  await using database = await testDatabase();
+  await using relay = loginRelay(database.url);
+  await using counter = wireCounter(relay.urlOf(database.url));
+  const url = Object.assign(new URL(database.url), { port: counter.port });
+  await using engine = createEngine(postgres(url.href));
+  const Session = sessionmaker(engine);
+  for (let i = 0; i < 2; i++) {
+    const leaving = new AbortController();
+    relay.faults = {
+      client: (bytes) => {
+        leaving.abort();
+        return bytes;
+      },
+    };
+    await assertRejects(() =>
+      Session({ transaction: { signal: leaving.signal } }).execute("select 1")
+    );
+    relay.faults = {};
+    await answer(Session);
+  }
+  await assertFast(database, { Session, counter });
+});
+
 Deno.test("postgres() learns nothing of a server that lets nobody in", async () => {
   await using database = await testDatabase();
   const role = await database.createRole();
@@ -125,12 +191,7 @@ Deno.test("postgres() learns nothing of a server that lets nobody in", async () 
   }
   // The first one had said something early that may have been the cause.
   assertEquals(attempts, [2, 1, 1]);
-  await database.waitFor(async () => await database.connections() === 0);
-  await Session.begin(async (db) => {
-    counter.take();
-    await db.execute("select 1");
-    assertEquals(counter.take().flights, FAST);
-  });
+  await assertFast(database, { Session, counter });
 });
 
 Deno.test("postgres() logs in as often as it must where a password is wrong", async () => {
