@@ -144,7 +144,7 @@ export class WireConnection implements Connection {
         const result = isShort ? shortAnswer() : answer;
         const { failure } = result;
         // What the server says before it is ready is about the login.
-        const isLoginRefused = !this.#login.isDone && isServerError(failure);
+        const isLoginRefused = !this.isLoggedIn && isServerError(failure);
         if (
           isOutOfStep || isShort || isLoginRefused || endsConnection(failure)
         ) {

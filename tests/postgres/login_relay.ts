@@ -1,7 +1,6 @@
 import { pipe } from "../support/pipe.ts";
-
-/** What a relay makes of what it reads; it closes where there is nothing. */
-export type Rewrite = (bytes: Uint8Array) => Uint8Array | undefined;
+import { tcpRelay } from "../support/tcp_relay.ts";
+import { messagesIn, nameOf, type Rewrite } from "./login_faults.ts";
 
 /** How a relay treats somebody who logs in. */
 export interface LoginFaults {
@@ -26,69 +25,37 @@ export interface LoginRelay extends AsyncDisposable {
  * @param url The server's URL.
  */
 export function loginRelay(url: string): LoginRelay {
-  const { hostname, port } = new URL(url);
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const open = new Set<Deno.TcpConn>();
-  async function relay(client: Deno.TcpConn): Promise<void> {
-    const server = await Deno.connect({ hostname, port: Number(port) });
-    open.add(client).add(server);
+  const relay = tcpRelay(url, async ({ client, server, close }) => {
     const { faults } = made;
     let isReady = false;
-    function close(): void {
-      for (const side of [client, server]) if (open.delete(side)) side.close();
-    }
     function pass(bytes: Uint8Array, rewrite: Rewrite = (all) => all) {
       if (isReady) return bytes;
       const passed = rewrite(bytes);
-      if (passed === undefined) close();
+      if (passed === undefined) close(client, server);
       return passed;
     }
     const up = pipe(client, server, (bytes) => pass(bytes, faults.client));
     const down = pipe(server, client, (bytes) => {
       const passed = pass(bytes, faults.server);
-      isReady ||= passed !== undefined && typesOf(passed).includes("Z");
+      isReady ||= passed !== undefined && messagesIn(passed).some(isReadiness);
       return passed;
     });
     await Promise.race([up, down]);
-    close();
+    close(client, server);
     await Promise.all([up, down]);
-  }
-  const relays = (async () => {
-    const running: Promise<void>[] = [];
-    for await (const client of listener) running.push(relay(client));
-    await Promise.allSettled(running);
-  })();
+  });
   const made: LoginRelay = {
     faults: {},
     urlOf(database) {
       const behind = new URL(database);
-      behind.port = String(listener.addr.port);
+      behind.port = String(relay.port);
       return behind.href;
     },
-    async [Symbol.asyncDispose]() {
-      listener.close();
-      for (const each of open) each.close();
-      open.clear();
-      await relays;
-    },
+    [Symbol.asyncDispose]: () => relay[Symbol.asyncDispose](),
   };
   return made;
 }
 
-/** The messages in some bytes; a start-up has no type in front of its length. */
-export function messagesIn(bytes: Uint8Array): Uint8Array[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const messages: Uint8Array[] = [];
-  for (let at = 0; at < bytes.length;) {
-    const type = bytes[at] === 0 ? 0 : 1;
-    const end = at + type + view.getInt32(at + type);
-    messages.push(bytes.subarray(at, end));
-    at = end;
-  }
-  return messages;
-}
-
-function typesOf(bytes: Uint8Array): string {
-  return messagesIn(bytes).map(([type = 0]) => String.fromCharCode(type))
-    .join("");
+function isReadiness(message: Uint8Array): boolean {
+  return nameOf(message) === "Z";
 }

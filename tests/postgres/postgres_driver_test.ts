@@ -9,6 +9,7 @@ import { ConnectionError, createEngine, sessionmaker } from "../../mod.ts";
 import { postgres, type PostgresOptions } from "../../src/postgres/mod.ts";
 import { pipe } from "../support/pipe.ts";
 import { testDatabase } from "../support/postgres.ts";
+import { tcpRelay } from "../support/tcp_relay.ts";
 import { unixSocket } from "../support/unix_socket.ts";
 import { wireCounter } from "../support/wire_counter.ts";
 
@@ -208,12 +209,9 @@ Deno.test("postgres() without pipelining does the same, a statement at a time", 
 
 /** Holds back the statement with a marker until a cancel request was answered. */
 function lateRelay(url: string, marker: string) {
-  const { hostname, port } = new URL(url);
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const cancelled = Promise.withResolvers<void>();
   let cancels = 0;
-  async function relay(client: Deno.TcpConn): Promise<void> {
-    const server = await Deno.connect({ hostname, port: Number(port) });
+  const relay = tcpRelay(url, async ({ client, server, close }) => {
     let isCancel = false;
     const up = pipe(client, server, async (bytes) => {
       // CancelRequest has a number of its own in place of a version.
@@ -228,22 +226,14 @@ function lateRelay(url: string, marker: string) {
     await pipe(server, client, (bytes) => bytes);
     // The server closes when it has looked for what to cancel.
     if (isCancel) cancelled.resolve();
-    client.close();
+    close(client);
     await up;
-    server.close();
-  }
-  const relays = (async () => {
-    const running: Promise<void>[] = [];
-    for await (const client of listener) running.push(relay(client));
-    await Promise.all(running);
-  })();
+    close(server);
+  });
   return {
-    port: listener.addr.port,
+    port: relay.port,
     cancels: () => cancels,
-    async [Symbol.asyncDispose]() {
-      listener.close();
-      await relays;
-    },
+    [Symbol.asyncDispose]: () => relay[Symbol.asyncDispose](),
   };
 }
 

@@ -1,4 +1,5 @@
 import { pipe } from "./pipe.ts";
+import { tcpRelay } from "./tcp_relay.ts";
 
 /** When a connection is cut: what the client says next is lost, or the answer is, or a part of it. */
 export type Cut = "before" | "after" | "during";
@@ -30,22 +31,14 @@ export interface CuttingRelay extends AsyncDisposable {
  * @param url The server's URL.
  */
 export function cuttingRelay(url: string): CuttingRelay {
-  const { hostname, port } = new URL(url);
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const open = new Set<Deno.TcpConn>();
-  const clients = new Set<Deno.TcpConn>();
+  const clients = new Map<Deno.TcpConn, () => void>();
   const forgotten = new Set<Deno.TcpConn>();
   let armed: Cut | undefined;
   let waiting = 0;
   let cuts = 0;
-  async function relay(client: Deno.TcpConn): Promise<void> {
-    const server = await Deno.connect({ hostname, port: Number(port) });
-    open.add(client).add(server);
-    clients.add(client);
+  const relay = tcpRelay(url, async ({ client, server, close }) => {
+    clients.set(client, () => close(client));
     let cut: Cut | undefined;
-    function close(...sides: Deno.TcpConn[]): void {
-      for (const side of sides) if (open.delete(side)) side.close();
-    }
     const isMute = () => made.isSilent || forgotten.has(client);
     const up = pipe(client, server, (bytes) => {
       if (isMute()) return undefined;
@@ -71,15 +64,10 @@ export function cuttingRelay(url: string): CuttingRelay {
       up.finally(() => forgotten.has(client) || close(server)),
       down.finally(() => forgotten.has(client) || close(client)),
     ]);
-  }
-  const relays = (async () => {
-    const running: Promise<void>[] = [];
-    for await (const client of listener) running.push(relay(client));
-    await Promise.allSettled(running);
-  })();
+  });
   const made: CuttingRelay = {
     isSilent: false,
-    port: listener.addr.port,
+    port: relay.port,
     get cuts() {
       return cuts;
     },
@@ -88,20 +76,15 @@ export function cuttingRelay(url: string): CuttingRelay {
       waiting = later;
     },
     cutNow() {
-      for (const client of clients) if (open.delete(client)) client.close();
+      for (const close of clients.values()) close();
     },
     disarm() {
       armed = undefined;
     },
     forget() {
-      for (const client of clients) forgotten.add(client);
+      for (const client of clients.keys()) forgotten.add(client);
     },
-    async [Symbol.asyncDispose]() {
-      listener.close();
-      for (const each of open) each.close();
-      open.clear();
-      await relays;
-    },
+    [Symbol.asyncDispose]: () => relay[Symbol.asyncDispose](),
   };
   return made;
 }

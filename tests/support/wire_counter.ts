@@ -1,4 +1,5 @@
 import { pipe } from "./pipe.ts";
+import { tcpRelay } from "./tcp_relay.ts";
 
 /** What has passed a {@linkcode wireCounter}. */
 export interface WireCounts {
@@ -26,17 +27,10 @@ export interface WireCounter extends AsyncDisposable {
  * @param url The server's URL.
  */
 export function wireCounter(url: string): WireCounter {
-  const { hostname, port } = new URL(url);
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const open = new Set<Deno.TcpConn>();
   let counts = none();
-  async function relay(client: Deno.TcpConn): Promise<void> {
+  const relay = tcpRelay(url, async ({ client, server, close }) => {
     counts.connections++;
-    const server = await Deno.connect({ hostname, port: Number(port) });
-    for (const each of [client, server]) {
-      open.add(each);
-      each.setNoDelay();
-    }
+    for (const each of [client, server]) each.setNoDelay();
     let isAnswered = true;
     const up = pipe(client, server, (bytes) => {
       if (isAnswered) counts.flights++;
@@ -51,29 +45,17 @@ export function wireCounter(url: string): WireCounter {
       return bytes;
     });
     await Promise.race([up, down]);
-    for (const each of [client, server]) {
-      if (open.delete(each)) each.close();
-    }
+    close(client, server);
     await Promise.allSettled([up, down]);
-  }
-  const relays = (async () => {
-    const running: Promise<void>[] = [];
-    for await (const client of listener) running.push(relay(client));
-    await Promise.allSettled(running);
-  })();
+  });
   return {
-    port: listener.addr.port,
+    port: relay.port,
     take() {
       const taken = counts;
       counts = none();
       return taken;
     },
-    async [Symbol.asyncDispose]() {
-      listener.close();
-      for (const each of open) each.close();
-      open.clear();
-      await relays;
-    },
+    [Symbol.asyncDispose]: () => relay[Symbol.asyncDispose](),
   };
 }
 
