@@ -124,5 +124,27 @@ function bodyOf(
   text: string,
   { isRepeatable = false }: { readonly isRepeatable?: boolean | undefined },
 ): string | Blob {
-  return isRepeatable ? text : new Blob([text]);
+  return isRepeatable ? text : inOnePiece(encoder.encode(text));
+}
+
+const encoder = new TextEncoder();
+
+/**
+ * A Blob that hands over all that it has at once. Deno reads it through its
+ * `stream()`, and its own one asks the runtime for each piece: two thirds of
+ * what a Blob costs more than text. Where `fetch` reads it otherwise, the bytes
+ * are the same.
+ *
+ * @param bytes What is in it.
+ */
+function inOnePiece(bytes: Uint8Array<ArrayBuffer>): Blob {
+  return Object.assign(new Blob([bytes]), {
+    stream: () =>
+      new ReadableStream<Uint8Array<ArrayBuffer>>({
+        start(controller) {
+          controller.enqueue(bytes);
+          controller.close();
+        },
+      }),
+  });
 }

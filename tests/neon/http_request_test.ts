@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { integer, pgTable } from "drizzle-orm/pg-core";
 import type { Driver } from "../../src/driver/driver.ts";
 import type { Statement } from "../../src/driver/statement.ts";
@@ -145,4 +145,33 @@ Deno.test("a fetch that was replaced later is the one that is asked", async () =
     globalThis.fetch = fetch;
   }
   assertEquals(seen.length, 1);
+});
+
+Deno.test("a commit of some megabytes arrives whole, and says how large it is", async () => {
+  const seen: unknown[] = [];
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    async (request) => {
+      const bytes = await request.bytes();
+      seen.push(JSON.parse(new TextDecoder().decode(bytes)));
+      seen.push(bytes.length === Number(request.headers.get("content-length")));
+      const result = { fields: [], rows: [], command: "INSERT", rowCount: 1 };
+      return Response.json({ results: [result] });
+    },
+  );
+  const { port } = server.addr;
+  const driver = neonHttp(`postgres://app:marker@127.0.0.1:${port}/app`);
+  const query = "insert into kept values ($1)";
+  const params = ["ä€𐍈".repeat(500_000)];
+  const answer = await driver.sendTransaction?.([
+    { text: query, params, rowMode: "array", access: "write" },
+  ], {});
+  assertEquals(answer?.results.length, 1);
+  const [queries, isOfItsLength] = seen;
+  // Compared by hand: a difference would be printed.
+  assert(
+    JSON.stringify(queries) ===
+      JSON.stringify({ queries: [{ query, params }] }),
+  );
+  assertEquals([isOfItsLength, seen.length], [true, 2]);
 });
