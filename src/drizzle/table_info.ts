@@ -9,6 +9,7 @@ import {
 import { checkArgument } from "../errors/check_argument.ts";
 import { PlainShape } from "../unit_of_work/entity_shape.ts";
 import { selectAll, selectByKey } from "../unit_of_work/select_statement.ts";
+import { StatementTexts } from "../unit_of_work/statement_texts.ts";
 import {
   type ColumnInfo,
   quoteName,
@@ -77,6 +78,7 @@ function refuseOtherRelease(table: PgTable): void {
 type Derived =
   | "selectAll"
   | "selectByKey"
+  | "texts"
   | "shape"
   | "givenColumns"
   | "madeColumns"
@@ -96,6 +98,7 @@ function completed(given: Omit<TableInfo, Derived>): TableInfo {
     ...info,
     selectAll: selectAll(info),
     selectByKey: selectByKey(info),
+    texts: new StatementTexts(),
     shape: new PlainShape(info),
     givenColumns: info.columns.filter((column) => !isMade(column)),
     madeColumns: info.columns.filter(isMade),

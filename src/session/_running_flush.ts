@@ -104,9 +104,11 @@ export class RunningFlush {
   }
 
   #tell(): void {
-    this.#parts.engine.emit({
+    const { engine, holder } = this.#parts;
+    if (!engine.hears("flush")) return;
+    engine.emit({
       type: "flush",
-      session: this.#parts.holder,
+      session: holder,
       inserted: this.#count("insert"),
       updated: this.#count("update"),
       deleted: this.#count("delete"),

@@ -1,42 +1,13 @@
 import { toWireParameter, type WireParameter } from "../driver/parameter.ts";
 import { encodeKept } from "./kept_value.ts";
 import { KeyReference } from "./key_reference.ts";
+import type { Parameters, RowValues } from "./statement_texts.ts";
 import { type ColumnInfo, quoteName, type TableInfo } from "./table_info.ts";
 
 const JSON_TYPE = /^jsonb?$/i;
 
 /** Numbers the rows of a list; no column of a user's has this name. */
 export const ORD = "nullpool_ord";
-
-/** So many that no two of a flight are alike. */
-function newKey(): string {
-  return Math.random().toString(36).slice(2, 12);
-}
-
-/** Numbers the parameters of a statement. */
-export class Parameters {
-  /** Tells the statement from others of its flight, in the error of its check. */
-  readonly key: string = newKey();
-  readonly #values: (() => WireParameter)[] = [];
-
-  /** Their values, in order. */
-  get values(): WireParameter[] {
-    return this.#values.map((value) => value());
-  }
-
-  /** Adds one; its placeholder. */
-  add(value: WireParameter): string {
-    return this.addLater(() => value);
-  }
-
-  /**
-   * Adds one that is written when the statement is sent: while the server works
-   * on one page of a long list, the next one is written.
-   */
-  addLater(value: () => WireParameter): string {
-    return `$${this.#values.push(value)}`;
-  }
-}
 
 /** A column of the list of rows that a statement is given. */
 export interface Source {
@@ -48,7 +19,7 @@ export interface Source {
    * The value of a row, from 0. They are references in all rows, to one name,
    * or in none.
    */
-  readonly valueOf: (row: number) => unknown;
+  readonly valueOf: (values: RowValues, row: number) => unknown;
   /** Whether it says which row is meant: a column may be both, key and value. */
   readonly isKey: boolean;
   /** Whether rows are compared by it: it has the precision of its column. */
@@ -71,20 +42,21 @@ interface WrittenSource extends Source {
  *
  * @param table The table; its row type reads what has no list.
  * @param sources The columns.
- * @param count How many rows there are.
- * @param parameters Takes the values.
+ * @param values Their values.
+ * @param parameters Takes what makes the parameters.
  */
 export function rowList(
   table: TableInfo,
   sources: readonly Source[],
-  count: number,
+  values: RowValues,
   parameters: Parameters,
 ): string {
-  const written = sources.map(writtenSource);
+  const written = sources.map((source) => writtenSource(source, values));
+  const { count } = values;
   const isPlain = written.every(({ listType }) => listType !== undefined);
   const from = isPlain
     ? plainRows(written, count, parameters)
-    : jsonRows(table, written, count, parameters);
+    : jsonRows(table, written, parameters);
   const joins: string[] = [];
   const columns = written.map((source, at) => {
     const name = quoteName(source.alias);
@@ -140,9 +112,9 @@ function typed(
   return `(json_populate_record(null::${table.sql}, json_build_object(${key}, ${text}))).${sql}`;
 }
 
-function writtenSource(source: Source): WrittenSource {
+function writtenSource(source: Source, values: RowValues): WrittenSource {
   const { alias, column, isKey, isExact, valueOf } = source;
-  const first = valueOf(0);
+  const first = valueOf(values, 0);
   // No spread: V8 forgets the hidden class of a copy when none is left.
   if (first instanceof KeyReference) {
     return {
@@ -150,8 +122,8 @@ function writtenSource(source: Source): WrittenSource {
       column,
       isKey,
       isExact,
-      valueOf: (row) => {
-        const value = valueOf(row);
+      valueOf: (values, row) => {
+        const value = valueOf(values, row);
         return value instanceof KeyReference ? value.place : null;
       },
       reference: first.name,
@@ -191,7 +163,7 @@ function plainRows(
   const names = [...sources.map((_, at) => `c${at + 1}`), "ord"].join(", ");
   const rows = count === 1
     ? `(values (${oneRow(sources, parameters)}, 1))`
-    : `unnest(${valueLists(sources, count, parameters)}) with ordinality`;
+    : `unnest(${valueLists(sources, parameters)}) with ordinality`;
   return { text: `${rows} as l(${names})`, value: (at) => `l.c${at + 1}` };
 }
 
@@ -201,29 +173,31 @@ function oneRow(
   parameters: Parameters,
 ): string {
   return sources.map((source) => {
-    const value = parameters.addLater(() => encoded(source, source.valueOf(0)));
+    const value = parameters.addLater((values) =>
+      encoded(source, source.valueOf(values, 0))
+    );
     return `${value}::${source.listType}`;
   }).join(", ");
 }
 
 function valueLists(
   sources: readonly WrittenSource[],
-  count: number,
   parameters: Parameters,
 ): string {
   return sources.map((source) => {
-    const list = parameters.addLater(() => listText(source, count));
+    const list = parameters.addLater((values) => listText(source, values));
     return `${list}::${source.listType}[]`;
   }).join(", ");
 }
 
 /** A list of values as PostgreSQL reads it. */
-function listText(source: WrittenSource, count: number): string {
+function listText(source: WrittenSource, values: RowValues): string {
   // Of a custom type a number may be written as anything.
   const isNumeric = !JSON_TYPE.test(source.listType ?? "");
+  const { count } = values;
   const items = new Array<string>(count);
   for (let row = 0; row < count; row++) {
-    const value = source.valueOf(row);
+    const value = source.valueOf(values, row);
     const text = encoded(source, value);
     if (text === null) items[row] = "NULL";
     // Any text may hold what a list gives a meaning.
@@ -261,10 +235,9 @@ function quoted(text: string): string {
 function jsonRows(
   table: TableInfo,
   sources: readonly WrittenSource[],
-  count: number,
   parameters: Parameters,
 ): RowList {
-  const list = parameters.addLater(() => jsonText(sources, count));
+  const list = parameters.addLater((values) => jsonText(sources, values));
   return {
     text:
       `json_array_elements(${list}::json) with ordinality as l(item, ord) cross join lateral json_populate_record(null::${table.sql}, l.item -> 0) as p cross join lateral json_populate_record(null::${table.sql}, l.item -> 1) as q`,
@@ -290,19 +263,22 @@ function isRecorded({ column, reference }: WrittenSource): boolean {
 }
 
 /** The rows as JSON. */
-function jsonText(sources: readonly WrittenSource[], count: number): string {
-  const rows = Array.from({ length: count }, (_, row) => {
-    const values: Record<string, unknown> = {};
+function jsonText(
+  sources: readonly WrittenSource[],
+  values: RowValues,
+): string {
+  const rows = Array.from({ length: values.count }, (_, row) => {
+    const written: Record<string, unknown> = {};
     const keys: Record<string, unknown> = {};
     const plain: Record<string, unknown> = {};
     for (const source of sources) {
       const { alias, column, isKey, valueOf } = source;
-      const value = valueOf(row);
+      const value = valueOf(values, row);
       if (isRecorded(source) && column !== undefined) {
-        (isKey ? keys : values)[column.name] = jsonValue(column, value);
+        (isKey ? keys : written)[column.name] = jsonValue(column, value);
       } else plain[alias] = encoded(source, value);
     }
-    return [values, keys, plain];
+    return [written, keys, plain];
   });
   return JSON.stringify(rows);
 }

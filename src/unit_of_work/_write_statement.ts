@@ -1,43 +1,30 @@
 import type { WireParameter } from "../driver/parameter.ts";
 import type { Statement } from "../driver/statement.ts";
 import type { StaleCheck } from "../errors/wrap_driver_error.ts";
-import type { Parameters } from "./_row_list.ts";
+import {
+  type GivenValues,
+  type Parameters,
+  RowValues,
+  type StatementText,
+} from "./statement_texts.ts";
 import { keyNames, type TableInfo } from "./table_info.ts";
-
-/** A statement that finds another number of rows than it must. */
-export interface CountedWrite {
-  /** The table. */
-  readonly table: TableInfo;
-  /** What it does to the table, such as `delete from`. */
-  readonly attempt: string;
-  /** Whether its rows are new. */
-  readonly isInsert: boolean;
-  /** How many rows it has to find. */
-  readonly expected: number;
-}
 
 /**
  * Makes a statement that writes.
  *
- * @param text Its SQL.
- * @param parameters Its parameters.
- * @param counted How a wrong number of rows is told.
+ * @param given Its table and its values.
+ * @param name All that the text for one row of plain values depends on beside
+ * the table; nothing where it depends on more.
+ * @param write Writes its text.
  */
 export function writeStatement(
-  text: string,
-  parameters: Parameters,
-  counted?: CountedWrite,
+  given: GivenValues & { readonly table: TableInfo },
+  name: string | undefined,
+  write: (values: RowValues) => StatementText,
 ): Statement {
-  const stale = counted && {
-    key: parameters.key,
-    table: counted.table.name,
-    attempt: `${counted.attempt} "${counted.table.name}" by ${
-      keyNames(counted.table)
-    }`,
-    isInsert: counted.isInsert,
-    expected: counted.expected,
-  };
-  return new WriteStatement(text, parameters, stale);
+  const values = new RowValues(given);
+  const written = given.table.texts.of(name, values, () => write(values));
+  return new WriteStatement(written, values);
 }
 
 /**
@@ -49,22 +36,59 @@ class WriteStatement implements Statement {
   readonly rowMode = "array";
   readonly access = "write";
   readonly stale: StaleCheck | undefined;
-  readonly #parameters: Parameters;
+  readonly #key = newKey();
+  readonly #written: StatementText;
+  readonly #values: RowValues;
 
-  constructor(
-    text: string,
-    parameters: Parameters,
-    stale: StaleCheck | undefined,
-  ) {
+  constructor(written: StatementText, values: RowValues) {
+    const { text, stale } = written;
     this.text = text;
-    this.#parameters = parameters;
-    this.stale = stale;
+    this.#written = written;
+    this.#values = values;
+    this.stale = stale && {
+      key: this.#key,
+      table: stale.table,
+      attempt: stale.attempt,
+      isInsert: stale.isInsert,
+      expected: stale.expected,
+    };
   }
 
   /** Made when they are sent. */
   get params(): readonly WireParameter[] {
-    return this.#parameters.values;
+    return this.#written.slots.map((slot) => slot(this.#values, this.#key));
   }
+}
+
+/** So many that no two of a flight are alike. */
+function newKey(): string {
+  return Math.random().toString(36).slice(2, 12);
+}
+
+/** A statement that has to find a number of rows. */
+interface CountedWrite {
+  /** What it does to the table, such as `delete from`. */
+  readonly attempt: string;
+  /** The table. */
+  readonly table: TableInfo;
+  /** How many rows it has to find. */
+  readonly expected: number;
+}
+
+/**
+ * How it is told that a statement has found another number of rows.
+ *
+ * @param counted The statement.
+ */
+export function staleText(
+  { attempt, table, expected }: CountedWrite,
+): NonNullable<StatementText["stale"]> {
+  return {
+    table: table.name,
+    attempt: `${attempt} "${table.name}" by ${keyNames(table)}`,
+    isInsert: attempt.startsWith("insert"),
+    expected,
+  };
 }
 
 /**
@@ -82,6 +106,6 @@ export function countCheck(
   parameters: Parameters,
 ): string {
   const count = parameters.add(String(expected));
-  const key = parameters.add(parameters.key);
+  const key = parameters.addLater((_, key) => key);
   return `(select case when count(*) = ${count}::int8 then 0 else ('nullpool:stale:' || ${key}::text || ':' || count(*))::int4 end from ${query}) = 0`;
 }

@@ -1,13 +1,13 @@
 import type { Statement } from "../driver/statement.ts";
-import {
-  namedRows,
-  ORD,
-  Parameters,
-  rowList,
-  type Source,
-} from "./_row_list.ts";
-import { countCheck, writeStatement } from "./_write_statement.ts";
+import { namedRows, ORD, rowList, type Source } from "./_row_list.ts";
+import { countCheck, staleText, writeStatement } from "./_write_statement.ts";
 import type { SqlExpression } from "./sql_expression.ts";
+import {
+  Parameters,
+  placesOf,
+  type RowValues,
+  type StatementText,
+} from "./statement_texts.ts";
 import {
   type ColumnInfo,
   columnOf,
@@ -46,10 +46,17 @@ export interface UpdateGroup extends RowSelection {
  * the columns that its table reads back.
  */
 export function updateStatement(group: UpdateGroup): Statement {
+  const { columns, read, expressions, versions } = group;
+  const name = expressions === undefined
+    ? `update ${placesOf(columns)} ${read.length} ${versions !== undefined}`
+    : undefined;
+  return writeStatement(group, name, (values) => updateText(group, values));
+}
+
+function updateText(group: UpdateGroup, given: RowValues): StatementText {
   const {
     table,
     columns,
-    rows,
     read,
     expressions = new Map<ColumnInfo, SqlExpression>(),
   } = group;
@@ -60,10 +67,10 @@ export function updateStatement(group: UpdateGroup): Statement {
     column,
     isKey: false,
     isExact: table.primaryKey.includes(column),
-    valueOf: (row) => rows[row]?.[at],
+    valueOf: ({ rows }, row) => rows[row]?.[at],
   }));
   const sources = [...values, ...selection.sources];
-  const list = rowList(table, sources, rows.length, parameters);
+  const list = rowList(table, sources, given, parameters);
   const sets = columns.map(({ sql }, at) => `${sql} = v.n${at + 1}`);
   for (const [{ sql }, expression] of expressions) {
     const value = expression.render((each) => parameters.add(each));
@@ -83,24 +90,19 @@ export function updateStatement(group: UpdateGroup): Statement {
     returning.push("t.xmin::text as nullpool_xmin");
     output.push("u.nullpool_xmin");
   }
-  return writeStatement(
-    `with ${
-      namedRows("v", list, rows.length)
+  return {
+    text: `with ${
+      namedRows("v", list, given.count)
     }, u as (update ${table.sql} as t set ${
       sets.join(", ")
     } from v where ${selection.condition} returning ${
       returning.join(", ")
     }) select ${output.join(", ") || "1"} from u where ${
-      countCheck("u", rows.length, parameters)
+      countCheck("u", given.count, parameters)
     } order by u.${ORD}`,
-    parameters,
-    {
-      table,
-      attempt: "update",
-      isInsert: false,
-      expected: rows.length,
-    },
-  );
+    slots: parameters.slots,
+    stale: staleText({ attempt: "update", table, expected: given.count }),
+  };
 }
 
 /**
@@ -110,24 +112,31 @@ export function updateStatement(group: UpdateGroup): Statement {
  * @param selection What to delete; at least one row.
  */
 export function deleteStatement(selection: RowSelection): Statement {
-  const { table, keys } = selection;
+  const name = `delete ${selection.versions !== undefined}`;
+  return writeStatement(
+    selection,
+    name,
+    (values) => deleteText(selection, values),
+  );
+}
+
+function deleteText(
+  selection: RowSelection,
+  values: RowValues,
+): StatementText {
+  const { table } = selection;
   const parameters = new Parameters();
   const { sources, condition } = rowSelection(selection);
-  const list = rowList(table, sources, keys.length, parameters);
-  return writeStatement(
-    `with ${
-      namedRows("v", list, keys.length)
+  const list = rowList(table, sources, values, parameters);
+  return {
+    text: `with ${
+      namedRows("v", list, values.count)
     }, d as (delete from ${table.sql} as t using v where ${condition} returning v.${ORD}) select 1 where ${
-      countCheck("d", keys.length, parameters)
+      countCheck("d", values.count, parameters)
     }`,
-    parameters,
-    {
-      table,
-      attempt: "delete from",
-      isInsert: false,
-      expected: keys.length,
-    },
-  );
+    slots: parameters.slots,
+    stale: staleText({ attempt: "delete from", table, expected: values.count }),
+  };
 }
 
 const OWN_XID = "pg_current_xact_id()::text::int8";
@@ -142,7 +151,7 @@ const IS_OWN_WRITE =
   `pg_xact_status((${OWN_XID} + ((t.xmin::text::int8 - ${OWN_XID} + 2147483648) & 4294967295) - 2147483648)::text::xid8) = 'in progress'`;
 
 /** What the rows are found by. */
-function rowSelection({ table, keys, versions }: RowSelection): {
+function rowSelection({ table, versions }: RowSelection): {
   readonly sources: readonly Source[];
   readonly condition: string;
 } {
@@ -151,7 +160,7 @@ function rowSelection({ table, keys, versions }: RowSelection): {
     column,
     isKey: true,
     isExact: true,
-    valueOf: (row) => keys[row]?.[at],
+    valueOf: ({ keys }, row) => keys[row]?.[at],
   }));
   const conditions = table.primaryKey.map(({ sql }, at) =>
     `t.${sql} = v.k${at + 1}`
@@ -166,7 +175,7 @@ function rowSelection({ table, keys, versions }: RowSelection): {
       column,
       isKey: true,
       isExact: false,
-      valueOf: (row) => versions[row],
+      valueOf: ({ versions }, row) => versions[row],
     });
     conditions.push(
       column === undefined

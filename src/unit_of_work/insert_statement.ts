@@ -1,7 +1,13 @@
 import type { Statement } from "../driver/statement.ts";
-import { ORD, Parameters, rowList, type Source } from "./_row_list.ts";
+import { ORD, rowList, type Source } from "./_row_list.ts";
 import type { SqlExpression } from "./sql_expression.ts";
-import { countCheck, writeStatement } from "./_write_statement.ts";
+import {
+  Parameters,
+  placesOf,
+  type RowValues,
+  type StatementText,
+} from "./statement_texts.ts";
+import { countCheck, staleText, writeStatement } from "./_write_statement.ts";
 import { type ColumnInfo, type TableInfo, XMIN } from "./table_info.ts";
 import type { Conflict } from "./conflict.ts";
 
@@ -48,11 +54,21 @@ export interface InsertGroup extends RowShape {
  * the columns that are read.
  */
 export function insertStatement(group: InsertGroup): Statement {
+  const { columns, read, expressions, conflict, publications } = group;
+  const isPlain = expressions === undefined && conflict === undefined &&
+    !publications?.length;
+  const name = isPlain
+    ? `insert ${placesOf(columns)} ${read.length}`
+    : undefined;
+  return writeStatement(group, name, (values) => insertText(group, values));
+}
+
+function insertText(group: InsertGroup, values: RowValues): StatementText {
   const { table, read, conflict, publications = [] } = group;
   const parameters = new Parameters();
   const isRead = read.length > 0 || publications.length > 0;
   const made = isRead ? madeKeys(group, parameters) : [];
-  const list = newRows(group, made, parameters);
+  const list = newRows(group, { made, values, parameters });
   const unknown = conflict ? [] : unknownKeys(group);
   // Whose key is known is found by it; a sequence counts in the order given.
   const isFound = isRead && isTold(group);
@@ -60,7 +76,9 @@ export function insertStatement(group: InsertGroup): Statement {
     from: isFound ? "v" : `(${list}) as v`,
     parameters,
   });
-  if (!isRead) return writeStatement(insert, parameters);
+  if (!isRead) {
+    return { text: insert, slots: parameters.slots, stale: undefined };
+  }
   const found = foundBy(group);
   const returned = new Set([
     ...table.primaryKey,
@@ -92,20 +110,15 @@ export function insertStatement(group: InsertGroup): Statement {
     );
     from = `${rows} cross join k`;
   }
-  const expected = group.rows.length;
+  const expected = values.count;
   const check = countCheck(rows, expected, parameters);
-  return writeStatement(
-    `with ${ctes.join(", ")} select ${
+  return {
+    text: `with ${ctes.join(", ")} select ${
       output.join(", ") || "1"
     } from ${from} where ${check} order by ${order}`,
-    parameters,
-    {
-      table,
-      attempt: "insert into",
-      isInsert: true,
-      expected,
-    },
-  );
+    slots: parameters.slots,
+    stale: staleText({ attempt: "insert into", table, expected }),
+  };
 }
 
 /**
@@ -142,19 +155,22 @@ function matchOf(columns: readonly ColumnInfo[]): string {
 /** The rows that are given, with the keys that an expression makes. */
 function newRows(
   group: InsertGroup,
-  made: readonly MadeKey[],
-  parameters: Parameters,
+  { made, values, parameters }: {
+    readonly made: readonly MadeKey[];
+    readonly values: RowValues;
+    readonly parameters: Parameters;
+  },
 ): string {
-  const { table, columns, rows } = group;
+  const { table, columns } = group;
   const found = foundBy(group);
   const sources = columns.map((column, at): Source => ({
     alias: column.name,
     column,
     isKey: false,
     isExact: found.includes(column),
-    valueOf: (row) => rows[row]?.[at],
+    valueOf: ({ rows }, row) => rows[row]?.[at],
   }));
-  const list = rowList(table, sources, rows.length, parameters);
+  const list = rowList(table, sources, values, parameters);
   if (made.length === 0) return list;
   const keys = made.map(({ column: { sql }, text }) => `${text} as ${sql}`);
   return `select l.*, ${keys.join(", ")} from (${list}) as l`;

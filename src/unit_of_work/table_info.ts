@@ -1,5 +1,6 @@
 import type { WireParameter } from "../driver/parameter.ts";
 import type { SqlExpression } from "./sql_expression.ts";
+import type { StatementTexts } from "./statement_texts.ts";
 
 /**
  * Who gives a column its value where an INSERT leaves it out.
@@ -147,6 +148,8 @@ export interface TableInfo extends TableMapping {
   readonly selectAll: string;
   /** The same, of a row by its key. */
   readonly selectByKey: string;
+  /** The SQL that writes a row. */
+  readonly texts: StatementTexts;
   /** Makes its entities. */
   readonly shape: EntityShape;
   /** Its columns, in the order of the schema. */
