@@ -6,6 +6,7 @@ import type { ConnectionTarget, LazyTarget } from "../driver/url.ts";
 import { cancelRequest } from "./_cancel_request.ts";
 import { guardParser } from "./_guard_parser.ts";
 import type { WireClient } from "./client.ts";
+import { CommandMessages } from "./_command_messages.ts";
 import { ClientLogin, type Login } from "./login.ts";
 import { WireConnection, type WireFormat } from "./wire_connection.ts";
 
@@ -31,6 +32,12 @@ export interface ClientDriverConfig extends WireFormat {
   readonly makeLogin?: (client: WireClient, attempt: LoginAttempt) => Login;
 }
 
+/** The same, and what its clients have in common. */
+interface Clients extends ClientDriverConfig {
+  /** How they write commands. */
+  readonly commands: CommandMessages;
+}
+
 /**
  * A driver whose connections are clients of `pg` or Neon.
  *
@@ -40,6 +47,7 @@ export interface ClientDriverConfig extends WireFormat {
 export function clientDriver(config: ClientDriverConfig): Driver {
   const { connectTimeout, target } = config;
   checkNumber("connectTimeout", connectTimeout, "milliseconds");
+  const clients = { ...config, commands: new CommandMessages() };
   return {
     name: config.name,
     describe: () => target.describe(),
@@ -51,7 +59,7 @@ export function clientDriver(config: ClientDriverConfig): Driver {
         signal: options.signal,
         timeout: connectTimeout,
       });
-      return await connectClient(config, found, options, {
+      return await connectClient(clients, found, options, {
         connectTimeout,
         isSecond: false,
       });
@@ -60,7 +68,7 @@ export function clientDriver(config: ClientDriverConfig): Driver {
 }
 
 async function connectClient(
-  config: ClientDriverConfig,
+  clients: Clients,
   target: ConnectionTarget,
   options: ConnectOptions,
   attempt: LoginAttempt,
@@ -69,12 +77,13 @@ async function connectClient(
   const { connectTimeout } = attempt;
   signal?.throwIfAborted();
   const start = performance.now();
-  const client = makeClient(config, target);
-  const login = config.makeLogin?.(client, attempt) ?? new ClientLogin(client);
+  const client = makeClient(clients, target);
+  const login = clients.makeLogin?.(client, attempt) ?? new ClientLogin(client);
   const connection = new WireConnection(client, {
-    wire: config,
+    wire: clients,
+    commands: clients.commands,
     login,
-    cancel: () => cancelRequest(client, makeClient(config, target), target),
+    cancel: () => cancelRequest(client, makeClient(clients, target), target),
   });
   try {
     await orGivenUp(connection.connect(), { signal, timeout: connectTimeout });
@@ -84,7 +93,7 @@ async function connectClient(
     client.connection.stream.destroy();
     if (!login.wasTooEarly || attempt.isSecond) throw error;
     const left = connectTimeout - (performance.now() - start);
-    return await connectClient(config, target, options, {
+    return await connectClient(clients, target, options, {
       connectTimeout: connectTimeout && Math.max(left, 1),
       isSecond: true,
     });

@@ -1,8 +1,8 @@
 import type { FlightResult, Statement } from "../driver/statement.ts";
 import type { ClientConnection, Submittable } from "./client.ts";
+import type { CommandMessages } from "./_command_messages.ts";
 import type { FlightReader } from "./flight_reader.ts";
 import { Pieces } from "./_pieces.ts";
-import { writeFlight } from "./frontend.ts";
 
 /**
  * A flight as `pg` and Neon's client accept it: an object that writes its own
@@ -14,25 +14,28 @@ import { writeFlight } from "./frontend.ts";
 export class FlightSubmittable implements Submittable {
   readonly #statements: readonly Statement[];
   readonly #reader: FlightReader;
+  readonly #commands: CommandMessages;
   readonly #pieceSize: number;
   readonly #done: (result: FlightResult, isOutOfStep: boolean) => void;
   #isOutOfStep = false;
 
   /**
    * @param statements What is sent.
-   * @param parts What reads the answers, how many bytes are sent at once, and
-   * what is called when the last answer is in.
+   * @param parts What reads the answers, what remembers commands, how many bytes
+   * are sent at once, and what is called when the last answer is in.
    */
   constructor(
     statements: readonly Statement[],
-    { reader, pieceSize, done }: {
+    { reader, commands, pieceSize, done }: {
       readonly reader: FlightReader;
+      readonly commands: CommandMessages;
       readonly pieceSize: number;
       readonly done: (result: FlightResult, isOutOfStep: boolean) => void;
     },
   ) {
     this.#statements = statements;
     this.#reader = reader;
+    this.#commands = commands;
     this.#pieceSize = pieceSize;
     this.#done = done;
   }
@@ -48,7 +51,10 @@ export class FlightSubmittable implements Submittable {
     // make it a prototype, which V8 is slow with from then on.
     connection.stream = pieces;
     try {
-      writeFlight(this.#statements, connection);
+      for (const statement of this.#statements) {
+        this.#commands.write(statement, connection);
+      }
+      connection.sync();
       pieces.end();
     } finally {
       connection.stream = stream;

@@ -20,6 +20,9 @@ export interface FrontendMessages {
   sync(): unknown;
 }
 
+/** What the server is told of a statement. */
+export type SentStatement = Pick<Statement, "text" | "params" | "rowMode">;
+
 /**
  * Takes the place of COPY FROM STDIN. The server would read the rest of the
  * flight as data, its Sync included, and PGlite would never come back.
@@ -28,9 +31,7 @@ const REFUSE_COPY = "do $$ begin raise exception using errcode = '0A000', " +
   "message = 'COPY FROM STDIN is not supported'; end $$";
 
 /**
- * Writes a flight: parse, bind, describe and execute for each statement, and a
- * single Sync. Statements are unnamed, so that a pooler in transaction mode
- * may move the connection between transactions.
+ * Writes a flight: its statements, and a single Sync.
  *
  * @param statements What is sent.
  * @param messages Where it goes.
@@ -39,18 +40,31 @@ export function writeFlight(
   statements: readonly Statement[],
   messages: FrontendMessages,
 ): void {
-  for (const statement of statements) {
-    // Half a surrogate pair has no UTF-8: PGlite would miscount its bytes.
-    const text = isCopyIn(statement.text)
-      ? REFUSE_COPY
-      : statement.text.toWellFormed();
-    messages.parse({ text });
-    messages.bind({ values: statement.params });
-    // Whose rows nobody reads need no columns either.
-    if (statement.rowMode !== "none") messages.describe({ type: "P" });
-    messages.execute({});
-  }
+  for (const statement of statements) writeStatement(statement, messages);
   messages.sync();
+}
+
+/**
+ * Writes a statement of a flight: parse, bind, describe and execute. It is
+ * unnamed, so that a pooler in transaction mode may move the connection between
+ * transactions.
+ *
+ * @param statement What is sent.
+ * @param messages Where it goes.
+ */
+export function writeStatement(
+  statement: SentStatement,
+  messages: FrontendMessages,
+): void {
+  // Half a surrogate pair has no UTF-8: PGlite would miscount its bytes.
+  const text = isCopyIn(statement.text)
+    ? REFUSE_COPY
+    : statement.text.toWellFormed();
+  messages.parse({ text });
+  messages.bind({ values: statement.params });
+  // Whose rows nobody reads need no columns either.
+  if (statement.rowMode !== "none") messages.describe({ type: "P" });
+  messages.execute({});
 }
 
 /** A text that is parsed has one statement, or the server refuses it. */

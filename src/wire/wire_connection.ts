@@ -5,6 +5,7 @@ import { isWorkerd } from "../driver/is_workerd.ts";
 import type { FlightResult, Result, Statement } from "../driver/statement.ts";
 import { endsConnection, isServerError } from "../errors/wrap_driver_error.ts";
 import type { WireClient } from "./client.ts";
+import type { CommandMessages } from "./_command_messages.ts";
 import { FlightReader } from "./flight_reader.ts";
 import { FlightSubmittable } from "./flight_submittable.ts";
 import type { Login } from "./login.ts";
@@ -44,6 +45,7 @@ export interface WireFormat {
 /** What a connection is made of, besides its client. */
 export interface ConnectionParts {
   readonly wire: WireFormat;
+  readonly commands: CommandMessages;
   readonly login: Login;
   readonly cancel: () => Promise<void>;
 }
@@ -52,6 +54,7 @@ export interface ConnectionParts {
 export class WireConnection implements Connection {
   readonly #client: WireClient;
   readonly #wire: WireFormat;
+  readonly #commands: CommandMessages;
   readonly #login: Login;
   readonly #cancel: () => Promise<void>;
   readonly #guard = new RequestGuard();
@@ -70,12 +73,16 @@ export class WireConnection implements Connection {
    * an error without a listener would end the whole process.
    *
    * @param client The client, not connected yet.
-   * @param parts How it reads and writes, how it logs in, and what asks the
-   * server to stop what the client runs.
+   * @param parts How it reads and writes, what its driver remembers of that, how
+   * it logs in, and what asks the server to stop what the client runs.
    */
-  constructor(client: WireClient, { wire, login, cancel }: ConnectionParts) {
+  constructor(
+    client: WireClient,
+    { wire, commands, login, cancel }: ConnectionParts,
+  ) {
     this.#client = client;
     this.#wire = wire;
+    this.#commands = commands;
     this.#login = login;
     this.#cancel = cancel;
     client.on("error", (error) => this.#lose(error));
@@ -157,9 +164,13 @@ export class WireConnection implements Connection {
         done(reader.end());
       };
       this.#endFlight = endFlight;
-      const { pieceSize } = this.#wire;
       this.#client.query(
-        new FlightSubmittable(statements, { reader, pieceSize, done }),
+        new FlightSubmittable(statements, {
+          reader,
+          commands: this.#commands,
+          pieceSize: this.#wire.pieceSize,
+          done,
+        }),
       );
     });
   }
