@@ -23,10 +23,10 @@ export class CommandMessages {
    * @param connection Where it goes.
    */
   write(statement: Statement, connection: ClientConnection): void {
-    const { text, rowMode } = statement;
+    const { rowMode } = statement;
+    // Some make their text, or their values, anew for everybody who asks.
     if (rowMode !== "none") return writeStatement(statement, connection);
-    // Some make their values anew for everybody who asks.
-    const { params } = statement;
+    const { text, params } = statement;
     const command = { text, rowMode, params };
     if (params.length > 0) return writeStatement(command, connection);
     const known = this.#written.get(text);
