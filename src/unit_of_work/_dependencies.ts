@@ -171,7 +171,6 @@ export class DependencyFinder {
       if (left === on && follows(foreignKey, table)) continue;
       this.#add(left, { on: change, constraint, leaves: own });
     }
-    const mayShare = target.table === table;
     for (const change of removed) {
       const left = find(leaving, own, (column) => oldValue(change, column));
       if (left) {
@@ -179,7 +178,8 @@ export class DependencyFinder {
           on: change,
           constraint,
           foreignKey: own,
-          mayShare,
+          // It may stay, and get another key.
+          mayShare: target.table === table && left.kind === "delete",
         });
       }
     }

@@ -294,6 +294,32 @@ test("moves the identity with the key", async ({ db, rows }) => {
   assertEquals(await rows("select id from customers"), [{ id: 6 }]);
 });
 
+test("gives a row another key when those have gone that refer to it", async ({ db, rows, flights }) => {
+  const [first, second, third] = db.addAll(customers, [
+    { id: 1, name: "first" },
+    { id: 2, name: "second", recommendedBy: 1 },
+    { id: 3, name: "third", recommendedBy: 2 },
+  ]);
+  assert(first && second && third);
+  await db.commit();
+  flights();
+  third.recommendedBy = null;
+  db.remove(second);
+  first.id = 4;
+  await db.commit();
+  assertEquals(flights()[0]?.map(inShort), [
+    "begin",
+    "update customers",
+    "delete customers",
+    "update customers",
+    "commit",
+  ]);
+  assertEquals(
+    await rows(`select id, "recommendedBy" from customers order by id`),
+    [{ id: 3, recommendedBy: null }, { id: 4, recommendedBy: null }],
+  );
+});
+
 test("takes what only the database knows", async ({ db, rows }) => {
   const ada = db.add(customers, { name: sql`upper(${"ada"})`, age: 3 });
   const error = assertThrows(() => ada.name, StateError);
