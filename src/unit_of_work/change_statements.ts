@@ -48,7 +48,7 @@ export interface UpdateGroup extends RowSelection {
 export function updateStatement(group: UpdateGroup): Statement {
   const { columns, read, expressions, versions } = group;
   const name = expressions === undefined
-    ? `update ${placesOf(columns)} ${read.length} ${versions !== undefined}`
+    ? `update ${placesOf(columns)} ${placesOf(read)} ${versions !== undefined}`
     : undefined;
   return writeStatement(group, name, (values) => updateText(group, values));
 }

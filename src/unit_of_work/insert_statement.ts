@@ -58,7 +58,7 @@ export function insertStatement(group: InsertGroup): Statement {
   const isPlain = expressions === undefined && conflict === undefined &&
     !publications?.length;
   const name = isPlain
-    ? `insert ${placesOf(columns)} ${read.length}`
+    ? `insert ${placesOf(columns)} ${placesOf(read)}`
     : undefined;
   return writeStatement(group, name, (values) => insertText(group, values));
 }
