@@ -44,7 +44,8 @@ export function sharesStatement(
   change: Change,
   { mayShare, on }: Dependency,
 ): boolean {
-  return mayShare && change.isVersioned === on.isVersioned &&
+  return mayShare && change.kind === on.kind &&
+    change.isVersioned === on.isVersioned &&
     keySource(change) === keySource(on);
 }
 
@@ -171,6 +172,7 @@ export class DependencyFinder {
       if (left === on && follows(foreignKey, table)) continue;
       this.#add(left, { on: change, constraint, leaves: own });
     }
+    const mayShare = target.table === table;
     for (const change of removed) {
       const left = find(leaving, own, (column) => oldValue(change, column));
       if (left) {
@@ -178,8 +180,7 @@ export class DependencyFinder {
           on: change,
           constraint,
           foreignKey: own,
-          // It may stay, and get another key.
-          mayShare: target.table === table && left.kind === "delete",
+          mayShare,
         });
       }
     }
