@@ -1,6 +1,6 @@
 import type { Statement } from "../driver/statement.ts";
 import type { ClientConnection } from "./client.ts";
-import { joinChunks, type SentStatement, writeStatement } from "./frontend.ts";
+import { writeStatement } from "./frontend.ts";
 import { Pieces } from "./_pieces.ts";
 
 /** Texts that are kept; those of an application are a handful. */
@@ -23,34 +23,27 @@ export class CommandMessages {
    * @param connection Where it goes.
    */
   write(statement: Statement, connection: ClientConnection): void {
-    const { rowMode } = statement;
-    // Some make their text, or their values, anew for everybody who asks.
-    if (rowMode !== "none") return writeStatement(statement, connection);
-    const { text, params } = statement;
-    const command = { text, rowMode, params };
-    if (params.length > 0) return writeStatement(command, connection);
-    const known = this.#written.get(text);
-    if (known !== undefined) return void connection.stream.write(known);
-    const bytes = bytesOf(command, connection);
-    if (this.#written.size < KEPT) this.#written.set(text, bytes);
+    // Values of what has rows may be encoded anew for everybody who asks.
+    if (statement.rowMode !== "none" || statement.params.length > 0) {
+      return writeStatement(statement, connection);
+    }
+    const { text } = statement;
+    let bytes = this.#written.get(text);
+    if (bytes === undefined) {
+      bytes = bytesOf(statement, connection);
+      if (this.#written.size < KEPT) this.#written.set(text, bytes);
+    }
     connection.stream.write(bytes);
   }
 }
 
 /** What a client sends. */
 function bytesOf(
-  statement: SentStatement,
+  command: Statement,
   connection: ClientConnection,
 ): Uint8Array {
-  const { stream } = connection;
-  const sent: Uint8Array[] = [];
-  const whole = new Pieces((bytes) => sent.push(bytes), Infinity);
-  connection.stream = whole;
-  try {
-    writeStatement(statement, connection);
-    whole.end();
-  } finally {
-    connection.stream = stream;
-  }
-  return joinChunks(sent);
+  let bytes: Uint8Array = new Uint8Array();
+  const whole = new Pieces((all) => bytes = all, Infinity);
+  whole.gather(connection, () => writeStatement(command, connection));
+  return bytes;
 }

@@ -2,6 +2,7 @@ import type { FlightResult, Statement } from "../driver/statement.ts";
 import type { ClientConnection, Submittable } from "./client.ts";
 import type { CommandMessages } from "./_command_messages.ts";
 import type { FlightReader } from "./flight_reader.ts";
+import { writeFlight } from "./frontend.ts";
 import { Pieces } from "./_pieces.ts";
 
 /**
@@ -47,18 +48,12 @@ export class FlightSubmittable implements Submittable {
   submit(connection: ClientConnection): null {
     const { stream } = connection;
     const pieces = new Pieces((bytes) => stream.write(bytes), this.#pieceSize);
-    // In its place meanwhile: a connection that inherits from this one would
-    // make it a prototype, which V8 is slow with from then on.
-    connection.stream = pieces;
-    try {
-      for (const statement of this.#statements) {
-        this.#commands.write(statement, connection);
-      }
-      connection.sync();
-      pieces.end();
-    } finally {
-      connection.stream = stream;
-    }
+    pieces.gather(connection, () =>
+      writeFlight(
+        this.#statements,
+        connection,
+        (statement) => this.#commands.write(statement, connection),
+      ));
     return null;
   }
 

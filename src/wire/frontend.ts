@@ -20,9 +20,6 @@ export interface FrontendMessages {
   sync(): unknown;
 }
 
-/** What the server is told of a statement. */
-export type SentStatement = Pick<Statement, "text" | "params" | "rowMode">;
-
 /**
  * Takes the place of COPY FROM STDIN. The server would read the rest of the
  * flight as data, its Sync included, and PGlite would never come back.
@@ -35,12 +32,14 @@ const REFUSE_COPY = "do $$ begin raise exception using errcode = '0A000', " +
  *
  * @param statements What is sent.
  * @param messages Where it goes.
+ * @param write Writes one of them, if not from scratch.
  */
-export function writeFlight(
+export function writeFlight<Messages extends FrontendMessages>(
   statements: readonly Statement[],
-  messages: FrontendMessages,
+  messages: Messages,
+  write: (statement: Statement, messages: Messages) => void = writeStatement,
 ): void {
-  for (const statement of statements) writeStatement(statement, messages);
+  for (const statement of statements) write(statement, messages);
   messages.sync();
 }
 
@@ -53,7 +52,7 @@ export function writeFlight(
  * @param messages Where it goes.
  */
 export function writeStatement(
-  statement: SentStatement,
+  statement: Statement,
   messages: FrontendMessages,
 ): void {
   // Half a surrogate pair has no UTF-8: PGlite would miscount its bytes.

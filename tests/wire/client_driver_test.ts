@@ -11,6 +11,8 @@ import { serveNeon } from "../../src/dev/mod.ts";
 import { neonWebSocket } from "../../src/neon/mod.ts";
 import { postgres } from "../../src/postgres/mod.ts";
 import { LazyTarget } from "../../src/driver/url.ts";
+import { command, type Statement } from "../../src/driver/statement.ts";
+import type { WireClient } from "../../src/wire/client.ts";
 import { clientDriver } from "../../src/wire/client_driver.ts";
 import { testDatabase } from "../support/postgres.ts";
 
@@ -95,6 +97,43 @@ Deno.test("clientDriver() a type parser that throws leaves the connection usable
   await db.commit();
   assertEquals(db.stats.connections, 1);
   assertEquals(await database.query("select id from notes"), [{ id: 1 }]);
+});
+
+Deno.test("clientDriver() has a command written by its first client only", async () => {
+  await using database = await testDatabase();
+  const written: string[][] = [];
+  const driver = clientDriver({
+    name: "noting",
+    target: new LazyTarget("noting", database.url, []),
+    connectTimeout: 10_000,
+    pieceSize: Infinity,
+    parserOf: () => (text) => text,
+    makeClient() {
+      const client: WireClient = new pg.Client(database.url);
+      const texts: string[] = [];
+      written.push(texts);
+      const { connection } = client;
+      const { parse } = connection;
+      connection.parse = (message) => {
+        texts.push(message.text);
+        return parse.call(connection, message);
+      };
+      return client;
+    },
+  });
+  const read: Statement = { ...command("select 1"), rowMode: "array" };
+  for (let times = 0; times < 2; times++) {
+    const connection = await driver.connect();
+    const { results } = await connection.send([
+      command("begin"),
+      read,
+      command("commit"),
+    ]);
+    const done = results.map(({ command }) => command);
+    assertEquals(done, ["BEGIN", "SELECT", "COMMIT"]);
+    await connection.close();
+  }
+  assertEquals(written, [["begin", "select 1", "commit"], ["select 1"]]);
 });
 
 /** What the packages would take from the environment. */
